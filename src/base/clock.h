@@ -1,0 +1,34 @@
+/*
+ * Time.  The monotonic clock decides; the wall clock is only ever printed.
+ * A deadline is a moment of the monotonic clock in milliseconds.
+ */
+#ifndef QM_BASE_CLOCK_H
+#define QM_BASE_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef int64_t deadline_t;
+
+#define DEADLINE_NEVER INT64_MAX
+
+int64_t clock_now_ms(void); /* CLOCK_MONOTONIC, in milliseconds */
+int64_t clock_now_us(void); /* the same, in microseconds */
+int64_t clock_wall_us(void); /* since the epoch, in microseconds */
+
+static inline deadline_t deadline_in_ms(int64_t ms)
+{
+    return clock_now_ms() + ms;
+}
+
+static inline bool deadline_is_over(deadline_t at)
+{
+    return at != DEADLINE_NEVER && clock_now_ms() >= at;
+}
+
+static inline deadline_t deadline_earlier(deadline_t a, deadline_t b)
+{
+    return a < b ? a : b;
+}
+
+#endif
