@@ -1,0 +1,43 @@
+/*
+ * A look at an NBD export before QEMU is pointed at it: is TLS really
+ * negotiated, does the name hold, is it as large as the source, may it be
+ * written (QEMU.md facts 10, 11: a silent server would freeze the source).
+ *
+ * libnbd on the event loop; nothing is written to the export.
+ */
+#ifndef QM_NBD_PROBE_H
+#define QM_NBD_PROBE_H
+
+#include "base/error.h"
+#include "base/loop.h"
+
+struct nbd_probe {
+    const char *host; /* numeric; used when fd < 0 */
+    unsigned port;
+    int fd; /* a connected socket (consumed), for example ssh -W; else -1 */
+    const char *export_name;
+    const char *tls_dir;      /* NULL: clear */
+    const char *tls_hostname; /* the name to verify; NULL: host */
+    /* ca-cert.pem is enough to verify the server; without the client's own
+     * certificate and key in tls_dir the server may refuse us: then the result
+     * says so instead of failing */
+    bool has_client_key;
+};
+
+struct nbd_export {
+    bool reached;      /* TCP and NBD greeting */
+    bool tls;          /* negotiated and the server verified */
+    bool complete;     /* the export itself was seen: the fields below count */
+    uint64_t size;     /* bytes */
+    bool read_only, can_zero, can_fast_zero, can_trim, can_multi_conn;
+};
+
+/*
+ * -1 with ERR (CONNECT, TLS, DISK, TIMEOUT) that names the export and the
+ * address.  0 with RET filled.
+ */
+int nbd_probe_export(struct loop *loop, const struct nbd_probe *p,
+                     deadline_t by, struct nbd_export *ret,
+                     struct qm_error *err);
+
+#endif

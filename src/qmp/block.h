@@ -1,0 +1,115 @@
+/*
+ * Typed commands: disks, block nodes, jobs, exports and objects.
+ */
+#ifndef QM_QMP_BLOCK_H
+#define QM_QMP_BLOCK_H
+
+#include "qmp/client.h"
+
+/* One guest block device: an entry of query-block, with what
+ * query-named-block-nodes and x-debug-free means tell of its top node. */
+struct qmp_disk {
+    char *qdev;      /* qdev id or QOM path; NULL if no device uses it */
+    char *device;    /* legacy BlockBackend name, or "" */
+    char *node_name; /* top node; NULL if the tray is empty */
+    bool read_only, removable, tray_empty;
+    char *driver;   /* "qcow2", "raw", ... of the top node */
+    char *filename; /* of the image, as QEMU prints it */
+    char *protocol; /* driver of the protocol node: "file", "host_device" ... */
+    char *protocol_filename;
+    uint64_t virtual_size;  /* bytes */
+    uint64_t allocated;     /* bytes QEMU says the image occupies; 0 unknown */
+    bool has_backing;
+    bool is_pflash; /* used by a cfi.pflash device */
+    bool has_dirty_bitmaps;
+};
+struct qmp_disks {
+    size_t count;
+    struct qmp_disk *item;
+};
+int qmp_query_disks(struct qmp *q, struct qmp_disks *ret, struct qm_error *err);
+void qmp_disks_done(struct qmp_disks *d);
+
+/* Jobs: query-jobs joined with query-block-jobs. */
+struct qmp_job {
+    char *id, *type, *status; /* "mirror"; "running", "ready", "concluded" */
+    char *error;              /* or NULL */
+    uint64_t current, total;  /* bytes; TOTAL grows with guest writes */
+    bool actively_synced;     /* false where QEMU does not say */
+};
+struct qmp_jobs {
+    size_t count;
+    struct qmp_job *item;
+};
+int qmp_query_jobs(struct qmp *q, struct qmp_jobs *ret, struct qm_error *err);
+const struct qmp_job *qmp_jobs_find(const struct qmp_jobs *j, const char *id);
+void qmp_jobs_done(struct qmp_jobs *j);
+
+/* What JOB_STATUS_CHANGE, BLOCK_JOB_READY, BLOCK_JOB_COMPLETED,
+ * BLOCK_JOB_CANCELLED and BLOCK_JOB_ERROR say; strings borrowed from E. */
+struct qmp_job_event {
+    const char *id;
+    const char *status; /* JOB_STATUS_CHANGE only, else NULL */
+    const char *error;  /* COMPLETED with an error, else NULL */
+};
+bool qmp_event_is_job(const struct qmp_event *e, struct qmp_job_event *ret);
+
+struct qmp_nbd_server {
+    const char *host; /* numeric */
+    unsigned port;
+    const char *tls_creds; /* object id, or NULL */
+    unsigned max_connections; /* 0: QEMU's own */
+};
+int qmp_nbd_server_start(struct qmp *q, const struct qmp_nbd_server *s,
+                         struct qm_error *err);
+int qmp_nbd_server_stop(struct qmp *q, struct qm_error *err);
+int qmp_export_add(struct qmp *q, const char *id, const char *node_name,
+                   const char *name, bool writable, struct qm_error *err);
+/* hard: clients are disconnected */
+int qmp_export_del(struct qmp *q, const char *id, bool hard,
+                   struct qm_error *err);
+/* The ids of all exports, whoever made them. */
+int qmp_query_exports(struct qmp *q, struct strv *ret, struct qm_error *err);
+
+struct qmp_nbd_node {
+    const char *node_name;
+    const char *host; /* numeric */
+    unsigned port;
+    const char *export_name;
+    const char *tls_creds;    /* or NULL */
+    const char *tls_hostname; /* or NULL */
+    bool discard_unmap;
+    int64_t limit_ms; /* how long this blocking command may take */
+};
+int qmp_blockdev_add_nbd(struct qmp *q, const struct qmp_nbd_node *n,
+                         struct qm_error *err);
+int qmp_blockdev_del(struct qmp *q, const char *node_name,
+                     struct qm_error *err);
+/* The names of all block nodes. */
+int qmp_query_nodes(struct qmp *q, struct strv *ret, struct qm_error *err);
+
+struct qmp_mirror {
+    const char *job_id;
+    const char *device; /* node or device name of the source */
+    const char *target; /* node */
+    const char *sync;   /* "full" or "top" */
+    bool write_blocking;
+    int64_t speed_bps; /* bytes a second, 0: no limit */
+};
+int qmp_blockdev_mirror(struct qmp *q, const struct qmp_mirror *m,
+                        struct qm_error *err);
+int qmp_block_job_cancel(struct qmp *q, const char *job_id, bool force,
+                         struct qm_error *err);
+int qmp_block_job_write_blocking(struct qmp *q, const char *job_id,
+                                 struct qm_error *err);
+int qmp_block_job_set_speed(struct qmp *q, const char *job_id,
+                            int64_t speed_bps, struct qm_error *err);
+int qmp_job_dismiss(struct qmp *q, const char *job_id, struct qm_error *err);
+
+int qmp_object_add_tls_x509(struct qmp *q, const char *id, const char *dir,
+                            bool server, struct qm_error *err);
+int qmp_object_del(struct qmp *q, const char *id, struct qm_error *err);
+/* The ids of all user-created objects (qom-list /objects). */
+int qmp_query_objects(struct qmp *q, struct strv *ret, struct qm_error *err);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * x509 directories in QEMU's layout (ca-cert.pem, server-cert.pem,
+ * server-key.pem, client-cert.pem, client-key.pem, ca-crl.pem), checked as
+ * QEMU will check them, before QEMU is touched (QEMU crypto/tlscredsx509.c).
+ *
+ * Pure: bytes and a time in, findings out.
+ */
+#ifndef QM_TLS_CHECK_H
+#define QM_TLS_CHECK_H
+
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+enum tls_role {
+    TLS_CLIENT, /* the source: both channels are opened from there */
+    TLS_SERVER, /* the destination */
+};
+
+enum tls_file {
+    TLS_CA_CERT,
+    TLS_CA_CRL,
+    TLS_CERT, /* of the role */
+    TLS_KEY,  /* of the role */
+    TLS_FILE_COUNT
+};
+/* "server-cert.pem" */
+const char *tls_file_name(enum tls_role role, enum tls_file file);
+
+enum tls_file_state { TLS_FILE_READ, TLS_FILE_MISSING, TLS_FILE_UNREADABLE };
+
+/* What was read of one directory. */
+struct tls_files {
+    enum tls_role role;
+    char *dir;
+    struct {
+        enum tls_file_state state;
+        struct buffer bytes; /* a key's bytes are wiped by tls_files_done() */
+        unsigned mode;       /* permission bits, 0 if unknown */
+        int errnum;          /* for UNREADABLE */
+    } file[TLS_FILE_COUNT];
+};
+
+/* Read DIR on this machine (256 KiB a file at most). Never fails: what could
+ * not be read is a state. */
+void tls_files_read(const char *dir, enum tls_role role, struct tls_files *ret);
+void tls_files_done(struct tls_files *f);
+
+enum tls_severity { TLS_OK, TLS_WARNING, TLS_BAD };
+
+struct tls_finding {
+    enum tls_severity severity;
+    char *what; /* "server-cert.pem expired on 2024-01-01" */
+    char *fix;  /* what to do, or NULL */
+};
+struct tls_findings {
+    size_t count;
+    struct tls_finding *item;
+};
+void tls_findings_done(struct tls_findings *f);
+
+struct tls_check {
+    const struct tls_files *files;
+    int64_t now; /* seconds since the epoch */
+    /* Which QEMU will read them: up to 7.2.21 and before 10.0.13 (10.2.0) it
+     * demands keyEncipherment (QEMU.md fact 17). */
+    int qemu_major, qemu_minor, qemu_micro;
+    /* SERVER: names or addresses that the certificate must carry; NULL ends */
+    const char *const *names;
+    /* the private key may be out of reach (another host, another user) */
+    bool key_may_be_unreadable;
+};
+void tls_check_files(const struct tls_check *check, struct tls_findings *ret);
+
+/* Does CLIENT's certificate hold against SERVER's CA, and the reverse?
+ * Findings for both ("the source's client-cert.pem was not signed by ..."). */
+void tls_check_pair(const struct tls_files *client,
+                    const struct tls_files *server, int64_t now,
+                    struct tls_findings *ret);
+
+/* The subject as QEMU's authz sees it; the caller frees it; NULL if unknown. */
+char *tls_subject(const struct tls_files *files);
+
+#endif
