@@ -1,0 +1,65 @@
+/*
+ * What was found out about both sides before anything is changed: the input
+ * of preflight and of the choice of disks, which are pure.
+ */
+#ifndef QM_CORE_FACTS_H
+#define QM_CORE_FACTS_H
+
+#include "core/host.h"
+#include "core/plan.h"
+#include "qmp/block.h"
+#include "qmp/machine.h"
+#include "qmp/migration.h"
+#include "qmp/schema.h"
+#include "tls/check.h"
+
+struct side_facts {
+    struct qmp_version version; /* package is borrowed from the client */
+    struct qmp_features features;
+    struct qmp_machine machine;
+    struct qmp_run_state run_state;
+    struct qmp_migration migration;
+    struct qmp_disks disks;
+    struct file_identity *disk_file; /* one a disk; the protocol's file */
+    struct qmp_jobs jobs;
+    struct strv exports;
+    struct qmp_settings capabilities, parameters;
+    bool has_machine_type; /* destination: of the source's machine type */
+
+    bool host_known; /* the host could be asked: the four below count */
+    char *host_problem; /* why it could not, or NULL */
+    bool host_is_local;
+    struct process_identity process;
+    struct unit_facts unit;
+    struct tls_findings tls; /* of the directory of this side; empty with
+                              * --insecure */
+    bool tls_read;           /* the engine could read that directory */
+};
+
+struct facts {
+    const struct plan *plan;
+    struct side_facts side[SIDES];
+    struct tls_findings tls_pair;
+    char *address; /* resolved --address, numeric; NULL: not usable, why: */
+    char *address_problem;
+    char *bind; /* numeric */
+    char *tls_hostname;
+};
+
+struct facts_input {
+    struct loop *loop;
+    const struct plan *plan;
+    struct qmp *qmp[SIDES];   /* connected */
+    struct host *host[SIDES]; /* or NULL */
+    int64_t now_s;            /* wall clock, for certificates */
+};
+
+/*
+ * Ask everything; nothing is changed anywhere.  -1 with ERR if a QEMU does not
+ * answer; hosts that cannot be asked are facts, not errors.
+ */
+int facts_collect(const struct facts_input *in, struct facts *ret,
+                  struct qm_error *err);
+void facts_done(struct facts *f);
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * The machine that a QEMU runs on: this one, or one behind ssh.
+ *
+ * What runs there are constant scripts for sh; everything variable goes
+ * through their standard input, a line each, so that no input ever becomes a
+ * shell's word.  Failing to reach a host is not fatal to a migration: fewer
+ * things can be checked, and the verdicts say so.
+ */
+#ifndef QM_CORE_HOST_H
+#define QM_CORE_HOST_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "qmp/address.h"
+
+struct host;
+
+/* SPEC: "local" or "ssh://[user@]host[:port]" */
+struct host *host_new(struct loop *loop, const char *spec,
+                      struct qm_error *err);
+/* The host of a QMP address: unix is local, ssh that host; NULL, without an
+ * error, for tcp and tls, where nobody said how to get there. */
+struct host *host_of_address(struct loop *loop, const struct qmp_address *a);
+void host_free(struct host *h);
+bool host_is_local(const struct host *h); /* false for NULL too */
+const char *host_text(const struct host *h); /* "this machine", "ssh://..." */
+
+/*
+ * Run SCRIPT (a constant) by sh there, with INPUT as its standard input; its
+ * output, at most 1 MiB, is appended to OUT.  Returns the exit status, -1 with
+ * ERR if it could not be run or took longer than BY.
+ */
+int host_run(struct host *h, const char *script, const char *input,
+             deadline_t by, struct buffer *out, struct qm_error *err);
+/* At most MAX bytes of PATH.  -1 with ERR: SYSTEM, with the reason. */
+int host_read_file(struct host *h, const char *path, size_t max,
+                   struct buffer *ret, struct qm_error *err);
+
+/* The numeric address that ssh would connect to (ssh -G, then the resolver);
+ * NULL with ERR; the caller frees it.  For a host behind ssh only. */
+char *host_address(struct host *h, struct qm_error *err);
+
+/* --- processes ----------------------------------------------------------- */
+
+/* Enough to tell a process from a later one with the same number. */
+struct process_identity {
+    bool known;
+    int pid;
+    uint64_t start_time; /* field 22 of /proc/PID/stat */
+    char boot_id[40];
+};
+
+/* The process behind PID. */
+int host_identify_pid(struct host *h, int pid, struct process_identity *ret,
+                      struct qm_error *err);
+/* The process that listens on the unix socket PATH (/proc/net/unix and
+ * /proc/PID/fd; needs root or the same user there). */
+int host_identify_listener(struct host *h, const char *path,
+                           struct process_identity *ret, struct qm_error *err);
+
+enum process_state { PROCESS_UNKNOWN, PROCESS_ALIVE, PROCESS_DEAD };
+/* DEAD is a proof: another boot, no such pid, another start time, a zombie. */
+enum process_state host_process_state(struct host *h,
+                                      const struct process_identity *id,
+                                      deadline_t by);
+/* SIGKILL to exactly that process, then wait until it is gone.  0 when it is
+ * verified dead. */
+int host_kill_process(struct host *h, const struct process_identity *id,
+                      deadline_t by, struct qm_error *err);
+
+/* --- what preflight asks about a process --------------------------------- */
+
+struct unit_facts {
+    char *unit;    /* systemd service the process runs in, or NULL */
+    char *restart; /* its Restart=, or NULL */
+    bool enabled;  /* started at boot */
+    bool is_libvirt; /* started by libvirtd/virtqemud: machine.slice scope or
+                      * libvirt's paths in its command line */
+};
+int host_unit_facts(struct host *h, const struct process_identity *id,
+                    struct unit_facts *ret, struct qm_error *err);
+void unit_facts_done(struct unit_facts *u);
+
+/* Device and inode of a file there (following links), to recognise the same
+ * file; for a block device its rdev. */
+struct file_identity {
+    bool known;
+    bool is_block_device;
+    uint64_t device, inode;
+};
+int host_identify_file(struct host *h, const char *path,
+                       struct file_identity *ret, struct qm_error *err);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * What the operator wants: immutable once made, the same for `migrate`,
+ * `check` and `--dry-run`.
+ */
+#ifndef QM_CORE_PLAN_H
+#define QM_CORE_PLAN_H
+
+#include "base/error.h"
+#include "base/util.h"
+#include "qmp/address.h"
+
+enum side_id { SOURCE, DESTINATION, SIDES };
+
+enum plan_disks { DISKS_AUTO, DISKS_NONE, DISKS_ALL, DISKS_LIST };
+
+enum plan_on_timeout { ON_TIMEOUT_ABORT, ON_TIMEOUT_PAUSE };
+
+#define PLAN_CHANNELS_CHOSEN (-1)
+#define PLAN_PORT_LOW 49152 /* libvirt's range: PEERS.md 4 */
+#define PLAN_PORT_HIGH 49215
+#define PLAN_TLS_DIR "/etc/pki/qemu"
+
+struct plan {
+    struct qmp_address peer[SIDES];
+    char *name;         /* --name, or NULL: from the guest or the socket */
+    char *host[SIDES];  /* --source-host ...: "local", "ssh://...", or NULL */
+    char *address;      /* --address, or NULL */
+    char *bind;         /* --bind, or NULL */
+    unsigned port_low, port_high;
+    char *tls_dir[SIDES];
+    char *tls_hostname; /* or NULL */
+    bool insecure;
+    enum plan_disks disks;
+    struct strv disk_ids; /* of DISKS_LIST: node names or device ids */
+    int64_t max_downtime_ms;
+    int64_t abort_handover_ms;
+    int64_t timeout_s; /* 0: none */
+    enum plan_on_timeout on_timeout;
+    bool auto_converge;
+    int64_t bandwidth_bps, disk_bandwidth_bps; /* bytes a second; 0: no limit */
+    int channels; /* multifd; 0: single stream; PLAN_CHANNELS_CHOSEN */
+    bool keep_source;
+    bool paused;
+};
+
+/* The defaults of the manual. */
+void plan_init(struct plan *p);
+void plan_done(struct plan *p);
+
+/* What is wrong with it by itself, without asking anybody: USAGE. */
+int plan_check(const struct plan *p, struct qm_error *err);
+
+/* [A-Za-z0-9._-]{1,48}, not starting with '.' or '-' */
+bool plan_name_is_valid(const char *name);
+
+/* "source", "destination" */
+const char *side_name(enum side_id side);
+
+#endif

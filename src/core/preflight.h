@@ -1,0 +1,63 @@
+/*
+ * From facts to verdicts; no I/O, no clock.
+ */
+#ifndef QM_CORE_PREFLIGHT_H
+#define QM_CORE_PREFLIGHT_H
+
+#include "core/facts.h"
+
+enum verdict_level { VERDICT_OK, VERDICT_WARNING, VERDICT_BLOCKER };
+
+/* whom it is about */
+enum verdict_side { ABOUT_SOURCE, ABOUT_DESTINATION, ABOUT_BOTH };
+
+struct verdict {
+    const char *id; /* "machine-type": stable, for scripts; static storage */
+    enum verdict_side side;
+    enum verdict_level level;
+    char *what; /* "machine type pc-q35-7.2 on both sides" */
+    char *why;  /* WARNING, BLOCKER: what would happen otherwise; or NULL */
+    char *fix;  /* what to do, as a command where there is one; or NULL */
+};
+
+struct verdicts {
+    size_t count;
+    struct verdict *item;
+};
+
+/* Every check of the table, in the table's order; at least one verdict each
+ * that applies. */
+void preflight_judge(const struct facts *f, struct verdicts *ret);
+void verdicts_done(struct verdicts *v);
+size_t verdicts_count(const struct verdicts *v, enum verdict_level level);
+/* A REFUSED error from the blockers: the first one's words and fix, and how
+ * many more there are.  -1; 0 if there is no blocker. */
+int verdicts_to_error(const struct verdicts *v, struct qm_error *err);
+
+/* --- the choice of disks -------------------------------------------------- */
+
+/* What is done with one disk of the source. */
+struct disk_choice {
+    size_t source;      /* index into the source's disks */
+    size_t destination; /* index into the destination's; valid if copied */
+    bool copy;
+    char *reason; /* "writable, local to each host", "read-only: not copied" */
+};
+struct disk_choices {
+    size_t count;
+    struct disk_choice *item;
+};
+/*
+ * Which disks are copied and where to.  Disks are matched by qdev id, then by
+ * node name.  What forbids the migration is added to VERDICTS (may be NULL):
+ * no counterpart, unequal virtual sizes (both numbers), read-only at the
+ * destination, the same file on both sides, an ID of --disks that is no disk,
+ * pflash or an empty tray asked for.
+ */
+void preflight_choose_disks(const struct facts *f, struct disk_choices *ret,
+                            struct verdicts *verdicts);
+void disk_choices_done(struct disk_choices *c);
+/* What people call a disk: its qdev id, else its node name. */
+const char *disk_label(const struct qmp_disk *disk);
+
+#endif
