@@ -1,0 +1,4 @@
+# doc: man pages (mdoc); add yours to the list.
+
+dist_man_MANS += \
+	$(NULL)

@@ -1,0 +1,56 @@
+# tests/unit: one cmocka program per file test-NAME.c; add tests/unit/test-NAME
+# to the list. It is linked with all of src/ and sees all of its headers. More
+# than one source: tests_unit_test_NAME_SOURCES = ...
+
+unit_tests = \
+	$(NULL)
+
+# Tests of what was built, rather than of its functions.
+unit_scripts = \
+	tests/unit/test-hardening.sh \
+	tests/unit/test-headers.sh \
+	tests/unit/test-includes.sh \
+	tests/unit/test-version.sh \
+	$(NULL)
+
+if CMOCKA
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+endif
+dist_check_SCRIPTS += $(unit_scripts)
+TESTS += $(unit_scripts)
+
+# Not part of a program: in the archive all the same.
+EXTRA_DIST += $(unit_tests:=.c)
+
+# VG is a command to run the programs under, see check-valgrind.
+TEST_EXTENSIONS = .sh
+LOG_COMPILER = $(BASH_SHELL) $(srcdir)/build-aux/timed $(VG)
+SH_LOG_COMPILER = $(BASH_SHELL) $(srcdir)/build-aux/timed $(BASH_SHELL)
+
+AM_TESTS_ENVIRONMENT = \
+	MALLOC_PERTURB_=$${MALLOC_PERTURB_:-165}; export MALLOC_PERTURB_; \
+	UBSAN_OPTIONS=print_stacktrace=1; export UBSAN_OPTIONS; \
+	QM_BUILD='$(abs_builddir)'; export QM_BUILD; \
+	QM_SOURCE='$(abs_srcdir)'; export QM_SOURCE; \
+	QM_SANITIZERS='$(SANITIZERS)'; export QM_SANITIZERS; \
+	QM_CFLAGS='$(CFLAGS)'; export QM_CFLAGS; \
+	QM_COMPILE='$(CC) $(COMMON_CPPFLAGS) $(COMMON_CFLAGS) $(STRICT_CFLAGS) $(CFLAGS)'; export QM_COMPILE; \
+	QM_FOREIGN_CFLAGS='$(JSON_C_CFLAGS) $(GNUTLS_CFLAGS) $(LIBNBD_CFLAGS) $(LIBEVENT_CFLAGS)'; export QM_FOREIGN_CFLAGS; \
+	READELF='$(READELF)'; export READELF;
+
+# The same tests with valgrind watching the memory; for builds without
+# sanitizers, which do not go with it.
+check-valgrind: all
+	@test "$(SANITIZERS)" = no || { \
+	    echo "check-valgrind needs a build with --disable-sanitizers"; \
+	    exit 1; }
+	@test "$(VALGRIND)" != no || { echo "no valgrind"; exit 1; }
+	$(MAKE) check TESTS='$(unit_tests)' \
+	    VG='$(VALGRIND) --quiet --error-exitcode=99 --leak-check=full'
+
+# Each header by itself; also part of "make check".
+check-headers:
+	$(AM_TESTS_ENVIRONMENT) $(BASH_SHELL) $(srcdir)/tests/unit/test-headers.sh
+
+.PHONY: check-valgrind check-headers
