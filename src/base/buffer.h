@@ -9,7 +9,7 @@
 #include "base/util.h"
 
 struct buffer {
-    char *data; /* followed by a NUL that does not count; NULL while empty */
+    char *data; /* then a NUL that does not count; NULL until first used */
     size_t len;
     size_t capacity;
 };
@@ -21,7 +21,8 @@ void buffer_printf(struct buffer *b, const char *format, ...)
 char *buffer_room(struct buffer *b, size_t len);
 void buffer_grew(struct buffer *b, size_t len);
 void buffer_consume(struct buffer *b, size_t len); /* from the front */
-void buffer_trim(struct buffer *b); /* give back memory that is not needed */
+/* Give back memory that is not needed; all of it if B is empty. */
+void buffer_trim(struct buffer *b);
 void buffer_done(struct buffer *b);
 DEFINE_CLEANUP_DONE(struct buffer, buffer_done)
 

@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 
+#include "base/util.h"
+
 /* code, the name scripts see, what it means (the manual's table is this one) */
 #define QM_ERROR_CODES(X)                                                      \
     X(USAGE, "usage", "the command line cannot be understood")                 \
@@ -46,6 +48,8 @@ struct qm_error {
 
 /* The name scripts see of CODE: "link-lost". */
 const char *error_code_name(enum qm_error_code code);
+/* What CODE means, in one sentence. */
+const char *error_code_meaning(enum qm_error_code code);
 
 static inline bool error_is_set(const struct qm_error *err)
 {
@@ -78,6 +82,7 @@ void error_set_peer_class(struct qm_error *err, const char *peer_class);
 
 /* Forget the error and free what it holds.  NULL is allowed. */
 void error_clear(struct qm_error *err);
+DEFINE_CLEANUP_DONE(struct qm_error, error_clear)
 
 /* Move FROM into TO (if TO is not NULL and not set yet); FROM ends clear. -1 */
 int error_move(struct qm_error *to, struct qm_error *from);
