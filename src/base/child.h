@@ -18,11 +18,13 @@ struct child_options {
     size_t input_len;
     int stdio_fd; /* >0: becomes its stdin and stdout, for example one end of a
                    * socketpair; the caller still closes its own copy */
-    size_t output_max; /* bytes of stdout kept; 0: stdout goes to /dev/null */
-    bool own_session;
+    size_t output_max; /* bytes of stdout kept, what is beyond is dropped;
+                        * 0: stdout goes to /dev/null.  0 with stdio_fd */
+    bool own_session;  /* then signals go to all of its group */
 };
 
-/* Start it.  NULL with ERR if it cannot be started (not found, ...). */
+/* Start it; the options are not needed afterwards.  NULL with ERR (SYSTEM) if
+ * it cannot be started: not found, ... */
 struct child *child_spawn(struct loop *loop, const struct child_options *o,
                           struct qm_error *err);
 bool child_has_exited(const struct child *c);
@@ -30,18 +32,19 @@ bool child_has_exited(const struct child *c);
 void child_on_exit(struct child *c, loop_fn *fn, void *arg);
 int child_status(const struct child *c); /* exit status; 128+N for a signal */
 const struct buffer *child_output(const struct child *c);
-/* The end of what it wrote to stderr (4 KiB), printable, without the last
- * newline; "" if nothing.  Borrowed until the child is freed. */
+/* The end of what it wrote to stderr (4 KiB), printable, its lines joined by
+ * "; "; "" if nothing.  Borrowed until asked again or the child is freed. */
 const char *child_complaint(struct child *c);
-void child_kill(struct child *c, int signo);
+void child_kill(struct child *c, int signo); /* nothing if it has exited */
 void child_free(struct child *c); /* ends it (SIGKILL) if it still runs, reaps */
 DEFINE_CLEANUP(struct child *, child_free)
 
 /*
  * Run it to its end.  Its exit status (0 and others are not errors), with
  * stdout appended to OUT (may be NULL) and the end of stderr to COMPLAINT
- * (may be NULL); -1 with ERR if it could not be started, wrote more than
- * OUTPUT_MAX, or ran past BY (then it is killed).
+ * (may be NULL; the caller frees it); -1 with ERR, and it killed, if it could
+ * not be started (SYSTEM), wrote more than OUTPUT_MAX (SYSTEM), or ran past BY
+ * (TIMEOUT).
  */
 int child_run(struct loop *loop, const struct child_options *o, deadline_t by,
               struct buffer *out, char **complaint, struct qm_error *err);

@@ -5,14 +5,22 @@ noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
 	src/base/buffer.c \
 	src/base/buffer.h \
+	src/base/child-private.h \
+	src/base/child-run.c \
+	src/base/child.c \
 	src/base/child.h \
 	src/base/clock.c \
 	src/base/clock.h \
+	src/base/connect.c \
 	src/base/error.c \
 	src/base/error.h \
 	src/base/loop.c \
 	src/base/loop.h \
 	src/base/printable.c \
+	src/base/process.c \
+	src/base/process.h \
+	src/base/resolve.c \
+	src/base/stream.c \
 	src/base/stream.h \
 	src/base/util.c \
 	src/base/util.h \

@@ -135,8 +135,8 @@ struct loop_watch *loop_watch_fd(struct loop *loop, int fd, unsigned events,
     watch->fd = fd;
     watch->fn = fn;
     watch->arg = arg;
-    watch->event = event_new(loop->base, fd, EV_READ | EV_PERSIST, fd_is_ready,
-                             watch);
+    watch->event =
+        event_new(loop->base, fd, EV_READ | EV_PERSIST, fd_is_ready, watch);
     must(watch->event);
     loop_watch_set(watch, events);
     return watch;

@@ -20,6 +20,8 @@ struct stream_ops {
     /* >0 bytes; 0 at the end (a reset is an end too); -1 with errno, EAGAIN
      * when there is nothing now */
     ssize_t (*recv)(struct stream *s, void *buf, size_t len);
+    /* >0 bytes; -1 with errno, EAGAIN when there is no room now, EPIPE when
+     * the peer has gone; never a signal */
     ssize_t (*send)(struct stream *s, const void *buf, size_t len);
     size_t (*pending)(struct stream *s); /* readable without the fd */
     int (*get_fd)(struct stream *s);     /* for the loop; still owned here */
@@ -40,6 +42,7 @@ DEFINE_CLEANUP(struct stream *, stream_close)
 /*
  * Connected sockets, or -1 with ERR set; close-on-exec.  Both serve LOOP while
  * they wait.  HOST of the TCP form must be a numeric address; PORT 1-65535.
+ * A unix socket whose queue stays full is BUSY, all else CONNECT.
  */
 int socket_connect_unix(struct loop *loop, const char *path, deadline_t by,
                         struct qm_error *err);
