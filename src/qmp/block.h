@@ -4,21 +4,29 @@
 #ifndef QM_QMP_BLOCK_H
 #define QM_QMP_BLOCK_H
 
+#include "base/util.h"
 #include "qmp/client.h"
 
-/* One guest block device: an entry of query-block, with what
- * query-named-block-nodes and x-debug-free means tell of its top node. */
+/*
+ * One guest block device: an entry of query-block, with what
+ * query-named-block-nodes tells of its nodes.
+ */
 struct qmp_disk {
-    char *qdev;      /* qdev id or QOM path; NULL if no device uses it */
+    /* What the device is called on both sides: its id, or, if it has none,
+     * its QOM path, as in struct qmp_device: "/machine/peripheral-anon/
+     * device[0]" (the order of -device counts).  NULL: no device uses it. */
+    char *qdev;
     char *device;    /* legacy BlockBackend name, or "" */
     char *node_name; /* top node; NULL if the tray is empty */
     bool read_only, removable, tray_empty;
     char *driver;   /* "qcow2", "raw", ... of the top node */
     char *filename; /* of the image, as QEMU prints it */
-    char *protocol; /* driver of the protocol node: "file", "host_device" ... */
+    /* Driver and file of the protocol node ("file", "host_device", "nbd"
+     * ...); NULL where it cannot be told. */
+    char *protocol;
     char *protocol_filename;
-    uint64_t virtual_size;  /* bytes */
-    uint64_t allocated;     /* bytes QEMU says the image occupies; 0 unknown */
+    uint64_t virtual_size; /* bytes */
+    uint64_t allocated;    /* bytes QEMU says the image occupies; 0 unknown */
     bool has_backing;
     bool is_pflash; /* used by a cfi.pflash device */
     bool has_dirty_bitmaps;
@@ -29,6 +37,7 @@ struct qmp_disks {
 };
 int qmp_query_disks(struct qmp *q, struct qmp_disks *ret, struct qm_error *err);
 void qmp_disks_done(struct qmp_disks *d);
+DEFINE_CLEANUP_DONE(struct qmp_disks, qmp_disks_done)
 
 /* Jobs: query-jobs joined with query-block-jobs. */
 struct qmp_job {
@@ -44,6 +53,7 @@ struct qmp_jobs {
 int qmp_query_jobs(struct qmp *q, struct qmp_jobs *ret, struct qm_error *err);
 const struct qmp_job *qmp_jobs_find(const struct qmp_jobs *j, const char *id);
 void qmp_jobs_done(struct qmp_jobs *j);
+DEFINE_CLEANUP_DONE(struct qmp_jobs, qmp_jobs_done)
 
 /* What JOB_STATUS_CHANGE, BLOCK_JOB_READY, BLOCK_JOB_COMPLETED,
  * BLOCK_JOB_CANCELLED and BLOCK_JOB_ERROR say; strings borrowed from E. */
@@ -57,7 +67,7 @@ bool qmp_event_is_job(const struct qmp_event *e, struct qmp_job_event *ret);
 struct qmp_nbd_server {
     const char *host; /* numeric */
     unsigned port;
-    const char *tls_creds; /* object id, or NULL */
+    const char *tls_creds;    /* object id, or NULL */
     unsigned max_connections; /* 0: QEMU's own */
 };
 int qmp_nbd_server_start(struct qmp *q, const struct qmp_nbd_server *s,

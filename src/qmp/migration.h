@@ -6,27 +6,28 @@
 #ifndef QM_QMP_MIGRATION_H
 #define QM_QMP_MIGRATION_H
 
+#include "base/util.h"
 #include "qmp/client.h"
 
 /* QEMU's states (qapi MigrationStatus); what we do not know is OTHER and
  * counts as "under way". */
-#define MIGRATION_STATUSES(X)                                                  \
-    X(NONE, "none")                                                            \
-    X(SETUP, "setup")                                                          \
-    X(ACTIVE, "active")                                                        \
-    X(PRE_SWITCHOVER, "pre-switchover")                                        \
-    X(DEVICE, "device")                                                        \
-    X(POSTCOPY_DEVICE, "postcopy-device")                                      \
-    X(POSTCOPY_ACTIVE, "postcopy-active")                                      \
-    X(POSTCOPY_PAUSED, "postcopy-paused")                                      \
-    X(POSTCOPY_RECOVER_SETUP, "postcopy-recover-setup")                        \
-    X(POSTCOPY_RECOVER, "postcopy-recover")                                    \
-    X(COMPLETED, "completed")                                                  \
-    X(FAILED, "failed")                                                        \
-    X(CANCELLING, "cancelling")                                                \
-    X(CANCELLED, "cancelled")                                                  \
-    X(WAIT_UNPLUG, "wait-unplug")                                              \
-    X(COLO, "colo")                                                            \
+#define MIGRATION_STATUSES(X)                           \
+    X(NONE, "none")                                     \
+    X(SETUP, "setup")                                   \
+    X(ACTIVE, "active")                                 \
+    X(PRE_SWITCHOVER, "pre-switchover")                 \
+    X(DEVICE, "device")                                 \
+    X(POSTCOPY_DEVICE, "postcopy-device")               \
+    X(POSTCOPY_ACTIVE, "postcopy-active")               \
+    X(POSTCOPY_PAUSED, "postcopy-paused")               \
+    X(POSTCOPY_RECOVER_SETUP, "postcopy-recover-setup") \
+    X(POSTCOPY_RECOVER, "postcopy-recover")             \
+    X(COMPLETED, "completed")                           \
+    X(FAILED, "failed")                                 \
+    X(CANCELLING, "cancelling")                         \
+    X(CANCELLED, "cancelled")                           \
+    X(WAIT_UNPLUG, "wait-unplug")                       \
+    X(COLO, "colo")                                     \
     X(OTHER, "other")
 
 enum migration_status {
@@ -53,6 +54,7 @@ struct qmp_migration {
 int qmp_query_migrate(struct qmp *q, struct qmp_migration *ret,
                       struct qm_error *err);
 void qmp_migration_done(struct qmp_migration *m);
+DEFINE_CLEANUP_DONE(struct qmp_migration, qmp_migration_done)
 /* The status in a MIGRATION event. */
 enum migration_status qmp_event_migration_status(const struct qmp_event *e);
 /* The pass in a MIGRATION_PASS event. */
@@ -66,6 +68,7 @@ struct qmp_run_state {
 int qmp_query_status(struct qmp *q, struct qmp_run_state *ret,
                      struct qm_error *err);
 void qmp_run_state_done(struct qmp_run_state *s);
+DEFINE_CLEANUP_DONE(struct qmp_run_state, qmp_run_state_done)
 
 /*
  * Capabilities and parameters as name and value; a value is text ("on",
@@ -95,6 +98,7 @@ void qmp_settings_add_string(struct qmp_settings *s, const char *name,
                              const char *value);
 const char *qmp_settings_get(const struct qmp_settings *s, const char *name);
 void qmp_settings_done(struct qmp_settings *s);
+DEFINE_CLEANUP_DONE(struct qmp_settings, qmp_settings_done)
 
 int qmp_query_capabilities(struct qmp *q, struct qmp_settings *ret,
                            struct qm_error *err);

@@ -1,0 +1,322 @@
+/*
+ * The guest's disks: query-block joined with query-named-block-nodes.
+ *
+ * A disk's protocol node ("file", "host_device", "nbd") is found by the
+ * `children` of each node where QEMU tells them (10.1 and later), else by what
+ * the top node says of its file: the filename is that of the protocol node, or
+ * it is a json: description of the chain, whose innermost `file` is meant.
+ */
+#include "qmp/block.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "qmp/json.h"
+#include "qmp/parse.h"
+
+#define PERIPHERAL "/machine/peripheral/"
+#define BACKEND    "/virtio-backend"
+
+/* Longer chains than this are a circle. */
+#define CHAIN_MAX 64
+
+/* Drivers that hold bytes themselves, or ask somebody else for them: what
+ * they call their file is a name for it. */
+static const char *const protocol_drivers[] = {
+    "file",
+    "host_device",
+    "host_cdrom",
+    "nbd",
+    "rbd",
+    "iscsi",
+    "nfs",
+    "ssh",
+    "http",
+    "https",
+    "ftp",
+    "ftps",
+    "curl",
+    "gluster",
+    "nvme",
+    "null-co",
+    "null-aio",
+    "io_uring",
+    "nvme-io_uring",
+    "virtio-blk-vfio-pci",
+    "virtio-blk-vhost-user",
+    "virtio-blk-vhost-vdpa",
+    "vvfat",
+};
+
+static bool is_protocol_driver(const char *driver)
+{
+    for (size_t i = 0; driver && i < ARRAY_LEN(protocol_drivers); i++) {
+        if (str_equal(driver, protocol_drivers[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct json_object *find_node(struct json_object *nodes,
+                                     const char *name)
+{
+    for (size_t i = 0; name && i < json_length(nodes); i++) {
+        struct json_object *node = json_at(nodes, i);
+
+        if (str_equal(json_get_string(node, "node-name"), name)) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+/* The node that is the child `file` of NODE; NULL where QEMU does not say. */
+static struct json_object *file_child(struct json_object *nodes,
+                                      struct json_object *node)
+{
+    struct json_object *children = json_get_array(node, "children");
+
+    for (size_t i = 0; i < json_length(children); i++) {
+        struct json_object *child = json_at(children, i);
+
+        if (str_equal(json_get_string(child, "child"), "file")) {
+            return find_node(nodes, json_get_string(child, "node-name"));
+        }
+    }
+    return NULL;
+}
+
+static struct json_object *protocol_by_children(struct json_object *nodes,
+                                                struct json_object *top)
+{
+    struct json_object *node = top, *below;
+
+    for (int i = 0; i < CHAIN_MAX; i++) {
+        below = file_child(nodes, node);
+        if (!below) {
+            break;
+        }
+        node = below;
+    }
+    return is_protocol_driver(json_get_string(node, "drv")) ? node : NULL;
+}
+
+static struct json_object *protocol_by_filename(struct json_object *nodes,
+                                                const char *file)
+{
+    for (size_t i = 0; i < json_length(nodes); i++) {
+        struct json_object *node = json_at(nodes, i);
+
+        if (is_protocol_driver(json_get_string(node, "drv")) &&
+            str_equal(json_get_string(node, "file"), file)) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+/* FILE is "json:{...}": the innermost `file` of it. */
+static bool protocol_by_description(const char *file, struct qmp_disk *d)
+{
+    CLEANUP_JSON struct json_object *whole =
+        json_tokener_parse(file + strlen("json:"));
+    struct json_object *inner = whole, *below;
+    const char *driver, *filename;
+
+    while ((below = json_get_object(inner, "file"))) {
+        inner = below;
+    }
+    driver = json_get_string(inner, "driver");
+    filename = json_get_string(inner, "filename");
+    if (!is_protocol_driver(driver)) {
+        return false;
+    }
+    d->protocol = xstrdup(driver);
+    d->protocol_filename = xstrdup(filename ? filename : file);
+    return true;
+}
+
+static void parse_protocol(struct json_object *nodes,
+                           struct json_object *inserted, struct qmp_disk *d)
+{
+    const char *file = json_get_string(inserted, "file");
+    struct json_object *top = find_node(nodes, d->node_name), *node;
+
+    node = protocol_by_children(nodes, top);
+    if (!node && file) {
+        node = protocol_by_filename(nodes, file);
+    }
+    if (node) {
+        d->protocol = xstrdup(json_get_string(node, "drv"));
+        d->protocol_filename = xstrdup(json_get_string(node, "file"));
+    } else if (file && str_starts(file, "json:")) {
+        protocol_by_description(file, d);
+    }
+}
+
+/* QOM path to what both sides call the device: see block.h. */
+static char *normal_qdev(const char *qdev)
+{
+    size_t len;
+
+    if (!qdev || !*qdev) {
+        return NULL;
+    }
+    if (str_starts(qdev, PERIPHERAL)) {
+        qdev += strlen(PERIPHERAL);
+        return xstrndup(qdev, strcspn(qdev, "/"));
+    }
+    len = strlen(qdev);
+    if (str_ends(qdev, BACKEND)) {
+        len -= strlen(BACKEND);
+    }
+    return xstrndup(qdev, len);
+}
+
+/* Bitmaps without a name belong to jobs. */
+static bool has_named_bitmaps(struct json_object *inserted)
+{
+    struct json_object *bitmaps = json_get_array(inserted, "dirty-bitmaps");
+
+    for (size_t i = 0; i < json_length(bitmaps); i++) {
+        const char *name = json_get_string(json_at(bitmaps, i), "name");
+
+        if (name && *name) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int parse_inserted(struct json_object *nodes,
+                          struct json_object *inserted, struct qmp_disk *d,
+                          struct qm_error *err)
+{
+    struct json_object *image = json_get_object(inserted, "image");
+    const char *node_name = json_get_string(inserted, "node-name");
+    const char *driver = json_get_string(inserted, "drv");
+
+    if (!node_name) {
+        return json_missing("node-name", err);
+    }
+    if (!driver) {
+        return json_missing("drv", err);
+    }
+    if (!json_get(image, "virtual-size")) {
+        return json_missing("virtual-size", err);
+    }
+    d->node_name = xstrdup(node_name);
+    d->driver = xstrdup(driver);
+    d->filename = xstrdup(json_get_string(image, "filename"));
+    d->virtual_size = json_get_uint(image, "virtual-size");
+    d->allocated = json_get_uint(image, "actual-size");
+    d->read_only = json_get_bool(inserted, "ro");
+    d->has_backing = json_get_int(inserted, "backing_file_depth", 0) > 0 ||
+                     json_get_object(image, "backing-image");
+    d->has_dirty_bitmaps = has_named_bitmaps(inserted);
+    parse_protocol(nodes, inserted, d);
+    return 0;
+}
+
+static int parse_disk(struct json_object *nodes, struct json_object *element,
+                      struct qmp_disk *d, struct qm_error *err)
+{
+    const char *device = json_get_string(element, "device");
+    struct json_object *inserted = json_get_object(element, "inserted");
+
+    if (!device) {
+        return json_missing("device", err);
+    }
+    d->device = xstrdup(device);
+    d->qdev = normal_qdev(json_get_string(element, "qdev"));
+    d->removable = json_get_bool(element, "removable");
+    d->tray_empty = !inserted;
+    return inserted ? parse_inserted(nodes, inserted, d, err) : 0;
+}
+
+int disks_parse(struct json_object *block, struct json_object *nodes,
+                struct qmp_disks *ret, struct qm_error *err)
+{
+    CLEANUP(qmp_disks_done) struct qmp_disks disks = { 0 };
+    size_t count;
+
+    if (json_expect(block, json_type_array, err) < 0 ||
+        json_expect(nodes, json_type_array, err) < 0) {
+        return -1;
+    }
+    count = json_length(block);
+    disks.item = xcalloc(count ? count : 1, sizeof(disks.item[0]));
+    for (size_t i = 0; i < count; i++) {
+        disks.count++;
+        if (parse_disk(nodes, json_at(block, i), &disks.item[i], err) < 0) {
+            return -1;
+        }
+    }
+    *ret = disks;
+    disks = (struct qmp_disks){ 0 };
+    return 0;
+}
+
+/* Onboard devices with a disk are pflash, or a floppy: their type tells. */
+static int ask_pflash(struct qmp *q, struct qmp_disk *d, struct qm_error *err)
+{
+    CLEANUP_JSON struct json_object *reply = NULL;
+    struct json_object *args;
+    const char *type;
+
+    if (!d->qdev || !str_starts(d->qdev, "/machine/") ||
+        str_starts(d->qdev, "/machine/peripheral-anon/")) {
+        return 0;
+    }
+    args = json_with_string("path", d->qdev);
+    json_add_string(args, "property", "type");
+    if (qmp_command(q, "qom-get", args, QMP_QUERY, &reply, err) < 0) {
+        return -1;
+    }
+    type = json_object_get_string(reply);
+    d->is_pflash = type && str_starts(type, "cfi.pflash");
+    return 0;
+}
+
+int qmp_query_disks(struct qmp *q, struct qmp_disks *ret, struct qm_error *err)
+{
+    CLEANUP_JSON struct json_object *block = NULL, *nodes = NULL;
+    CLEANUP(qmp_disks_done) struct qmp_disks disks = { 0 };
+    struct json_object *flat = json_object_new_object();
+
+    json_add_bool(flat, "flat", true);
+    if (qmp_command(q, "query-named-block-nodes", flat, QMP_QUERY, &nodes,
+                    err) < 0 ||
+        qmp_command(q, "query-block", NULL, QMP_QUERY, &block, err) < 0) {
+        return -1;
+    }
+    if (disks_parse(block, nodes, &disks, err) < 0) {
+        return error_wrap(err, "%s: query-block", qmp_who(q));
+    }
+    for (size_t i = 0; i < disks.count; i++) {
+        if (ask_pflash(q, &disks.item[i], err) < 0) {
+            return -1;
+        }
+    }
+    *ret = disks;
+    disks = (struct qmp_disks){ 0 };
+    return 0;
+}
+
+void qmp_disks_done(struct qmp_disks *d)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        struct qmp_disk *disk = &d->item[i];
+
+        free_string(disk->qdev);
+        free_string(disk->device);
+        free_string(disk->node_name);
+        free_string(disk->driver);
+        free_string(disk->filename);
+        free_string(disk->protocol);
+        free_string(disk->protocol_filename);
+    }
+    free(d->item);
+    *d = (struct qmp_disks){ 0 };
+}

@@ -1,0 +1,46 @@
+/*
+ * Replies to structs: the pure halves of the typed commands, for them and for
+ * the tests.  -1 with a PROTOCOL error, and RET untouched, where a reply has
+ * not the shape that QEMU's schema promises; what is optional there, or is
+ * newer than QEMU 7.2, may be absent.
+ */
+#ifndef QM_QMP_PARSE_H
+#define QM_QMP_PARSE_H
+
+#include <json-c/json_types.h>
+
+#include "qmp/block.h"
+#include "qmp/machine.h"
+#include "qmp/migration.h"
+
+int migration_parse(struct json_object *reply, struct qmp_migration *ret,
+                    struct qm_error *err);
+int run_state_parse(struct json_object *reply, struct qmp_run_state *ret,
+                    struct qm_error *err);
+
+int capabilities_parse(struct json_object *reply, struct qmp_settings *ret,
+                       struct qm_error *err);
+int parameters_parse(struct json_object *reply, struct qmp_settings *ret,
+                     struct qm_error *err);
+/* The arguments that set S; the caller puts them.  INTERNAL if S holds what
+ * cannot be sent. */
+int capabilities_build(const struct qmp_settings *s, struct json_object **ret,
+                       struct qm_error *err);
+int parameters_build(const struct qmp_settings *s, struct json_object **ret,
+                     struct qm_error *err);
+
+/* query-block and query-named-block-nodes (flat).  is_pflash stays false: it
+ * takes another question. */
+int disks_parse(struct json_object *block, struct json_object *nodes,
+                struct qmp_disks *ret, struct qm_error *err);
+/* query-jobs and query-block-jobs */
+int jobs_parse(struct json_object *jobs, struct json_object *block_jobs,
+               struct qmp_jobs *ret, struct qm_error *err);
+/* The member KEY of each element, added to RET. */
+int names_parse(struct json_object *reply, const char *key, struct strv *ret,
+                struct qm_error *err);
+/* The names of the children in qom-list's reply, added to RET. */
+int children_parse(struct json_object *reply, struct strv *ret,
+                   struct qm_error *err);
+
+#endif
