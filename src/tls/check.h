@@ -42,16 +42,19 @@ struct tls_files {
     } file[TLS_FILE_COUNT];
 };
 
-/* Read DIR on this machine (256 KiB a file at most). Never fails: what could
- * not be read is a state. */
+/* Read DIR on this machine (TLS_FILE_MAX a file at most). Never fails: what
+ * could not be read is a state.  Who fills a struct tls_files by hand (bytes
+ * from another host) still ends it with tls_files_done(). */
+#define TLS_FILE_MAX (256 * KIB)
 void tls_files_read(const char *dir, enum tls_role role, struct tls_files *ret);
 void tls_files_done(struct tls_files *f);
+DEFINE_CLEANUP_DONE(struct tls_files, tls_files_done)
 
 enum tls_severity { TLS_OK, TLS_WARNING, TLS_BAD };
 
 struct tls_finding {
     enum tls_severity severity;
-    char *what; /* "server-cert.pem expired on 2024-01-01" */
+    char *what; /* "DIR/server-cert.pem expired on 2024-01-01 12:00 UTC" */
     char *fix;  /* what to do, or NULL */
 };
 struct tls_findings {
@@ -59,6 +62,7 @@ struct tls_findings {
     struct tls_finding *item;
 };
 void tls_findings_done(struct tls_findings *f);
+DEFINE_CLEANUP_DONE(struct tls_findings, tls_findings_done)
 
 struct tls_check {
     const struct tls_files *files;
@@ -68,9 +72,12 @@ struct tls_check {
     int qemu_major, qemu_minor, qemu_micro;
     /* SERVER: names or addresses that the certificate must carry; NULL ends */
     const char *const *names;
-    /* the private key may be out of reach (another host, another user) */
+    /* the files may be out of reach (another host, another user): what cannot
+     * be read is then a warning, a key not even that */
     bool key_may_be_unreadable;
 };
+/* Everything that is wrong, not only the first.  If nothing is BAD, the last
+ * finding is an OK that says whose the certificate is and until when. */
 void tls_check_files(const struct tls_check *check, struct tls_findings *ret);
 
 /* Does CLIENT's certificate hold against SERVER's CA, and the reverse?

@@ -3,6 +3,18 @@
 noinst_LIBRARIES += libtls.a
 
 libtls_a_SOURCES = \
+	src/tls/check-chain.c \
+	src/tls/check-pair.c \
+	src/tls/check-time.c \
+	src/tls/check-usage.c \
+	src/tls/check.c \
+	src/tls/check.h \
+	src/tls/client.c \
+	src/tls/client.h \
+	src/tls/files.c \
+	src/tls/findings.c \
+	src/tls/internal.h \
+	src/tls/parse.c \
 	$(NULL)
 
 libtls_a_CPPFLAGS = $(COMMON_CPPFLAGS) -I$(builddir)/see/tls

@@ -1,0 +1,33 @@
+/*
+ * The client's end of a TLS connection, as a stream over a stream: x509, the
+ * server verified against ca-cert.pem and against a name, by the rules of
+ * QEMU's own clients (QEMU crypto/tlssession.c).
+ */
+#ifndef QM_TLS_CLIENT_H
+#define QM_TLS_CLIENT_H
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/stream.h"
+
+struct loop;
+
+struct tls_client {
+    const char *dir;      /* ca-cert.pem, client-cert.pem, client-key.pem */
+    const char *hostname; /* name or address the certificate must carry */
+    bool has_key;         /* show client-cert.pem; else none is shown */
+    const char *server;   /* who that is, for messages: "10.0.0.2:49152" */
+};
+
+/*
+ * Shake hands over INNER, which is consumed also on failure.  NULL with ERR:
+ * TLS (the files, the handshake, the name), TIMEOUT.
+ *
+ * With TLS 1.3 a server that refuses our certificate lets the handshake
+ * succeed and ends the connection at the first recv().
+ */
+struct stream *tls_client_new(struct loop *loop, struct stream *inner,
+                              const struct tls_client *config, deadline_t by,
+                              struct qm_error *err);
+
+#endif

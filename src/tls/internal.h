@@ -1,0 +1,68 @@
+/*
+ * Of src/tls alone: what the files hold once parsed, and how findings are
+ * added.
+ */
+#ifndef QM_TLS_INTERNAL_H
+#define QM_TLS_INTERNAL_H
+
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+
+#include "tls/check.h"
+
+struct crt_list {
+    gnutls_x509_crt_t *item;
+    unsigned count;
+};
+
+struct parsed {
+    struct crt_list ca;
+    struct crt_list own; /* the certificate, then what its file has besides */
+    gnutls_x509_privkey_t key;
+    gnutls_x509_crl_t *crl;
+    unsigned crl_count;
+    int error[TLS_FILE_COUNT]; /* of parsing; 0 also if there was no file */
+};
+
+/* What could not be parsed is an error in RET, and empty. */
+void parse_files(const struct tls_files *files, struct parsed *ret);
+void parsed_done(struct parsed *p);
+DEFINE_CLEANUP_DONE(struct parsed, parsed_done)
+
+/* One run of tls_check_files(). */
+struct check_run {
+    const struct tls_check *check;
+    const struct tls_files *files;
+    struct parsed parsed;
+    struct tls_findings *found;
+};
+typedef void check_fn(struct check_run *run);
+
+/* check-chain.c */
+check_fn check_key_fits, check_chain, check_revocation, check_names;
+/* check-usage.c */
+check_fn check_constraints, check_key_usage, check_purpose;
+/* check-time.c */
+check_fn check_times;
+
+/* Takes WHAT and FIX (or NULL) over. */
+void finding_add(struct tls_findings *f, enum tls_severity severity,
+                 char *what, char *fix);
+
+/* "DIR/server-cert.pem", fit for a terminal; the caller frees all of these. */
+char *file_path(const struct tls_files *files, enum tls_file file);
+/* The subject of CRT, fit for a terminal. */
+char *subject_printable(gnutls_x509_crt_t crt);
+/* "a.example, 10.0.0.1 and b.example"; "no name at all". */
+char *names_of(gnutls_x509_crt_t crt);
+/* "2024-01-01 12:00 UTC" */
+char *moment(int64_t seconds);
+
+/* Does CHAIN (leaf first) hold against CA?  NULL, or why not: "its issuer is
+ * not there".  Times are not looked at. */
+const char *chain_fault(const struct crt_list *chain, unsigned chain_len,
+                        const struct crt_list *ca);
+/* Is QEMU of RUN older than MAJOR.MINOR? */
+bool qemu_is_before(const struct tls_check *check, int major, int minor);
+
+#endif
