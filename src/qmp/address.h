@@ -38,5 +38,6 @@ struct qmp_address {
 int qmp_address_parse(const char *text, struct qmp_address *ret,
                       struct qm_error *err);
 void qmp_address_done(struct qmp_address *a);
+DEFINE_CLEANUP_DONE(struct qmp_address, qmp_address_done)
 
 #endif

@@ -70,6 +70,7 @@ struct qmp *qmp_open(struct loop *loop, const struct qmp_address *address,
                      const struct qmp_options *options, deadline_t by,
                      struct qm_error *err);
 void qmp_close(struct qmp *q); /* NULL is allowed */
+DEFINE_CLEANUP(struct qmp *, qmp_close)
 
 const char *qmp_who(const struct qmp *q);
 const struct qmp_version *qmp_version(const struct qmp *q);

@@ -3,9 +3,20 @@
 noinst_LIBRARIES += libqmp.a
 
 libqmp_a_SOURCES = \
+	src/qmp/address.c \
+	src/qmp/address.h \
 	src/qmp/block-jobs.c \
 	src/qmp/block.c \
 	src/qmp/block.h \
+	src/qmp/client-forward.c \
+	src/qmp/client-forward.h \
+	src/qmp/client-internal.h \
+	src/qmp/client-link.c \
+	src/qmp/client-request.c \
+	src/qmp/client-socket.c \
+	src/qmp/client-talk.c \
+	src/qmp/client.c \
+	src/qmp/client.h \
 	src/qmp/json.c \
 	src/qmp/json.h \
 	src/qmp/migration-commands.c \
@@ -14,7 +25,13 @@ libqmp_a_SOURCES = \
 	src/qmp/nbd-commands.c \
 	src/qmp/object.c \
 	src/qmp/parse.h \
+	src/qmp/schema.c \
+	src/qmp/schema.h \
 	src/qmp/settings.c \
+	src/qmp/wire-scan.c \
+	src/qmp/wire-scan.h \
+	src/qmp/wire.c \
+	src/qmp/wire.h \
 	$(NULL)
 
 libqmp_a_CPPFLAGS = $(COMMON_CPPFLAGS) -I$(builddir)/see/qmp

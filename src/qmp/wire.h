@@ -39,6 +39,7 @@ struct wire;
 
 struct wire *wire_new(void);
 void wire_free(struct wire *w);
+DEFINE_CLEANUP(struct wire *, wire_free)
 void wire_feed(struct wire *w, const void *bytes, size_t len);
 
 /*
@@ -48,6 +49,7 @@ void wire_feed(struct wire *w, const void *bytes, size_t len);
  */
 int wire_next(struct wire *w, struct wire_message *ret, struct qm_error *err);
 void wire_message_done(struct wire_message *m);
+DEFINE_CLEANUP_DONE(struct wire_message, wire_message_done)
 /* Forget half a line: the link is a new one. */
 void wire_reset(struct wire *w);
 
