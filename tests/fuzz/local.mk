@@ -9,3 +9,5 @@ fuzzers = \
 if FUZZERS
 noinst_PROGRAMS += $(fuzzers)
 endif
+
+EXTRA_DIST += $(fuzzers:=.c)
