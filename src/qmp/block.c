@@ -15,7 +15,7 @@
 #include "qmp/parse.h"
 
 #define PERIPHERAL "/machine/peripheral/"
-#define BACKEND    "/virtio-backend"
+#define BACKEND "/virtio-backend"
 
 /* Longer chains than this are a circle. */
 #define CHAIN_MAX 64

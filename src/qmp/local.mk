@@ -5,6 +5,8 @@ noinst_LIBRARIES += libqmp.a
 libqmp_a_SOURCES = \
 	src/qmp/address.c \
 	src/qmp/address.h \
+	src/qmp/batch.c \
+	src/qmp/batch.h \
 	src/qmp/block-jobs.c \
 	src/qmp/block.c \
 	src/qmp/block.h \
@@ -17,8 +19,14 @@ libqmp_a_SOURCES = \
 	src/qmp/client-talk.c \
 	src/qmp/client.c \
 	src/qmp/client.h \
+	src/qmp/feature-names.c \
 	src/qmp/json.c \
 	src/qmp/json.h \
+	src/qmp/machine-cpu.c \
+	src/qmp/machine-devices.c \
+	src/qmp/machine-private.h \
+	src/qmp/machine.c \
+	src/qmp/machine.h \
 	src/qmp/migration-commands.c \
 	src/qmp/migration.c \
 	src/qmp/migration.h \

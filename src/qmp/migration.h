@@ -11,23 +11,23 @@
 
 /* QEMU's states (qapi MigrationStatus); what we do not know is OTHER and
  * counts as "under way". */
-#define MIGRATION_STATUSES(X)                           \
-    X(NONE, "none")                                     \
-    X(SETUP, "setup")                                   \
-    X(ACTIVE, "active")                                 \
-    X(PRE_SWITCHOVER, "pre-switchover")                 \
-    X(DEVICE, "device")                                 \
-    X(POSTCOPY_DEVICE, "postcopy-device")               \
-    X(POSTCOPY_ACTIVE, "postcopy-active")               \
-    X(POSTCOPY_PAUSED, "postcopy-paused")               \
-    X(POSTCOPY_RECOVER_SETUP, "postcopy-recover-setup") \
-    X(POSTCOPY_RECOVER, "postcopy-recover")             \
-    X(COMPLETED, "completed")                           \
-    X(FAILED, "failed")                                 \
-    X(CANCELLING, "cancelling")                         \
-    X(CANCELLED, "cancelled")                           \
-    X(WAIT_UNPLUG, "wait-unplug")                       \
-    X(COLO, "colo")                                     \
+#define MIGRATION_STATUSES(X)                                                  \
+    X(NONE, "none")                                                            \
+    X(SETUP, "setup")                                                          \
+    X(ACTIVE, "active")                                                        \
+    X(PRE_SWITCHOVER, "pre-switchover")                                        \
+    X(DEVICE, "device")                                                        \
+    X(POSTCOPY_DEVICE, "postcopy-device")                                      \
+    X(POSTCOPY_ACTIVE, "postcopy-active")                                      \
+    X(POSTCOPY_PAUSED, "postcopy-paused")                                      \
+    X(POSTCOPY_RECOVER_SETUP, "postcopy-recover-setup")                        \
+    X(POSTCOPY_RECOVER, "postcopy-recover")                                    \
+    X(COMPLETED, "completed")                                                  \
+    X(FAILED, "failed")                                                        \
+    X(CANCELLING, "cancelling")                                                \
+    X(CANCELLED, "cancelled")                                                  \
+    X(WAIT_UNPLUG, "wait-unplug")                                              \
+    X(COLO, "colo")                                                            \
     X(OTHER, "other")
 
 enum migration_status {

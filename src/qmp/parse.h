@@ -43,4 +43,26 @@ int names_parse(struct json_object *reply, const char *key, struct strv *ret,
 int children_parse(struct json_object *reply, struct strv *ret,
                    struct qm_error *err);
 
+/*
+ * Parts of struct qmp_machine, added to M, which keeps what was added before a
+ * failure: qmp_machine_done() frees it.
+ */
+int memory_devices_parse(struct json_object *reply, struct qmp_machine *m,
+                         struct qm_error *err);
+int memory_backends_parse(struct json_object *reply, struct qmp_machine *m,
+                          struct qm_error *err);
+int cpus_parse(struct json_object *cpus, struct json_object *hotpluggable,
+               struct qmp_machine *m, struct qm_error *err);
+int feature_words_parse(struct json_object *reply, struct qmp_machine *m,
+                        struct qm_error *err);
+/* The children of FOLDER, which have ids if HAS_IDS. */
+int devices_parse(struct json_object *reply, const char *folder, bool has_ids,
+                  struct qmp_machine *m, struct qm_error *err);
+/* The functions of the first root bus at which no other device of M is. */
+int onboard_pci_parse(struct json_object *reply, struct qmp_machine *m,
+                      struct qm_error *err);
+/* query-machines: 1, 0, -1 */
+int machine_types_parse(struct json_object *reply, const char *machine_type,
+                        struct qm_error *err);
+
 #endif
