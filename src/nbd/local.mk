@@ -3,6 +3,12 @@
 noinst_LIBRARIES += libnbd.a
 
 libnbd_a_SOURCES = \
+	src/nbd/internal.h \
+	src/nbd/link.c \
+	src/nbd/probe.c \
+	src/nbd/probe.h \
+	src/nbd/relay.c \
+	src/nbd/starttls.c \
 	$(NULL)
 
 libnbd_a_CPPFLAGS = $(COMMON_CPPFLAGS) -I$(builddir)/see/nbd

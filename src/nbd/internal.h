@@ -1,0 +1,67 @@
+/*
+ * Of src/nbd alone: the layers between a socket and libnbd.
+ */
+#ifndef QM_NBD_INTERNAL_H
+#define QM_NBD_INTERNAL_H
+
+#include <libnbd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "base/stream.h"
+
+/* --- starttls.c ------------------------------------------------------- */
+
+/*
+ * Read the greeting of the server at the other end of S and have it agree to
+ * TLS; the next byte of either side is TLS.  RET_FLAGS: its handshake flags,
+ * of which we have accepted those we know.  SERVER is for messages.
+ * -1 with ERR: TIMEOUT, LINK, PROTOCOL, TLS (it does not offer any).
+ */
+int nbd_start_tls(struct loop *loop, struct stream *s, const char *server,
+                  deadline_t by, uint16_t *ret_flags, struct qm_error *err);
+
+/* --- relay.c ---------------------------------------------------------- */
+
+struct relay;
+
+/*
+ * Makes the rest of FAR (consumed), behind its greeting, look like a server
+ * without TLS on the socket *RET_FD, which the caller owns.  NULL with ERR
+ * (SYSTEM).
+ */
+struct relay *relay_new(struct loop *loop, struct stream *far, uint16_t flags,
+                        int *ret_fd, struct qm_error *err);
+/* Has the far side ended without having sent anything? */
+bool relay_was_turned_away(const struct relay *r);
+/* Let what the near side has sent go out, at most until BY; the near side has
+ * been closed. */
+void relay_drain(struct relay *r, deadline_t by);
+void relay_free(struct relay *r); /* NULL is allowed */
+DEFINE_CLEANUP(struct relay *, relay_free)
+
+/* --- link.c ----------------------------------------------------------- */
+
+/* A libnbd handle that the loop serves. */
+struct nbd_link {
+    struct loop *loop;
+    struct nbd_handle *h;
+    struct loop_watch *watch;
+    int watched; /* a duplicate of libnbd's socket: it closes its own */
+
+    /* Recorded by callbacks, read by steps */
+    bool lost;
+    char *why; /* libnbd's words, with lost */
+};
+
+/* FD is consumed.  Options are negotiated by the caller (libnbd's opt mode);
+ * libnbd does no TLS.  -1 with ERR (SYSTEM); L can and must be freed. */
+int nbd_link_open(struct loop *loop, int fd, const char *export_name,
+                  struct nbd_link *l, struct qm_error *err);
+/* After a command was given to L->h: watch for what it needs. */
+void nbd_link_kick(struct nbd_link *l);
+void nbd_link_done(struct nbd_link *l);
+DEFINE_CLEANUP_DONE(struct nbd_link, nbd_link_done)
+
+#endif
