@@ -1,0 +1,189 @@
+/*
+ * One migration, from the inside: what the steps share.
+ */
+#ifndef QM_CORE_MIGRATION_PRIVATE_H
+#define QM_CORE_MIGRATION_PRIVATE_H
+
+#include "core/converge.h"
+#include "core/journal.h"
+#include "core/migration.h"
+#include "core/rundir.h"
+#include "core/side.h"
+
+/* QMP node names are at most 31 characters (QEMU block.c): ours are
+ * "qm-" and eight hexadecimal digits and "-disk12". */
+#define MIGRATION_ID_LEN 11
+
+struct migration {
+    struct loop *loop;
+    const struct plan *plan;
+    struct narrator narrator;
+    struct side side[SIDES];
+    char id[MIGRATION_ID_LEN + 1]; /* prefix of all that is ours in a QEMU */
+    char *name;
+    char *dir; /* rundir_make_private() */
+    struct journal *journal;
+
+    /* found out by preflight */
+    struct facts facts;
+    bool facts_known;
+    struct verdicts verdicts;
+    struct disk_choices choices;
+    size_t disk_count;
+    struct disk_copy *disk;
+    int channels;
+    int64_t own_part_ms; /* of a handover: what the engine's commands take */
+
+    /* remembered: how to put it back */
+    bool was_running; /* follows an operator's own stop and cont */
+    bool remembered;
+    struct qmp_settings capabilities_set[SIDES]; /* what we changed ... */
+    struct qmp_settings parameters_set[SIDES];   /* ... and to what */
+    bool credentials_added[SIDES];
+
+    /* done so far, read by undo */
+    bool nbd_server_up;
+    unsigned nbd_port, ram_port;
+    bool door_open;
+    bool stream_started;
+    bool destination_owns; /* durable: the point of no return */
+    bool owner_unknown;    /* the record's fate is unknown */
+    bool guest_started;    /* it runs there, or stays paused there */
+    bool returned_to_source; /* it never ran there, and that QEMU is dead */
+    bool we_paused; /* the operator's --on-timeout pause stopped it */
+
+    /* Recorded by callbacks, read by waits */
+    bool cancel_requested;
+    bool hold_interrupts; /* rolling back, or past the point of no return */
+
+    /* watching */
+    const char *step;
+    int64_t started_us, migrate_us; /* our clock */
+    int64_t switchover_us, settled_us, completed_us, running_us;
+    struct converge converge;
+    struct progress progress;
+    int64_t told_at_ms; /* when progress was last told */
+    uint64_t disk_window_bytes, rate_bytes; /* of all disks: since when no */
+    int64_t disk_window_ms, rate_at_ms; /* byte moved; for the rate */
+    uint64_t ram_window_bytes; /* the same of the RAM */
+    int64_t ram_window_ms;
+    struct qmp_migration final; /* of the source, once completed */
+    int max_throttle;
+    struct strv left; /* what could not be cleaned up */
+};
+
+static inline struct side *source_of(struct migration *m)
+{
+    return &m->side[SOURCE];
+}
+
+static inline struct side *destination_of(struct migration *m)
+{
+    return &m->side[DESTINATION];
+}
+
+void migration_tell(struct migration *m, const struct narration *n);
+void migration_warn(struct migration *m, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Note something that is left to clean up, and warn of it. */
+void migration_left(struct migration *m, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A command's id of ours: "qm-1a2b3c4d-WHAT"; the caller frees it. */
+char *migration_own_id(const struct migration *m, const char *what);
+
+/* --- waits ----------------------------------------------------------------- */
+
+/* What ends a wait before its fact holds, beside its deadline. */
+enum {
+    ENDS_ON_CANCEL = 1,
+    ENDS_ON_DESTINATION_DEATH = 2, /* dead, or its link given up */
+    ENDS_ON_STREAM_FAILURE = 4, /* the source says failed or cancelled */
+    ENDS_ON_MIRROR_FAILURE = 8,
+    ENDS_ON_GUEST_END = 16,
+    ENDS_ON_ANYTHING = 31,
+};
+
+struct wait {
+    const char *what; /* for the message: "the source to reach ..." */
+    bool (*holds)(struct migration *m);
+    int64_t limit_ms;
+    unsigned ends_on;
+    /* Asked about each INTERVAL_MS where QEMU has no event for it; NULL: not */
+    int (*ask)(struct migration *m, struct qm_error *err);
+    int64_t interval_ms;
+};
+
+/*
+ * Serve everything until the fact holds.  The source's death always ends a
+ * wait.  A lost link does not: the state is asked again when it is back.
+ * ERR: TIMEOUT, CANCELLED, LINK, MIGRATION, DISK, GUEST.
+ */
+int migration_wait(struct migration *m, const struct wait *w,
+                   struct qm_error *err);
+
+/* The sides' own words about why the stream failed, for an error that says
+ * so. */
+int stream_failure(struct migration *m, struct qm_error *err);
+
+/* --- the recipe ------------------------------------------------------------ */
+
+struct step {
+    const char *name;
+    int (*run)(struct migration *m, struct qm_error *err);
+    /* Takes back what run did, also half of it; NULL: nothing to take back.
+     * What cannot be taken back goes to migration_left(). */
+    void (*undo)(struct migration *m);
+};
+
+extern const struct step recipe[];
+extern const size_t recipe_count;
+extern const size_t recipe_first_change; /* rows before it change nothing */
+
+/* Rows [0, COUNT): run downwards; at a failure roll back unless the
+ * destination owns the guest. */
+int recipe_run(struct migration *m, size_t count, struct qm_error *err);
+
+#define STEP(name)                                                             \
+    int step_##name(struct migration *m, struct qm_error *err);                \
+    void undo_##name(struct migration *m);
+STEP(connect)
+STEP(preflight)
+STEP(remember)
+STEP(hold)
+STEP(credentials)
+STEP(agree)
+STEP(export_disks)
+STEP(probe)
+STEP(mirror)
+STEP(open_door)
+STEP(start)
+STEP(converge)
+STEP(settle)
+STEP(switch_over)
+STEP(close_exports)
+STEP(run_destination)
+STEP(announce)
+STEP(retire)
+#undef STEP
+
+/* --- parts that several steps share ---------------------------------------- */
+
+/* End the destination's QEMU: quit, then yank and quit again, then SIGKILL of
+ * the verified process.  0 if it is known to be gone. */
+int destination_discard(struct migration *m, struct qm_error *err);
+/* The one place that sends migrate_cancel; refuses once the destination owns
+ * the guest. */
+int stream_cancel(struct migration *m, struct qm_error *err);
+/* The guest runs on at the source, if it ran before. */
+int source_resume(struct migration *m, struct qm_error *err);
+/* Put back capabilities and parameters, and delete the TLS objects. */
+void restore_settings(struct migration *m, enum side_id side);
+void remove_credentials(struct migration *m, enum side_id side);
+/* Ask the source how far it is; fills m->progress and tells it. */
+int progress_sample(struct migration *m, struct qm_error *err);
+int progress_sample_disks(struct migration *m, struct qm_error *err);
+
+/* Developer builds: QMIGRATE_FAIL=STEP[:before|after]=fail|kill */
+int failpoint(const char *step, const char *when, struct qm_error *err);
+
+#endif

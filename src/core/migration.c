@@ -1,0 +1,259 @@
+/*
+ * One migration: made, run, told of, and its end judged.
+ */
+#include "core/migration-private.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+struct migration *migration_new(struct loop *loop, const struct plan *plan,
+                                const struct narrator *narrator)
+{
+    struct migration *m = XNEW(struct migration);
+    uint32_t random;
+
+    m->loop = loop;
+    m->plan = plan;
+    m->narrator = *narrator;
+    m->started_us = clock_now_us();
+    m->channels = plan->channels;
+    m->step = "connect";
+    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+        random = (uint32_t)m->started_us;
+    snprintf(m->id, sizeof(m->id), "qm-%08x", random);
+    for (int i = 0; i < SIDES; i++)
+        side_init(&m->side[i], (enum side_id)i, loop, &m->narrator);
+    return m;
+}
+
+void migration_free(struct migration *m)
+{
+    if (!m)
+        return;
+    for (int i = 0; i < SIDES; i++) {
+        side_done(&m->side[i]);
+        qmp_settings_done(&m->capabilities_set[i]);
+        qmp_settings_done(&m->parameters_set[i]);
+    }
+    journal_close(m->journal);
+    if (m->facts_known)
+        facts_done(&m->facts);
+    verdicts_done(&m->verdicts);
+    disk_choices_done(&m->choices);
+    for (size_t i = 0; i < m->disk_count; i++)
+        disk_copy_done(&m->disk[i]);
+    free(m->disk);
+    qmp_migration_done(&m->final);
+    rundir_remove_private(m->dir);
+    strv_done(&m->left);
+    free_string(m->name);
+    free(m);
+}
+
+void migration_cancel(struct migration *m)
+{
+    m->cancel_requested = true;
+}
+
+void migration_tell(struct migration *m, const struct narration *n)
+{
+    m->narrator.tell(m->narrator.arg, n);
+}
+
+static void warn_text(struct migration *m, const char *text)
+{
+    migration_tell(m, &(struct narration){ .kind = NARRATE_WARNING,
+                                           .text = text });
+}
+
+void migration_warn(struct migration *m, const char *format, ...)
+{
+    CLEANUP_FREE char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = xvasprintf(format, args);
+    va_end(args);
+    warn_text(m, text);
+}
+
+void migration_left(struct migration *m, const char *format, ...)
+{
+    CLEANUP_FREE char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = xvasprintf(format, args);
+    va_end(args);
+    strv_add(&m->left, text);
+    warn_text(m, text);
+}
+
+char *migration_own_id(const struct migration *m, const char *what)
+{
+    return xasprintf("%s-%s", m->id, what);
+}
+
+/* --- the end, judged -------------------------------------------------------- */
+
+static int64_t ms_between(int64_t from_us, int64_t to_us)
+{
+    return from_us > 0 && to_us >= from_us ? (to_us - from_us + 500) / 1000
+                                           : -1;
+}
+
+static void measure(struct migration *m, struct result *r)
+{
+    int64_t stopped = source_of(m)->stopped_us;
+
+    r->wall_ms = ms_between(m->started_us, clock_now_us());
+    r->wall_to_guest_ms = ms_between(m->started_us, m->running_us);
+    r->passes = m->progress.pass;
+    r->throttle_percent = m->max_throttle;
+    r->channels = m->channels;
+    r->tls = !m->plan->insecure;
+    if (m->final.status != MIGRATION_COMPLETED)
+        return;
+    r->ram_total_ms = m->final.total_time_ms;
+    r->ram_setup_ms = m->final.setup_time_ms;
+    r->qemu_downtime_ms = m->final.downtime_ms;
+    r->ram_bytes = m->final.ram_transferred;
+    r->passes = (int64_t)m->final.ram_dirty_sync_count;
+    if (!m->was_running)
+        return;
+    r->handover_ms = ms_between(stopped, m->running_us);
+    r->settle_ms = ms_between(stopped, m->settled_us);
+    r->switch_ms = ms_between(m->settled_us, m->completed_us);
+    r->run_ms = ms_between(m->completed_us, m->running_us);
+}
+
+static void list_disks(struct migration *m, struct result *r)
+{
+    r->disk_count = m->disk_count;
+    r->disk = xcalloc(m->disk_count + 1, sizeof(*r->disk));
+    for (size_t i = 0; i < m->disk_count; i++) {
+        const struct disk_copy *d = &m->disk[i];
+
+        r->disk[i] = (struct result_disk){
+            .label = xstrdup(d->label),
+            .source_file = xstrdup(d->source_file),
+            .size_bytes = d->size_bytes,
+            .copied_bytes = d->current_bytes,
+            .tls_proved = d->tls_proved,
+            .write_blocking = d->write_blocking,
+            .discard = d->discard,
+        };
+    }
+}
+
+/* Where is the guest after a failure?  Facts as they were last recorded. */
+static enum guest_place place_after_failure(const struct migration *m)
+{
+    const struct side *s = &m->side[SOURCE], *d = &m->side[DESTINATION];
+
+    if (m->owner_unknown)
+        return GUEST_UNKNOWN;
+    if (m->destination_owns && !m->returned_to_source) {
+        if (d->process_dead)
+            return GUEST_NOWHERE;
+        return m->guest_started ? GUEST_DESTINATION : GUEST_UNKNOWN;
+    }
+    if (s->process_dead || s->guest_ended)
+        return GUEST_NOWHERE;
+    if (m->stream_started && (!s->qmp || qmp_is_gone(s->qmp)
+                              || s->running != m->was_running))
+        return GUEST_UNKNOWN;
+    return GUEST_SOURCE;
+}
+
+static enum outcome outcome_after_failure(const struct migration *m,
+                                          const struct result *r)
+{
+    if (r->guest == GUEST_UNKNOWN)
+        return OUTCOME_UNDECIDED;
+    if (!m->remembered)
+        return r->error.code == QM_ERR_CANCELLED ? OUTCOME_CANCELLED
+                                                 : OUTCOME_REFUSED;
+    return r->error.code == QM_ERR_CANCELLED ? OUTCOME_CANCELLED
+                                             : OUTCOME_FAILED;
+}
+
+static void judge(struct migration *m, bool succeeded, struct result *r)
+{
+    r->name = xstrdup(m->name);
+    r->left = m->left;
+    m->left = (struct strv){ 0 };
+    r->source_kept = m->plan->keep_source;
+    r->paused = !m->was_running || m->plan->paused;
+    if (succeeded) {
+        r->outcome = OUTCOME_COMPLETED;
+        r->guest = GUEST_DESTINATION;
+    } else {
+        r->guest = place_after_failure(m);
+        r->outcome = outcome_after_failure(m, r);
+        r->retryable = r->guest == GUEST_SOURCE
+            && (r->error.code == QM_ERR_LINK || r->error.code == QM_ERR_TIMEOUT
+                || r->error.code == QM_ERR_BUSY
+                || r->error.code == QM_ERR_MIGRATION
+                || r->error.code == QM_ERR_CANCELLED);
+        if (r->guest == GUEST_SOURCE && m->door_open)
+            error_hint(&r->error,
+                       "start a fresh destination before trying again");
+    }
+    measure(m, r);
+    list_disks(m, r);
+}
+
+static void close_journal(struct migration *m, const struct result *r)
+{
+    struct qm_error err = QM_ERROR_INIT;
+
+    /* An undecided migration is not over: its journal stays as it is. */
+    if (!m->journal || r->outcome == OUTCOME_UNDECIDED)
+        return;
+    if (journal_end(m->journal, outcome_name(r->outcome),
+                    guest_place_name(r->guest), &err) < 0)
+        migration_warn(m, "%s", err.message);
+    error_clear(&err);
+}
+
+void migration_run(struct migration *m, struct result *ret)
+{
+    bool succeeded;
+
+    result_init(ret);
+    succeeded = recipe_run(m, recipe_count, &ret->error) == 0;
+    judge(m, succeeded, ret);
+    close_journal(m, ret);
+}
+
+static void tell_plan(struct migration *m)
+{
+    const char *names[32] = { NULL };
+
+    assert(recipe_count < ARRAY_LEN(names));
+    for (size_t i = 0; i < recipe_count; i++)
+        names[i] = recipe[i].name;
+    migration_tell(m, &(struct narration){
+                          .kind = NARRATE_PLAN,
+                          .facts = &m->facts,
+                          .disks = &m->choices,
+                          .steps = names,
+                          .name = m->name,
+                      });
+}
+
+void migration_check(struct migration *m, bool plan_too, struct result *ret)
+{
+    result_init(ret);
+    if (recipe_run(m, recipe_first_change, &ret->error) == 0) {
+        if (plan_too)
+            tell_plan(m);
+        ret->outcome = OUTCOME_COMPLETED;
+    }
+    ret->name = xstrdup(m->name);
+    ret->wall_ms = ms_between(m->started_us, clock_now_us());
+}

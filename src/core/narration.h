@@ -1,0 +1,59 @@
+/*
+ * What the engine tells while it works.  One callback gets everything, in the
+ * order in which it happens; cli/ makes of it a bar, lines or JSON events.
+ */
+#ifndef QM_CORE_NARRATION_H
+#define QM_CORE_NARRATION_H
+
+#include "core/preflight.h"
+
+/* One sample; bytes, bytes a second, milliseconds. */
+struct progress {
+    const char *step; /* the recipe's row */
+    int64_t elapsed_ms;
+    /* RAM: from `start migration` on */
+    bool ram;
+    int64_t pass;
+    uint64_t ram_total, ram_remaining, ram_transferred;
+    uint64_t ram_bps, dirty_bps;
+    int throttle_percent;
+    int64_t downtime_limit_ms;
+    int64_t left_ms; /* -1: not known yet; -2: not at this rate */
+    /* disks: from `mirror disks` on */
+    size_t disk_count;
+    uint64_t disk_total, disk_copied, disk_bps;
+};
+
+enum narration_kind {
+    NARRATE_STEP,     /* a row begins, is done, or is undone */
+    NARRATE_STATE,    /* a side's migration status changed */
+    NARRATE_PASS,     /* QEMU began another pass over the RAM */
+    NARRATE_PROGRESS,
+    NARRATE_WARNING,
+    NARRATE_PREFLIGHT, /* all verdicts */
+    NARRATE_PLAN,      /* the disks that were chosen, the steps that follow */
+};
+
+enum step_event { STEP_BEGINS, STEP_DONE, STEP_FAILED, STEP_UNDONE };
+
+struct narration {
+    enum narration_kind kind;
+    enum side_id side;         /* STATE */
+    const char *text;          /* STEP: the row; STATE: QEMU's word; WARNING */
+    enum step_event step;      /* STEP */
+    int64_t pass;              /* PASS */
+    const struct progress *progress;
+    const struct verdicts *verdicts; /* PREFLIGHT */
+    /* PLAN */
+    const struct facts *facts;
+    const struct disk_choices *disks;
+    const char *const *steps; /* NULL-terminated */
+    const char *name; /* of the migration */
+};
+
+struct narrator {
+    void (*tell)(void *arg, const struct narration *n);
+    void *arg;
+};
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * Asking how far it is, and telling it: the figures have no events.
+ */
+#include "core/migration-private.h"
+
+/* Tell progress at most this often, however often it is asked. */
+#define TELL_INTERVAL_MS 200
+#define RATE_WINDOW_MS 1000
+
+static void tell_progress(struct migration *m)
+{
+    int64_t now = clock_now_ms();
+
+    if (now - m->told_at_ms < TELL_INTERVAL_MS)
+        return;
+    m->told_at_ms = now;
+    m->progress.step = m->step;
+    m->progress.elapsed_ms = (clock_now_us() - m->started_us) / 1000;
+    migration_tell(m, &(struct narration){ .kind = NARRATE_PROGRESS,
+                                           .progress = &m->progress });
+}
+
+static void measure_disk_rate(struct migration *m, uint64_t copied)
+{
+    int64_t span = clock_now_ms() - m->rate_at_ms;
+
+    if (m->rate_at_ms != 0 && span < RATE_WINDOW_MS)
+        return;
+    if (m->rate_at_ms != 0 && copied >= m->rate_bytes)
+        m->progress.disk_bps = (copied - m->rate_bytes) * 1000
+            / (uint64_t)span;
+    m->rate_at_ms = clock_now_ms();
+    m->rate_bytes = copied;
+}
+
+int progress_sample_disks(struct migration *m, struct qm_error *err)
+{
+    uint64_t copied = 0, total = 0;
+
+    if (side_refresh_jobs(source_of(m), err) < 0)
+        return -1;
+    for (size_t i = 0; i < m->disk_count; i++) {
+        copied += m->disk[i].current_bytes;
+        total += m->disk[i].total_bytes;
+    }
+    m->progress.disk_copied = copied;
+    m->progress.disk_total = total;
+    measure_disk_rate(m, copied);
+    tell_progress(m);
+    return 0;
+}
+
+static void record_progress(struct migration *m, const struct qmp_migration *q)
+{
+    struct progress *p = &m->progress;
+
+    p->ram = true;
+    p->pass = (int64_t)q->ram_dirty_sync_count;
+    p->ram_total = q->ram_total;
+    p->ram_remaining = q->ram_remaining;
+    p->ram_transferred = q->ram_transferred;
+    p->dirty_bps = q->ram_dirty_pages_rate * q->ram_page_size;
+    p->throttle_percent = q->throttle_percent;
+    if (q->throttle_percent > m->max_throttle)
+        m->max_throttle = q->throttle_percent;
+}
+
+int progress_sample(struct migration *m, struct qm_error *err)
+{
+    struct side *s = source_of(m);
+    struct qmp_migration q = { 0 };
+
+    if (qmp_query_migrate(s->qmp, &q, err) < 0)
+        return -1;
+    side_record_migration(s, &q);
+    record_progress(m, &q);
+    qmp_migration_done(&q);
+    m->progress.ram_bps = m->converge.bps;
+    m->progress.left_ms = m->converge.left_ms;
+    m->progress.downtime_limit_ms = m->converge.limit_ms;
+    tell_progress(m);
+    return 0;
+}

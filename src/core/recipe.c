@@ -1,0 +1,85 @@
+/*
+ * The story from top to bottom: read the table downwards to migrate, upwards
+ * to roll back.
+ *
+ * Who owns the guest decides what a failure means.  Until the record
+ * owner=destination is durable the source owns it: every row that began is
+ * undone, the last first.  From then on nothing is undone; what remains is
+ * finished, or said.
+ */
+#include "core/migration-private.h"
+
+const struct step recipe[] = {
+    { "connect", step_connect, NULL },
+    { "preflight", step_preflight, NULL },
+    { "remember the source", step_remember, NULL },
+    { "hold the destination", step_hold, NULL }, /* cannot be taken back */
+    { "install credentials", step_credentials, undo_credentials },
+    { "agree capabilities", step_agree, undo_agree },
+    { "export disks", step_export_disks, undo_export_disks },
+    { "probe exports", step_probe, NULL },
+    { "mirror disks", step_mirror, undo_mirror },
+    { "open the door", step_open_door, undo_open_door },
+    { "start migration", step_start, undo_start },
+    { "converge", step_converge, NULL }, /* ended by undo_start */
+    { "settle disks", step_settle, NULL },
+    { "switch over", step_switch_over, NULL },
+    { "close exports", step_close_exports, NULL },
+    { "run the destination", step_run_destination, NULL },
+    { "announce", step_announce, NULL },
+    { "retire the source", step_retire, NULL },
+};
+const size_t recipe_count = ARRAY_LEN(recipe);
+const size_t recipe_first_change = 2;
+
+static void tell_step(struct migration *m, const struct step *step,
+                      enum step_event event)
+{
+    migration_tell(m, &(struct narration){
+                          .kind = NARRATE_STEP,
+                          .text = step->name,
+                          .step = event,
+                      });
+}
+
+static void roll_back(struct migration *m, size_t from)
+{
+    m->hold_interrupts = true;
+    for (size_t i = from + 1; i-- > 0;) {
+        if (!recipe[i].undo)
+            continue;
+        m->step = recipe[i].name;
+        recipe[i].undo(m);
+        tell_step(m, &recipe[i], STEP_UNDONE);
+    }
+}
+
+static int run_step(struct migration *m, const struct step *step,
+                    struct qm_error *err)
+{
+    m->step = step->name;
+    if (m->cancel_requested && !m->hold_interrupts)
+        return error_set(err, QM_ERR_CANCELLED, "cancelled by the operator");
+    tell_step(m, step, STEP_BEGINS);
+    if (failpoint(step->name, "before", err) < 0 || step->run(m, err) < 0
+        || failpoint(step->name, "after", err) < 0) {
+        tell_step(m, step, STEP_FAILED);
+        if (err->code != QM_ERR_CANCELLED)
+            error_wrap(err, "%s", step->name);
+        return -1;
+    }
+    tell_step(m, step, STEP_DONE);
+    return 0;
+}
+
+int recipe_run(struct migration *m, size_t count, struct qm_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (run_step(m, &recipe[i], err) == 0)
+            continue;
+        if (!m->destination_owns && !m->owner_unknown)
+            roll_back(m, i);
+        return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,78 @@
+/*
+ * How a migration ended.
+ */
+#include "core/result.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const outcome_names[] = {
+    [OUTCOME_COMPLETED] = "completed", [OUTCOME_FAILED] = "failed",
+    [OUTCOME_CANCELLED] = "cancelled", [OUTCOME_REFUSED] = "refused",
+    [OUTCOME_UNDECIDED] = "undecided",
+};
+
+static const char *const place_names[] = {
+    [GUEST_SOURCE] = "source",
+    [GUEST_DESTINATION] = "destination",
+    [GUEST_NOWHERE] = "nowhere",
+    [GUEST_UNKNOWN] = "unknown",
+};
+
+const char *outcome_name(enum outcome outcome)
+{
+    return outcome_names[outcome];
+}
+
+const char *guest_place_name(enum guest_place place)
+{
+    return place_names[place];
+}
+
+void result_init(struct result *r)
+{
+    memset(r, 0, sizeof(*r));
+    r->outcome = OUTCOME_REFUSED;
+    r->guest = GUEST_SOURCE;
+    r->wall_ms = r->wall_to_guest_ms = -1;
+    r->ram_total_ms = r->ram_setup_ms = r->qemu_downtime_ms = -1;
+    r->handover_ms = r->settle_ms = r->switch_ms = r->run_ms = -1;
+}
+
+void result_done(struct result *r)
+{
+    strv_done(&r->left);
+    error_clear(&r->error);
+    free_string(r->name);
+    for (size_t i = 0; i < r->disk_count; i++) {
+        free_string(r->disk[i].label);
+        free_string(r->disk[i].source_file);
+    }
+    free(r->disk);
+    memset(r, 0, sizeof(*r));
+}
+
+static enum qm_exit exit_at_source(const struct result *r)
+{
+    if (r->outcome == OUTCOME_REFUSED)
+        return QM_EXIT_REFUSED;
+    if (r->left.count > 0)
+        return QM_EXIT_LEFT_HERE;
+    return r->outcome == OUTCOME_CANCELLED ? QM_EXIT_CANCELLED
+                                           : QM_EXIT_FAILED;
+}
+
+enum qm_exit result_exit(const struct result *r)
+{
+    if (r->error.message && r->error.code == QM_ERR_USAGE)
+        return QM_EXIT_USAGE;
+    if (r->outcome == OUTCOME_UNDECIDED || r->guest == GUEST_UNKNOWN)
+        return QM_EXIT_UNDECIDED;
+    if (r->guest == GUEST_NOWHERE)
+        return QM_EXIT_NOWHERE;
+    if (r->guest == GUEST_SOURCE && r->outcome != OUTCOME_COMPLETED)
+        return exit_at_source(r);
+    return r->left.count > 0 || r->outcome != OUTCOME_COMPLETED
+        ? QM_EXIT_LEFT_THERE
+        : QM_EXIT_DONE;
+}

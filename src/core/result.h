@@ -1,0 +1,85 @@
+/*
+ * How a migration ended: where the guest is, what was measured, what is left.
+ */
+#ifndef QM_CORE_RESULT_H
+#define QM_CORE_RESULT_H
+
+#include "base/error.h"
+#include "base/util.h"
+
+/* name, exit code, where the guest is (the manual's table is this one) */
+#define QM_EXITS(X)                                                            \
+    X(DONE, 0, "at the destination (or what was asked for is so)")             \
+    X(BUG, 1, "unknown: a bug of qmigrate; look at both QEMUs")                \
+    X(USAGE, 2, "where it was: the command line was wrong, nothing touched")   \
+    X(REFUSED, 3, "where it was: refused before anything was touched")         \
+    X(FAILED, 4, "where it was: the migration failed and was undone")          \
+    X(CANCELLED, 5, "where it was: cancelled and undone")                      \
+    X(LEFT_THERE, 6, "at the destination, but something is left to clean up")  \
+    X(UNDECIDED, 7, "undecided: a person must look")                           \
+    X(LEFT_HERE, 8, "at the source, but something is left to clean up")        \
+    X(NOWHERE, 9, "nowhere: it shut down, crashed or was lost with its host")
+
+enum qm_exit {
+#define X(name, code, meaning) QM_EXIT_##name = (code),
+    QM_EXITS(X)
+#undef X
+};
+
+enum outcome {
+    OUTCOME_COMPLETED,
+    OUTCOME_FAILED,
+    OUTCOME_CANCELLED,
+    OUTCOME_REFUSED,
+    OUTCOME_UNDECIDED,
+};
+
+enum guest_place { GUEST_SOURCE, GUEST_DESTINATION, GUEST_NOWHERE,
+                   GUEST_UNKNOWN };
+
+const char *outcome_name(enum outcome outcome); /* "completed" */
+const char *guest_place_name(enum guest_place place); /* "source" */
+
+struct result_disk {
+    char *label;       /* qdev id or node name */
+    char *source_file; /* what stays behind at the source */
+    uint64_t size_bytes, copied_bytes;
+    bool tls_proved; /* the engine's own probe negotiated and verified TLS */
+    bool write_blocking;
+    bool discard; /* holes stay holes */
+};
+
+struct result {
+    enum outcome outcome;
+    enum guest_place guest;
+    bool retryable;   /* trying again may succeed as it is */
+    struct strv left; /* what remains to clean up, a sentence each */
+    struct qm_error error;
+    char *name; /* of the migration; NULL if it never got one */
+    bool paused; /* the guest is stopped where it is */
+    bool source_kept;
+
+    /* Measured; -1 where it is not known. */
+    int64_t wall_ms;          /* from the start of qmigrate to the end */
+    int64_t wall_to_guest_ms; /* to the guest running at the destination */
+    int64_t ram_total_ms, ram_setup_ms; /* QEMU's total-time, setup-time */
+    int64_t qemu_downtime_ms;
+    int64_t handover_ms; /* from the source's STOP to the destination's
+                          * RESUME, by the engine's clock */
+    int64_t settle_ms, switch_ms, run_ms; /* the parts of it */
+    uint64_t ram_bytes; /* on the wire */
+    int64_t passes;
+    int throttle_percent; /* the highest seen */
+    int channels;
+    bool tls;
+
+    size_t disk_count;
+    struct result_disk *disk;
+};
+
+void result_init(struct result *r);
+void result_done(struct result *r);
+/* The exit code that DESIGN.md's table gives for R. */
+enum qm_exit result_exit(const struct result *r);
+
+#endif

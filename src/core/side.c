@@ -1,0 +1,361 @@
+/*
+ * One of the two QEMUs: recording what it tells, asking what is true.
+ */
+#include "core/side.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* How long a broken link is given to come back (DESIGN.md). */
+#define LINK_PATIENCE_MS 30000
+
+void side_init(struct side *s, enum side_id id, struct loop *loop,
+               const struct narrator *narrator)
+{
+    *s = (struct side){
+        .id = id,
+        .name = side_name(id),
+        .loop = loop,
+        .narrator = narrator,
+        .pidfd = -1,
+        .lock = -1,
+        .run_state = xstrdup(""),
+    };
+}
+
+void side_done(struct side *s)
+{
+    qmp_close(s->qmp);
+    loop_watch_free(s->pidfd_watch);
+    close_fd(s->pidfd);
+    close_fd(s->lock);
+    host_free(s->host);
+    free_string(s->error_desc);
+    free_string(s->run_state);
+}
+
+void disk_copy_done(struct disk_copy *d)
+{
+    free_string(d->label);
+    free_string(d->source_node);
+    free_string(d->destination_node);
+    free_string(d->source_file);
+    free_string(d->export_id);
+    free_string(d->export_name);
+    free_string(d->node_name);
+    free_string(d->job_id);
+    free_string(d->error);
+}
+
+/* --- recording ------------------------------------------------------------ */
+
+static void record_status(struct side *s, enum migration_status status)
+{
+    if (s->status == status)
+        return;
+    s->status = status;
+    s->narrator->tell(s->narrator->arg,
+                      &(struct narration){
+                          .kind = NARRATE_STATE,
+                          .side = s->id,
+                          .text = migration_status_name(status),
+                      });
+}
+
+static struct disk_copy *find_disk(struct side *s, const char *job_id)
+{
+    for (size_t i = 0; i < s->disk_count; i++)
+        if (str_equal(s->disk[i].job_id, job_id))
+            return &s->disk[i];
+    return NULL;
+}
+
+static void record_failed_mirror(struct disk_copy *d, const char *why)
+{
+    d->state = MIRROR_FAILED;
+    if (!d->error)
+        d->error = xstrdup(why);
+}
+
+static void on_job_event(struct side *s, const struct qmp_event *e,
+                         const struct qmp_job_event *job)
+{
+    struct disk_copy *d = find_disk(s, job->id);
+
+    if (!d || d->state == MIRROR_FAILED)
+        return;
+    if (job->error) {
+        record_failed_mirror(d, job->error);
+    } else if (str_equal(e->name, "BLOCK_JOB_READY")) {
+        d->state = MIRROR_READY;
+    } else if (str_equal(e->name, "BLOCK_JOB_COMPLETED")) {
+        d->state = MIRROR_CONCLUDED;
+    } else if (str_equal(e->name, "BLOCK_JOB_CANCELLED")) {
+        record_failed_mirror(d, "it ended before it was in sync");
+    } else if (str_equal(e->name, "BLOCK_JOB_ERROR")) {
+        /* on-error=report: BLOCK_JOB_COMPLETED with the reason follows */
+    }
+}
+
+static void on_stop(struct side *s, const struct qmp_event *e)
+{
+    s->running = false;
+    s->stopped_us = e->seen_us;
+}
+
+static void on_resume(struct side *s, const struct qmp_event *e)
+{
+    s->running = true;
+    s->resumed_us = e->seen_us;
+}
+
+static void on_migration(struct side *s, const struct qmp_event *e)
+{
+    record_status(s, qmp_event_migration_status(e));
+}
+
+static void on_pass(struct side *s, const struct qmp_event *e)
+{
+    s->pass = qmp_event_pass(e);
+    s->sample_due = true;
+    s->narrator->tell(s->narrator->arg, &(struct narration){
+                                            .kind = NARRATE_PASS,
+                                            .side = s->id,
+                                            .pass = s->pass,
+                                        });
+}
+
+static void on_guest_ended(struct side *s, const struct qmp_event *e)
+{
+    (void)e;
+    s->guest_ended = true;
+}
+
+static const struct {
+    const char *name;
+    void (*record)(struct side *s, const struct qmp_event *e);
+} event_table[] = {
+    { "STOP", on_stop },
+    { "RESUME", on_resume },
+    { "MIGRATION", on_migration },
+    { "MIGRATION_PASS", on_pass },
+    { "SHUTDOWN", on_guest_ended },
+    { "GUEST_PANICKED", on_guest_ended },
+};
+
+static void on_event(void *arg, const struct qmp_event *e)
+{
+    struct side *s = arg;
+    struct qmp_job_event job;
+
+    for (size_t i = 0; i < ARRAY_LEN(event_table); i++)
+        if (str_equal(event_table[i].name, e->name))
+            event_table[i].record(s, e);
+    if (qmp_event_is_job(e, &job))
+        on_job_event(s, e, &job);
+}
+
+static void on_link(void *arg, bool up)
+{
+    /* the generation tells; nothing to record */
+    (void)arg;
+    (void)up;
+}
+
+static void on_process_end(void *arg, unsigned ready)
+{
+    struct side *s = arg;
+
+    (void)ready;
+    s->process_dead = true;
+    s->running = false;
+    loop_watch_set(s->pidfd_watch, 0);
+}
+
+/* --- connecting ------------------------------------------------------------ */
+
+int side_connect(struct side *s, const struct qmp_address *a, const char *dir,
+                 deadline_t by, struct qm_error *err)
+{
+    struct qmp_options options = {
+        .who = s->name,
+        .dir = dir,
+        .callbacks = { on_event, on_link, s },
+    };
+
+    s->qmp = qmp_open(s->loop, a, &options, by, err);
+    if (!s->qmp)
+        return -1;
+    qmp_give_up_after(s->qmp, LINK_PATIENCE_MS);
+    s->seen_generation = qmp_generation(s->qmp);
+    return 0;
+}
+
+static void watch_process(struct side *s)
+{
+    s->pidfd = (int)syscall(SYS_pidfd_open, s->process.pid, 0);
+    if (s->pidfd >= 0)
+        s->pidfd_watch = loop_watch_fd(s->loop, s->pidfd, LOOP_READ,
+                                       on_process_end, s);
+}
+
+void side_identify(struct side *s, const struct qmp_address *a)
+{
+    int pid = qmp_peer_pid(s->qmp);
+    struct qm_error ignored = QM_ERROR_INIT;
+
+    if (!s->host)
+        return;
+    if (a->type == QMP_ADDRESS_UNIX && pid > 0) {
+        host_identify_pid(s->host, pid, &s->process, &ignored);
+        if (s->process.known)
+            watch_process(s);
+    } else if (a->type == QMP_ADDRESS_SSH) {
+        host_identify_listener(s->host, a->path, &s->process, &ignored);
+    }
+    error_clear(&ignored);
+}
+
+/* --- asking ---------------------------------------------------------------- */
+
+static enum mirror_state mirror_state_of(const struct qmp_job *job)
+{
+    if (job->error)
+        return MIRROR_FAILED;
+    if (str_equal(job->status, "concluded") || str_equal(job->status, "null"))
+        return MIRROR_CONCLUDED;
+    if (str_equal(job->status, "ready") || str_equal(job->status, "standby"))
+        return MIRROR_READY;
+    return MIRROR_RUNNING;
+}
+
+static void record_job(struct disk_copy *d, const struct qmp_job *job)
+{
+    if (!job) {
+        /* We alone dismiss our jobs: one that vanished is a failure. */
+        if (d->mirror_started && d->state != MIRROR_CONCLUDED)
+            record_failed_mirror(d, "the job is gone");
+        return;
+    }
+    d->current_bytes = job->current;
+    d->total_bytes = job->total;
+    d->actively_synced = job->actively_synced;
+    if (d->state == MIRROR_FAILED)
+        return;
+    if (mirror_state_of(job) == MIRROR_FAILED)
+        record_failed_mirror(d, job->error);
+    else if (mirror_state_of(job) > d->state)
+        d->state = mirror_state_of(job);
+}
+
+int side_refresh_jobs(struct side *s, struct qm_error *err)
+{
+    struct qmp_jobs jobs = { 0 };
+
+    if (s->disk_count == 0)
+        return 0;
+    if (qmp_query_jobs(s->qmp, &jobs, err) < 0)
+        return -1;
+    for (size_t i = 0; i < s->disk_count; i++)
+        record_job(&s->disk[i], qmp_jobs_find(&jobs, s->disk[i].job_id));
+    qmp_jobs_done(&jobs);
+    return 0;
+}
+
+int side_refresh_run_state(struct side *s, struct qm_error *err)
+{
+    struct qmp_run_state run = { 0 };
+
+    if (qmp_query_status(s->qmp, &run, err) < 0)
+        return -1;
+    s->running = run.running;
+    str_replace(&s->run_state, run.status);
+    if (str_equal(run.status, "shutdown")
+        || str_equal(run.status, "guest-panicked"))
+        s->guest_ended = true;
+    qmp_run_state_done(&run);
+    return 0;
+}
+
+void side_record_migration(struct side *s, const struct qmp_migration *q)
+{
+    record_status(s, q->status);
+    str_replace(&s->error_desc, q->error_desc);
+}
+
+int side_refresh(struct side *s, struct qm_error *err)
+{
+    unsigned generation = qmp_generation(s->qmp);
+    struct qmp_migration migration = { 0 };
+
+    if (side_refresh_run_state(s, err) < 0
+        || qmp_query_migrate(s->qmp, &migration, err) < 0)
+        return -1;
+    side_record_migration(s, &migration);
+    qmp_migration_done(&migration);
+    if (s->id == SOURCE && side_refresh_jobs(s, err) < 0)
+        return -1;
+    s->seen_generation = generation;
+    return 0;
+}
+
+bool side_is_stale(const struct side *s)
+{
+    return qmp_is_up(s->qmp) && s->seen_generation != qmp_generation(s->qmp);
+}
+
+bool side_is_gone(const struct side *s)
+{
+    return s->process_dead || qmp_is_gone(s->qmp);
+}
+
+bool side_check_dead(struct side *s, deadline_t by)
+{
+    if (!s->process_dead && s->host && s->process.known
+        && host_process_state(s->host, &s->process, by) == PROCESS_DEAD)
+        s->process_dead = true;
+    return s->process_dead;
+}
+
+/* --- commands whose reply may be lost -------------------------------------- */
+
+static bool link_back_or_gone(void *arg)
+{
+    struct side *s = arg;
+
+    return qmp_is_up(s->qmp) || side_is_gone(s);
+}
+
+static int await_link(struct side *s, struct qm_error *err)
+{
+    if (!loop_wait(s->loop, link_back_or_gone, s,
+                   deadline_in_ms(LINK_PATIENCE_MS))
+        || side_is_gone(s))
+        return error_set(err, QM_ERR_LINK, "the %s %s", s->name,
+                         s->process_dead ? "QEMU has ended"
+                                         : "cannot be reached any more");
+    return 0;
+}
+
+int side_do(struct side *s, side_run_fn *run, side_asked_fn *happened,
+            void *arg, struct qm_error *err)
+{
+    const int attempts = 3;
+
+    for (int i = 0;; i++) {
+        struct qm_error lost = QM_ERROR_INIT;
+        int done;
+
+        if (run(s, arg, &lost) == 0)
+            return 0;
+        if (lost.code != QM_ERR_LINK || i + 1 == attempts
+            || s->process_dead)
+            return error_move(err, &lost);
+        error_clear(&lost);
+        if (await_link(s, err) < 0)
+            return -1;
+        done = happened ? happened(s, arg, err) : 0;
+        if (done != 0)
+            return done < 0 ? -1 : 0;
+    }
+}

@@ -1,0 +1,113 @@
+/*
+ * One of the two QEMUs, as the engine knows it while it works.
+ *
+ * Callbacks (events, the link, the process's end) record facts here; steps
+ * read them.  When a link was lost, events may be missing: side_refresh() asks
+ * the state again, and every wait does so before it looks.
+ */
+#ifndef QM_CORE_SIDE_H
+#define QM_CORE_SIDE_H
+
+#include "core/facts.h"
+#include "core/narration.h"
+
+/* A mirror's job, as events and query-jobs tell it. */
+enum mirror_state {
+    MIRROR_NONE,
+    MIRROR_RUNNING,
+    MIRROR_READY,
+    MIRROR_CONCLUDED, /* ended well: the copy is complete */
+    MIRROR_FAILED,
+};
+
+struct disk_copy {
+    char *label;
+    char *source_node; /* or device name: what blockdev-mirror takes */
+    char *destination_node;
+    char *source_file;
+    uint64_t size_bytes;
+    bool discard; /* the target may be opened with discard=unmap */
+    const char *no_discard_why; /* or NULL */
+
+    /* names of our own */
+    char *export_id, *export_name, *node_name, *job_id;
+
+    /* what was done, for undo */
+    bool exported, node_added, mirror_started, write_blocking;
+    bool probed, tls_proved;
+
+    /* Recorded by callbacks and side_refresh(), read by steps */
+    enum mirror_state state;
+    bool actively_synced;
+    bool cancel_sent;
+    char *error;
+    uint64_t current_bytes, total_bytes;
+};
+
+struct side {
+    enum side_id id;
+    const char *name; /* "source" */
+    struct loop *loop;
+    const struct narrator *narrator;
+    struct qmp *qmp;
+    struct host *host; /* or NULL */
+    struct qmp_features features;
+    struct disk_copy *disk; /* the source's: borrowed from the migration */
+    size_t disk_count;
+
+    /* the process, as far as it is known */
+    struct process_identity process;
+    int pidfd; /* of a local process, else -1 */
+    struct loop_watch *pidfd_watch;
+    int lock; /* rundir_lock_process(), else -1 */
+
+    /* Recorded by callbacks and side_refresh(), read by steps */
+    enum migration_status status;
+    char *error_desc; /* QEMU's, or NULL */
+    bool running;
+    char *run_state;    /* QEMU's word as last asked; "" before */
+    int64_t stopped_us; /* our clock, of the last STOP; 0: none */
+    int64_t resumed_us;
+    int64_t pass;
+    bool sample_due;  /* a pass began: worth a sample */
+    bool guest_ended; /* SHUTDOWN or GUEST_PANICKED */
+    bool process_dead; /* proved */
+    unsigned seen_generation;
+};
+
+void side_init(struct side *s, enum side_id id, struct loop *loop,
+               const struct narrator *narrator);
+void side_done(struct side *s);
+
+/* Connect; BY bounds it all.  DIR: rundir_make_private(). */
+int side_connect(struct side *s, const struct qmp_address *a, const char *dir,
+                 deadline_t by, struct qm_error *err);
+/* Learn the process: its identity, a pidfd where it is local. */
+void side_identify(struct side *s, const struct qmp_address *a);
+
+/* Ask query-status, query-migrate and (source) query-jobs, and record them. */
+int side_refresh(struct side *s, struct qm_error *err);
+/* Each alone. */
+int side_refresh_run_state(struct side *s, struct qm_error *err);
+int side_refresh_jobs(struct side *s, struct qm_error *err);
+void side_record_migration(struct side *s, const struct qmp_migration *q);
+/* The link was made anew since the last refresh. */
+bool side_is_stale(const struct side *s);
+bool side_is_gone(const struct side *s); /* dead, or the link given up */
+/* Find out whether a process whose link broke is dead; records it. */
+bool side_check_dead(struct side *s, deadline_t by);
+
+/*
+ * A command whose reply may be lost.  RUN does it; if the link broke before
+ * the reply came, the link is awaited and HAPPENED (1 yes, 0 no, -1 with ERR)
+ * is asked; after a no it is run again.  HAPPENED may be NULL: running it
+ * twice does no harm.
+ */
+typedef int side_run_fn(struct side *s, void *arg, struct qm_error *err);
+typedef int side_asked_fn(struct side *s, void *arg, struct qm_error *err);
+int side_do(struct side *s, side_run_fn *run, side_asked_fn *happened,
+            void *arg, struct qm_error *err);
+
+void disk_copy_done(struct disk_copy *d);
+
+#endif

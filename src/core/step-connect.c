@@ -1,0 +1,229 @@
+/*
+ * The rows that change nothing: connect to both QEMUs, learn who they are,
+ * find out whether the guest can move; then remember what must be put back.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/migration-private.h"
+
+#define CONNECT_LIMIT_MS 20000
+/* Channels with TLS when nobody said how many: one stream under TLS is bound
+ * by one core at about 300 MB/s (QEMU.md 5.6), four are the low end of what
+ * others use (PEERS.md 4). */
+#define CHANNELS_WITH_TLS 4
+/* Commands of the engine between the guest's stop and its start, each side */
+#define HANDOVER_COMMANDS 4
+
+static int find_host(struct migration *m, enum side_id i, struct qm_error *err)
+{
+    struct side *s = &m->side[i];
+
+    if (m->plan->host[i]) {
+        s->host = host_new(m->loop, m->plan->host[i], err);
+        return s->host ? 0 : error_wrap(err, "%s host", s->name);
+    }
+    s->host = host_of_address(m->loop, &m->plan->peer[i]);
+    return 0;
+}
+
+static int connect_side(struct migration *m, enum side_id i,
+                        struct qm_error *err)
+{
+    struct side *s = &m->side[i];
+
+    if (find_host(m, i, err) < 0
+        || side_connect(s, &m->plan->peer[i], m->dir,
+                        deadline_in_ms(CONNECT_LIMIT_MS), err) < 0)
+        return -1;
+    side_identify(s, &m->plan->peer[i]);
+    if (!s->process.known)
+        return 0;
+    s->lock = rundir_lock_process(s->name, &s->process, err);
+    return s->lock < 0 ? -1 : 0;
+}
+
+int step_connect(struct migration *m, struct qm_error *err)
+{
+    m->dir = rundir_make_private(err);
+    if (!m->dir)
+        return -1;
+    for (int i = 0; i < SIDES; i++)
+        if (connect_side(m, (enum side_id)i, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* --- preflight -------------------------------------------------------------- */
+
+static const char *base_name(const char *path)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+
+    return slash ? slash + 1 : path;
+}
+
+static int choose_name(struct migration *m, struct qm_error *err)
+{
+    const char *name = m->plan->name;
+
+    if (!name)
+        name = m->facts.side[SOURCE].machine.name;
+    if (!name || !*name)
+        name = base_name(m->plan->peer[SOURCE].path);
+    if (!name || !plan_name_is_valid(name)) {
+        CLEANUP_FREE char *shown = str_printable(name ? name : "");
+
+        error_set(err, QM_ERR_REFUSED,
+                  "source: the guest's name '%s' cannot name a migration",
+                  shown);
+        error_hint(err, "give one with --name: letters, digits, '.', '_' "
+                        "and '-', at most 48");
+        return -1;
+    }
+    m->name = xstrdup(name);
+    return 0;
+}
+
+static bool multifd_is_safe(const struct facts *f)
+{
+    const struct side_facts *s = &f->side[SOURCE];
+    const struct side_facts *d = &f->side[DESTINATION];
+    /* 9.2.0 loses step with an older source: QEMU issue 2720 */
+    bool desync = d->version.major == 9 && d->version.minor == 2
+        && d->version.micro == 0 && s->version.major < 9;
+
+    return s->features.has[QMP_FEATURE_CAP_MULTIFD]
+        && d->features.has[QMP_FEATURE_CAP_MULTIFD] && !desync;
+}
+
+static void choose_channels(struct migration *m)
+{
+    if (m->channels != PLAN_CHANNELS_CHOSEN)
+        return;
+    m->channels = !m->plan->insecure && multifd_is_safe(&m->facts)
+        ? CHANNELS_WITH_TLS
+        : 0;
+}
+
+/* How long one command takes, for what the engine itself adds to a handover. */
+static int measure_own_part(struct migration *m, struct qm_error *err)
+{
+    int64_t sum_us = 0;
+
+    for (int i = 0; i < SIDES; i++) {
+        struct qmp_run_state run = { 0 };
+        int64_t from_us = clock_now_us();
+
+        if (qmp_query_status(m->side[i].qmp, &run, err) < 0)
+            return -1;
+        sum_us += clock_now_us() - from_us;
+        qmp_run_state_done(&run);
+    }
+    m->own_part_ms = sum_us * HANDOVER_COMMANDS / 1000 + 1;
+    return 0;
+}
+
+static void prepare_disk(struct migration *m, size_t index,
+                         const struct disk_choice *c)
+{
+    const struct qmp_disk *s = &m->facts.side[SOURCE].disks.item[c->source];
+    const struct qmp_disk *d
+        = &m->facts.side[DESTINATION].disks.item[c->destination];
+    struct disk_copy *copy = &m->disk[index];
+    CLEANUP_FREE char *what = xasprintf("disk%zu", index);
+    CLEANUP_FREE char *job = xasprintf("mirror%zu", index);
+    CLEANUP_FREE char *export = xasprintf("export%zu", index);
+
+    copy->label = xstrdup(disk_label(s));
+    copy->source_node = xstrdup(s->node_name);
+    copy->destination_node = xstrdup(d->node_name);
+    copy->source_file = xstrdup(s->protocol_filename ? s->protocol_filename
+                                                     : s->filename);
+    copy->size_bytes = s->virtual_size;
+    copy->total_bytes = s->virtual_size;
+    copy->discard = preflight_may_discard(&m->facts.side[SOURCE], s);
+    copy->node_name = migration_own_id(m, what);
+    copy->job_id = migration_own_id(m, job);
+    copy->export_id = migration_own_id(m, export);
+    copy->export_name = xstrdup(copy->export_id);
+}
+
+static void prepare_disks(struct migration *m)
+{
+    const struct disk_choices *c = &m->choices;
+    size_t n = 0;
+
+    m->disk = xcalloc(c->count + 1, sizeof(*m->disk));
+    for (size_t i = 0; i < c->count; i++)
+        if (c->item[i].copy)
+            prepare_disk(m, n++, &c->item[i]);
+    m->disk_count = n;
+    source_of(m)->disk = m->disk;
+    source_of(m)->disk_count = n;
+}
+
+static int collect(struct migration *m, struct qm_error *err)
+{
+    struct facts_input in = {
+        .loop = m->loop,
+        .plan = m->plan,
+        .qmp = { m->side[SOURCE].qmp, m->side[DESTINATION].qmp },
+        .host = { m->side[SOURCE].host, m->side[DESTINATION].host },
+        .process = { &m->side[SOURCE].process, &m->side[DESTINATION].process },
+        .now_s = clock_wall_us() / 1000000,
+    };
+
+    if (facts_collect(&in, &m->facts, err) < 0)
+        return -1;
+    m->facts_known = true;
+    for (int i = 0; i < SIDES; i++)
+        m->side[i].features = m->facts.side[i].features;
+    return 0;
+}
+
+int step_preflight(struct migration *m, struct qm_error *err)
+{
+    if (collect(m, err) < 0)
+        return -1;
+    preflight_judge(&m->facts, &m->verdicts);
+    preflight_choose_disks(&m->facts, &m->choices, NULL);
+    migration_tell(m, &(struct narration){
+                          .kind = NARRATE_PREFLIGHT,
+                          .verdicts = &m->verdicts,
+                      });
+    if (verdicts_to_error(&m->verdicts, err) < 0 || choose_name(m, err) < 0
+        || measure_own_part(m, err) < 0)
+        return -1;
+    choose_channels(m);
+    prepare_disks(m);
+    return 0;
+}
+
+/* --- remember --------------------------------------------------------------- */
+
+int step_remember(struct migration *m, struct qm_error *err)
+{
+    const struct facts *f = &m->facts;
+
+    m->was_running = f->side[SOURCE].run_state.running;
+    m->journal = journal_begin(
+        &(struct journal_begin){
+            .name = m->name,
+            .id = m->id,
+            .address = { m->plan->peer[SOURCE].text,
+                         m->plan->peer[DESTINATION].text },
+            .process = { &m->side[SOURCE].process,
+                         &m->side[DESTINATION].process },
+            .uuid = f->side[SOURCE].machine.uuid,
+            .was_running = m->was_running,
+        },
+        err);
+    if (!m->journal)
+        return -1;
+    m->remembered = true;
+    for (int i = 0; i < SIDES; i++)
+        if (side_refresh(&m->side[i], err) < 0)
+            return -1;
+    return 0;
+}

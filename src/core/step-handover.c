@@ -1,0 +1,289 @@
+/*
+ * The handover: from the source's stop to the destination's start.
+ *
+ * happy path   The destination is asked first: at pre-switchover the source
+ *              does not notice that its peer died (QEMU.md fact 9).  Then
+ *              every mirror is concluded, migrate-continue sent, both sides
+ *              awaited at `completed`, the NBD server stopped, the owner
+ *              written, and `cont` sent.
+ * what fails   Before the owner record: everything is undone.  If a cancel
+ *              comes too late and the source says `completed`, the source
+ *              still owns the guest: undo starts it from postmigrate.
+ *              After the record: `cont` is repeated until its effect is seen.
+ *              Only where the destination itself refused `cont`, and is then
+ *              proved dead, does the guest return to the source.
+ */
+#include "core/migration-private.h"
+
+#define ALIVE_LIMIT_MS 2000
+/* `device` to `completed`: device state is small, but disks are flushed and
+ * inactivated (QEMU.md 12) */
+#define DEVICE_LIMIT_MS 10000
+#define PAUSED_LIMIT_MS 10000
+#define RUN_LIMIT_MS 10000
+#define RUN_STATE_INTERVAL_MS 20
+
+/* --- settle ----------------------------------------------------------------- */
+
+static int ask_destination(struct migration *m, struct qm_error *err)
+{
+    struct side *d = destination_of(m);
+
+    if (qmp_wait_up(d->qmp, deadline_in_ms(ALIVE_LIMIT_MS), err) < 0
+        || side_refresh_run_state(d, err) < 0)
+        return -1;
+    if (!str_equal(d->run_state, "inmigrate"))
+        return error_set(err, QM_ERR_MIGRATION,
+                         "destination: it should be in inmigrate but is %s",
+                         d->run_state);
+    return 0;
+}
+
+static bool every_mirror_concluded(struct migration *m)
+{
+    for (size_t i = 0; i < m->disk_count; i++)
+        if (m->disk[i].state != MIRROR_CONCLUDED)
+            return false;
+    return true;
+}
+
+static int64_t handover_left_ms(const struct migration *m)
+{
+    int64_t since_ms
+        = (clock_now_us() - m->side[SOURCE].stopped_us) / 1000;
+    int64_t left = m->plan->abort_handover_ms;
+
+    if (m->side[SOURCE].stopped_us > 0 && m->was_running)
+        left -= since_ms;
+    return left > 0 ? left : 0;
+}
+
+static int run_end_mirror(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct disk_copy *d = arg;
+
+    return qmp_block_job_cancel(s->qmp, d->job_id, false, err);
+}
+
+/* Asked twice, the second cancel would find no job, or one that concluded. */
+static int asked_mirror_ending(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct disk_copy *d = arg;
+
+    if (side_refresh_jobs(s, err) < 0)
+        return -1;
+    return d->state == MIRROR_CONCLUDED || d->state == MIRROR_FAILED;
+}
+
+int step_settle(struct migration *m, struct qm_error *err)
+{
+    struct wait wait = {
+        .what = "the mirrors to conclude while the guest is stopped",
+        .holds = every_mirror_concluded,
+        .ends_on = ENDS_ON_ANYTHING,
+    };
+
+    m->switchover_us = clock_now_us();
+    if (ask_destination(m, err) < 0)
+        return -1;
+    for (size_t i = 0; i < m->disk_count; i++)
+        if (side_do(source_of(m), run_end_mirror, asked_mirror_ending,
+                    &m->disk[i], err) < 0)
+            return error_wrap(err, "disk %s", m->disk[i].label);
+    wait.limit_ms = handover_left_ms(m);
+    if (migration_wait(m, &wait, err) < 0)
+        return -1;
+    m->settled_us = clock_now_us();
+    return 0;
+}
+
+/* --- switch over ------------------------------------------------------------ */
+
+static int run_continue(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    return qmp_migrate_continue(s->qmp, err);
+}
+
+static int asked_continued(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    if (side_refresh(s, err) < 0)
+        return -1;
+    return s->status != MIGRATION_PRE_SWITCHOVER;
+}
+
+static bool source_is_done(struct migration *m)
+{
+    return source_of(m)->status == MIGRATION_COMPLETED;
+}
+
+static bool destination_is_done(struct migration *m)
+{
+    return destination_of(m)->status == MIGRATION_COMPLETED;
+}
+
+static bool destination_has_loaded(struct migration *m)
+{
+    const char *state = destination_of(m)->run_state;
+
+    return *state && !str_equal(state, "inmigrate");
+}
+
+static int ask_loaded(struct migration *m, struct qm_error *err)
+{
+    return side_refresh_run_state(destination_of(m), err);
+}
+
+static const struct wait wait_for_source = {
+    .what = "the source to complete",
+    .holds = source_is_done,
+    .limit_ms = DEVICE_LIMIT_MS,
+    .ends_on = ENDS_ON_STREAM_FAILURE | ENDS_ON_GUEST_END,
+};
+
+static const struct wait wait_for_destination = {
+    .what = "the destination to complete",
+    .holds = destination_is_done,
+    .limit_ms = PAUSED_LIMIT_MS,
+    .ends_on = ENDS_ON_DESTINATION_DEATH,
+};
+
+static const struct wait wait_for_load = {
+    .what = "the destination to leave inmigrate",
+    .holds = destination_has_loaded,
+    .limit_ms = PAUSED_LIMIT_MS,
+    .ends_on = ENDS_ON_DESTINATION_DEATH,
+    .ask = ask_loaded,
+    .interval_ms = RUN_STATE_INTERVAL_MS,
+};
+
+int step_switch_over(struct migration *m, struct qm_error *err)
+{
+    str_replace(&destination_of(m)->run_state, "");
+    if (side_do(source_of(m), run_continue, asked_continued, NULL, err) < 0
+        || migration_wait(m, &wait_for_source, err) < 0)
+        return -1;
+    m->completed_us = clock_now_us();
+    if (migration_wait(m, &wait_for_destination, err) < 0)
+        return -1;
+    return migration_wait(m, &wait_for_load, err);
+}
+
+/* --- run the destination ---------------------------------------------------- */
+
+static int write_owner(struct migration *m, struct qm_error *err)
+{
+    int written = journal_destination_owns(m->journal, err);
+
+    m->hold_interrupts = true;
+    m->destination_owns = written == 0;
+    m->owner_unknown = written == -2;
+    return written == 0 ? 0 : -1;
+}
+
+static int run_cont(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    return qmp_cont(s->qmp, err);
+}
+
+static int asked_running(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    if (side_refresh_run_state(s, err) < 0)
+        return -1;
+    return s->running;
+}
+
+static bool destination_runs(struct migration *m)
+{
+    return destination_of(m)->running;
+}
+
+static const struct wait wait_for_running = {
+    .what = "the guest to run at the destination",
+    .holds = destination_runs,
+    .limit_ms = RUN_LIMIT_MS,
+    .ends_on = ENDS_ON_DESTINATION_DEATH,
+};
+
+/*
+ * The destination answered `cont` with an error, so its guest never ran.
+ * Proved dead, it never will: only then may the source go on.
+ */
+static void return_to_source(struct migration *m)
+{
+    struct side *d = destination_of(m);
+    struct qm_error err = QM_ERROR_INIT;
+
+    if (side_refresh_run_state(d, &err) < 0 || d->running
+        || destination_discard(m, &err) < 0 || !d->process_dead) {
+        migration_left(m, "the guest is stopped on both sides: %s",
+                       error_is_set(&err) ? err.message
+                                          : "the destination is not proved "
+                                            "dead");
+        error_clear(&err);
+        return;
+    }
+    m->returned_to_source = true;
+    if (source_resume(m, &err) < 0)
+        migration_left(m, "the guest at the source: %s", err.message);
+    error_clear(&err);
+}
+
+static int start_guest(struct migration *m, struct qm_error *err)
+{
+    if (side_do(destination_of(m), run_cont, asked_running, NULL, err) < 0) {
+        if (err->code == QM_ERR_QEMU)
+            return_to_source(m);
+        return -1;
+    }
+    return migration_wait(m, &wait_for_running, err);
+}
+
+int step_run_destination(struct migration *m, struct qm_error *err)
+{
+    bool stays_paused = !m->was_running || m->plan->paused;
+
+    if (write_owner(m, err) < 0)
+        return -1;
+    if (failpoint("owner", "written", err) < 0
+        || (!stays_paused && start_guest(m, err) < 0))
+        return -1;
+    m->guest_started = true;
+    m->running_us = stays_paused ? clock_now_us()
+                                 : destination_of(m)->resumed_us;
+    if (m->running_us == 0)
+        m->running_us = clock_now_us();
+    return 0;
+}
+
+/* Tell the network where the guest is now: what QEMU announced by itself came
+ * before `cont`.  The schedule is the destination's own. */
+int step_announce(struct migration *m, struct qm_error *err)
+{
+    const struct qmp_settings *p = &m->facts.side[DESTINATION].parameters;
+    static const char *const names[] = { "announce-initial", "announce-max",
+                                         "announce-rounds", "announce-step" };
+    static const int64_t defaults[] = { 50, 550, 5, 100 }; /* options.c:78 */
+    int64_t v[ARRAY_LEN(names)];
+    struct qm_error failed = QM_ERROR_INIT;
+
+    (void)err;
+    if (!destination_of(m)->running)
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        uint64_t n;
+        const char *text = qmp_settings_get(p, names[i]);
+
+        v[i] = text && str_to_u64(text, 0, 100000, &n) ? (int64_t)n
+                                                       : defaults[i];
+    }
+    if (qmp_announce_self(destination_of(m)->qmp, v[0], v[1], v[2], v[3],
+                          &failed) < 0)
+        migration_warn(m, "the network was not told of the new place: %s",
+                       failed.message);
+    error_clear(&failed);
+    return 0;
+}

@@ -1,0 +1,337 @@
+/*
+ * Hold the destination, give both sides their credentials, agree on
+ * capabilities and parameters.
+ *
+ * happy path   `stop` at the destination while it waits: it clears QEMU's
+ *              autostart, so that it cannot start by itself.  Then the TLS
+ *              objects, since parameters name them; then capabilities and
+ *              parameters, the destination first (10.x refuses some once it
+ *              listens), each read back and compared.
+ * what fails   Everything that was changed is put back, on each side that can
+ *              still be reached; a QEMU that ended took its settings along.
+ */
+#include "core/migration-private.h"
+
+static int run_stop(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    return qmp_stop(s->qmp, err);
+}
+
+int step_hold(struct migration *m, struct qm_error *err)
+{
+    return side_do(destination_of(m), run_stop, NULL, NULL, err);
+}
+
+/* --- credentials ------------------------------------------------------------ */
+
+static char *credentials_id(const struct migration *m)
+{
+    return migration_own_id(m, "tls");
+}
+
+struct credentials {
+    const char *id, *dir;
+    bool server;
+};
+
+static int run_add_credentials(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct credentials *c = arg;
+
+    return qmp_object_add_tls_x509(s->qmp, c->id, c->dir, c->server, err);
+}
+
+static int asked_object(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct credentials *c = arg;
+    CLEANUP(strv_done) struct strv objects = { 0 };
+
+    if (qmp_query_objects(s->qmp, &objects, err) < 0)
+        return -1;
+    return strv_contains(&objects, c->id);
+}
+
+int step_credentials(struct migration *m, struct qm_error *err)
+{
+    static const enum side_id order[] = { DESTINATION, SOURCE };
+    CLEANUP_FREE char *id = credentials_id(m);
+
+    if (m->plan->insecure)
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        struct side *s = &m->side[order[i]];
+        struct credentials c = { id, m->plan->tls_dir[order[i]],
+                                 order[i] == DESTINATION };
+
+        m->credentials_added[order[i]] = true;
+        if (side_do(s, run_add_credentials, asked_object, &c, err) < 0) {
+            error_hint(err, "the %s QEMU must be able to read %s", s->name,
+                       c.dir);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int run_del_credentials(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct credentials *c = arg;
+    int there = asked_object(s, arg, err);
+
+    return there <= 0 ? there : qmp_object_del(s->qmp, c->id, err);
+}
+
+void remove_credentials(struct migration *m, enum side_id side)
+{
+    CLEANUP_FREE char *id = credentials_id(m);
+    struct credentials c = { .id = id };
+    struct qm_error err = QM_ERROR_INIT;
+    struct side *s = &m->side[side];
+
+    if (!m->credentials_added[side] || s->process_dead)
+        return;
+    if (side_do(s, run_del_credentials, NULL, &c, &err) < 0
+        && !s->process_dead)
+        migration_left(m, "object %s at the %s: %s", id, s->name, err.message);
+    m->credentials_added[side] = false;
+    error_clear(&err);
+}
+
+void undo_credentials(struct migration *m)
+{
+    remove_credentials(m, SOURCE);
+    remove_credentials(m, DESTINATION);
+}
+
+/* --- capabilities ----------------------------------------------------------- */
+
+enum { AT_SOURCE = 1, AT_DESTINATION = 2, AT_BOTH = 3 };
+
+static bool wanted_always(const struct migration *m)
+{
+    (void)m;
+    return true;
+}
+
+static bool wanted_multifd(const struct migration *m)
+{
+    return m->channels > 0;
+}
+
+static bool wanted_auto_converge(const struct migration *m)
+{
+    return m->plan->auto_converge;
+}
+
+static bool wanted_uuid(const struct migration *m)
+{
+    return m->facts.side[SOURCE].machine.uuid
+        && m->facts.side[DESTINATION].machine.uuid;
+}
+
+/* What is not in this table is switched off for the migration: a capability
+ * that an earlier one left on must not change this one. */
+static const struct {
+    const char *name;
+    unsigned sides;
+    bool (*wanted)(const struct migration *m);
+} capability_table[] = {
+    { "events", AT_BOTH, wanted_always },
+    { "return-path", AT_BOTH, wanted_always },
+    { "pause-before-switchover", AT_SOURCE, wanted_always },
+    { "late-block-activate", AT_DESTINATION, wanted_always },
+    { "multifd", AT_BOTH, wanted_multifd },
+    { "auto-converge", AT_SOURCE, wanted_auto_converge },
+    { "validate-uuid", AT_SOURCE, wanted_uuid },
+};
+
+static bool capability_wanted(const struct migration *m, enum side_id side,
+                              const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(capability_table); i++)
+        if (str_equal(capability_table[i].name, name))
+            return (capability_table[i].sides & (1U << side))
+                && capability_table[i].wanted(m);
+    return false;
+}
+
+/* --- what to set, as the difference from what is there ---------------------- */
+
+static void want_capabilities(struct migration *m, enum side_id side,
+                              const struct qmp_settings *now,
+                              struct qmp_settings *changes)
+{
+    for (size_t i = 0; i < now->count; i++) {
+        bool on = capability_wanted(m, side, now->item[i].name);
+
+        if (!str_equal(now->item[i].value, on ? "on" : "off"))
+            qmp_settings_add_bool(changes, now->item[i].name, on);
+    }
+}
+
+static void list_parameters(struct migration *m, enum side_id side,
+                            struct qmp_settings *ret)
+{
+    CLEANUP_FREE char *tls = credentials_id(m);
+    bool secure = !m->plan->insecure;
+
+    qmp_settings_add_string(ret, "tls-creds", secure ? tls : "");
+    if (m->channels > 0) {
+        qmp_settings_add_int(ret, "multifd-channels", m->channels);
+        qmp_settings_add_string(ret, "multifd-compression", "none");
+    }
+    if (side == DESTINATION)
+        return;
+    qmp_settings_add_string(ret, "tls-hostname",
+                            secure ? m->facts.tls_hostname : "");
+    qmp_settings_add_int(ret, "max-bandwidth", m->plan->bandwidth_bps);
+    qmp_settings_add_int(ret, "downtime-limit", m->converge.limit_ms);
+}
+
+static void want_parameters(struct migration *m, enum side_id side,
+                            const struct qmp_settings *now,
+                            struct qmp_settings *changes)
+{
+    struct qmp_settings wanted = { 0 };
+
+    list_parameters(m, side, &wanted);
+    for (size_t i = 0; i < wanted.count; i++) {
+        const struct qmp_setting *w = &wanted.item[i];
+
+        if (!str_equal(qmp_settings_get(now, w->name), w->value))
+            qmp_settings_add(changes, w->name, w->type, w->value);
+    }
+    qmp_settings_done(&wanted);
+}
+
+static const struct setting_kind {
+    const char *what;
+    int (*query)(struct qmp *q, struct qmp_settings *ret, struct qm_error *err);
+    int (*set)(struct qmp *q, const struct qmp_settings *s,
+               struct qm_error *err);
+    void (*want)(struct migration *m, enum side_id side,
+                 const struct qmp_settings *now, struct qmp_settings *changes);
+} capabilities_kind = { "capability", qmp_query_capabilities,
+                        qmp_set_capabilities, want_capabilities },
+  parameters_kind = { "parameter", qmp_query_parameters, qmp_set_parameters,
+                      want_parameters };
+
+struct apply {
+    const struct setting_kind *kind;
+    const struct qmp_settings *changes;
+};
+
+static int run_apply(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct apply *a = arg;
+
+    return a->changes->count == 0 ? 0
+                                  : a->kind->set(s->qmp, a->changes, err);
+}
+
+static int compare(struct side *s, const struct setting_kind *kind,
+                   const struct qmp_settings *wanted, struct qm_error *err)
+{
+    struct qmp_settings now = { 0 };
+    int ret = 0;
+
+    if (kind->query(s->qmp, &now, err) < 0)
+        return -1;
+    for (size_t i = 0; i < wanted->count && ret == 0; i++) {
+        const char *value = qmp_settings_get(&now, wanted->item[i].name);
+
+        if (!str_equal(value, wanted->item[i].value))
+            ret = error_set(err, QM_ERR_QEMU,
+                            "%s: the %s %s was set to '%s' but reads '%s'",
+                            s->name, kind->what, wanted->item[i].name,
+                            wanted->item[i].value, value ? value : "nothing");
+    }
+    qmp_settings_done(&now);
+    return ret;
+}
+
+static int agree(struct migration *m, enum side_id side,
+                 const struct setting_kind *kind,
+                 const struct qmp_settings *before,
+                 struct qmp_settings *changes, struct qm_error *err)
+{
+    struct apply a = { kind, changes };
+
+    kind->want(m, side, before, changes);
+    if (side_do(&m->side[side], run_apply, NULL, &a, err) < 0)
+        return -1;
+    return compare(&m->side[side], kind, changes, err);
+}
+
+int step_agree(struct migration *m, struct qm_error *err)
+{
+    static const enum side_id order[] = { DESTINATION, SOURCE };
+
+    converge_init(&m->converge,
+                  &(struct converge_rules){
+                      .max_downtime_ms = m->plan->max_downtime_ms
+                              > m->own_part_ms
+                          ? m->plan->max_downtime_ms - m->own_part_ms
+                          : 1,
+                      .timeout_ms = m->plan->timeout_s * 1000,
+                      .pause_on_timeout
+                      = m->plan->on_timeout == ON_TIMEOUT_PAUSE,
+                  });
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        enum side_id side = order[i];
+        const struct side_facts *f = &m->facts.side[side];
+
+        if (agree(m, side, &capabilities_kind, &f->capabilities,
+                  &m->capabilities_set[side], err) < 0
+            || agree(m, side, &parameters_kind, &f->parameters,
+                     &m->parameters_set[side], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* --- putting them back ------------------------------------------------------ */
+
+static void restore(struct migration *m, enum side_id side,
+                    const struct setting_kind *kind,
+                    const struct qmp_settings *before,
+                    struct qmp_settings *changed)
+{
+    struct side *s = &m->side[side];
+    struct qmp_settings old = { 0 };
+    struct apply a = { kind, &old };
+    struct qm_error err = QM_ERROR_INIT;
+
+    for (size_t i = 0; i < changed->count; i++) {
+        const char *value = qmp_settings_get(before, changed->item[i].name);
+
+        if (value)
+            qmp_settings_add(&old, changed->item[i].name,
+                             changed->item[i].type, value);
+    }
+    if (side_do(s, run_apply, NULL, &a, &err) < 0 && !s->process_dead)
+        migration_left(m, "changed %s settings at the %s: %s", kind->what,
+                       s->name, err.message);
+    qmp_settings_done(&old);
+    qmp_settings_done(changed);
+    error_clear(&err);
+}
+
+void restore_settings(struct migration *m, enum side_id side)
+{
+    const struct side_facts *f = &m->facts.side[side];
+
+    if (m->side[side].process_dead)
+        return;
+    restore(m, side, &parameters_kind, &f->parameters,
+            &m->parameters_set[side]);
+    restore(m, side, &capabilities_kind, &f->capabilities,
+            &m->capabilities_set[side]);
+}
+
+void undo_agree(struct migration *m)
+{
+    restore_settings(m, SOURCE);
+    restore_settings(m, DESTINATION);
+}

@@ -1,0 +1,146 @@
+/*
+ * After the guest has arrived: take away what was ours, end the source; and
+ * how a QEMU is ended for good.
+ *
+ * Nothing here can fail the migration: the guest is where it should be.  What
+ * does not succeed is said as something left to clean up.
+ */
+#include "core/migration-private.h"
+
+#define QUIT_LIMIT_MS 10000
+#define KILL_LIMIT_MS 10000
+#define LOOK_INTERVAL_MS 200
+
+/* --- ending a process -------------------------------------------------------- */
+
+static bool side_has_ended(const struct side *s)
+{
+    /* Where the process is not known, the end of the link after `quit` was
+     * answered is all that there is to see. */
+    return s->process_dead || (!s->process.known && !qmp_is_up(s->qmp));
+}
+
+static bool source_has_ended(struct migration *m)
+{
+    return side_has_ended(source_of(m));
+}
+
+static bool destination_has_ended(struct migration *m)
+{
+    return side_has_ended(destination_of(m));
+}
+
+/* A remote process has no pidfd here: it is looked at. */
+static int look(struct side *s)
+{
+    if (!s->process_dead && s->pidfd < 0 && !qmp_is_up(s->qmp))
+        side_check_dead(s, deadline_in_ms(QUIT_LIMIT_MS));
+    return 0;
+}
+
+static int look_at_source(struct migration *m, struct qm_error *err)
+{
+    (void)err;
+    return look(source_of(m));
+}
+
+static int look_at_destination(struct migration *m, struct qm_error *err)
+{
+    (void)err;
+    return look(destination_of(m));
+}
+
+static struct wait wait_for_end_of(const struct side *s)
+{
+    bool source = s->id == SOURCE;
+
+    return (struct wait){
+        .what = source ? "the source QEMU to end"
+                       : "the destination QEMU to end",
+        .holds = source ? source_has_ended : destination_has_ended,
+        .limit_ms = QUIT_LIMIT_MS,
+        .ask = source ? look_at_source : look_at_destination,
+        .interval_ms = LOOK_INTERVAL_MS,
+    };
+}
+
+/* `quit`, and wait.  The source's death would end every wait, so the loop is
+ * driven on its own fact. */
+static int quit(struct migration *m, struct side *s, struct qm_error *err)
+{
+    struct wait wait = wait_for_end_of(s);
+    struct qm_error ignored = QM_ERROR_INIT;
+
+    qmp_expect_end(s->qmp);
+    if (qmp_is_up(s->qmp))
+        qmp_quit(s->qmp, &ignored);
+    error_clear(&ignored);
+    return migration_wait(m, &wait, err);
+}
+
+int destination_discard(struct migration *m, struct qm_error *err)
+{
+    struct side *d = destination_of(m);
+    struct qm_error ignored = QM_ERROR_INIT;
+
+    if (d->process_dead || quit(m, d, &ignored) == 0)
+        return 0;
+    error_clear(&ignored);
+    qmp_yank_migration(d->qmp, &ignored);
+    error_clear(&ignored);
+    if (quit(m, d, &ignored) == 0)
+        return 0;
+    if (!d->process.known || !d->host)
+        return error_move(err, &ignored);
+    error_clear(&ignored);
+    if (host_kill_process(d->host, &d->process, deadline_in_ms(KILL_LIMIT_MS),
+                          err) < 0)
+        return -1;
+    d->process_dead = true;
+    return 0;
+}
+
+/* --- the survivor ------------------------------------------------------------ */
+
+static void clean_survivor(struct migration *m, enum side_id side)
+{
+    /* tls-creds before the object that it names */
+    restore_settings(m, side);
+    remove_credentials(m, side);
+}
+
+static void read_final_figures(struct migration *m)
+{
+    struct qm_error ignored = QM_ERROR_INIT;
+
+    qmp_query_migrate(source_of(m)->qmp, &m->final, &ignored);
+    error_clear(&ignored);
+    if (m->disk_count > 0)
+        side_refresh_jobs(source_of(m), &ignored);
+    error_clear(&ignored);
+}
+
+static void end_source(struct migration *m)
+{
+    struct qm_error err = QM_ERROR_INIT;
+    struct side *s = source_of(m);
+
+    if (quit(m, s, &err) < 0)
+        migration_left(m, "the source QEMU, stopped for good: %s; end it with "
+                          "`quit`, never `cont`", err.message);
+    error_clear(&err);
+}
+
+int step_retire(struct migration *m, struct qm_error *err)
+{
+    (void)err;
+    read_final_figures(m);
+    clean_survivor(m, DESTINATION);
+    if (m->plan->keep_source) {
+        undo_mirror(m);
+        clean_survivor(m, SOURCE);
+    } else {
+        end_source(m);
+    }
+    return 0;
+}

@@ -1,0 +1,368 @@
+/*
+ * The RAM: open the door, start, converge.
+ *
+ * happy path   The destination listens on a free port of the range; the
+ *              source is told `migrate`; samples feed the convergence policy
+ *              until the guest stops at pre-switchover.
+ * what fails   A port in use: the next one (a refused bind leaves the
+ *              destination able to try again).  Once the door was open the
+ *              destination is used up: incoming is one-shot.
+ * undo         migrate_cancel, unless the source already decided; then wait
+ *              for its final word.  QEMU restarts the guest by itself on
+ *              cancel and failure, except 7.2 at pre-switchover: so the run
+ *              state is asked and `cont` sent where it is missing.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "core/migration-private.h"
+
+#define SETUP_LIMIT_MS 30000
+#define STREAM_STALL_MS 30000
+#define CONVERGE_LIMIT_MS (30LL * 24 * 3600 * 1000) /* the stall governs */
+#define SAMPLE_INTERVAL_MS 250
+/* 7.2 in `setup` against a dead address cancels only when TCP gives up,
+ * about two minutes (QEMU.md 3.4). */
+#define CANCEL_LIMIT_MS 150000
+#define RUN_STATE_INTERVAL_MS 50
+#define RESUME_LIMIT_MS 10000
+
+/* --- the door --------------------------------------------------------------- */
+
+static char *tcp_uri(const char *host, unsigned port)
+{
+    return xasprintf(strchr(host, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u", host,
+                     port);
+}
+
+static int run_incoming(struct side *s, void *arg, struct qm_error *err)
+{
+    return qmp_migrate_incoming(
+        s->qmp, arg, s->features.has[QMP_FEATURE_INCOMING_EXIT_ON_ERROR],
+        err);
+}
+
+/* It listens if its status is no longer none: 7.2 shows none until the source
+ * connects, but refuses a second time with "already been started". */
+static int asked_incoming(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    if (side_refresh(s, err) < 0)
+        return -1;
+    return s->status != MIGRATION_NONE;
+}
+
+static bool says(const struct qm_error *err, const char *words)
+{
+    return err->code == QM_ERR_QEMU && strstr(err->message, words);
+}
+
+int step_open_door(struct migration *m, struct qm_error *err)
+{
+    for (unsigned port = m->plan->port_low; port <= m->plan->port_high;
+         port++) {
+        CLEANUP_FREE char *uri = tcp_uri(m->facts.bind, port);
+        struct qm_error failed = QM_ERROR_INIT;
+
+        if (port == m->nbd_port)
+            continue;
+        m->door_open = true;
+        m->ram_port = port;
+        if (side_do(destination_of(m), run_incoming, asked_incoming, uri,
+                    &failed) == 0
+            || says(&failed, "already been started")) {
+            error_clear(&failed);
+            return 0;
+        }
+        m->door_open = failed.code != QM_ERR_QEMU;
+        if (!says(&failed, "Address already in use"))
+            return error_move(err, &failed);
+        error_clear(&failed);
+    }
+    error_set(err, QM_ERR_CONNECT,
+              "destination: no port of %u-%u on %s is free for the RAM",
+              m->plan->port_low, m->plan->port_high, m->facts.bind);
+    error_hint(err, "give another range with --ports");
+    return -1;
+}
+
+void undo_open_door(struct migration *m)
+{
+    struct qm_error err = QM_ERROR_INIT;
+
+    if (m->door_open && destination_discard(m, &err) < 0)
+        migration_left(m, "the destination's QEMU, which is used up: %s",
+                       err.message);
+    error_clear(&err);
+}
+
+/* --- start ------------------------------------------------------------------ */
+
+static int run_migrate(struct side *s, void *arg, struct qm_error *err)
+{
+    return qmp_migrate(s->qmp, arg, err);
+}
+
+static int asked_started(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    if (side_refresh(s, err) < 0)
+        return -1;
+    return s->status != MIGRATION_NONE && s->status != MIGRATION_CANCELLED;
+}
+
+static bool stream_is_active(struct migration *m)
+{
+    enum migration_status status = source_of(m)->status;
+
+    return status != MIGRATION_NONE && status != MIGRATION_SETUP
+        && status != MIGRATION_FAILED && status != MIGRATION_CANCELLED
+        && status != MIGRATION_CANCELLING;
+}
+
+static const struct wait wait_for_active = {
+    .what = "the source to reach the destination's RAM port",
+    .holds = stream_is_active,
+    .limit_ms = SETUP_LIMIT_MS,
+    .ends_on = ENDS_ON_ANYTHING,
+};
+
+int step_start(struct migration *m, struct qm_error *err)
+{
+    CLEANUP_FREE char *uri = tcp_uri(m->facts.address, m->ram_port);
+    struct side *s = source_of(m);
+
+    /* An earlier attempt's last word must not be taken for this one's. */
+    s->status = MIGRATION_NONE;
+    s->pass = 0;
+    m->stream_started = true;
+    m->migrate_us = clock_now_us();
+    if (side_do(s, run_migrate, asked_started, uri, err) < 0)
+        return -1;
+    if (migration_wait(m, &wait_for_active, err) < 0) {
+        if (err->code == QM_ERR_TIMEOUT)
+            error_hint(err, "is %s port %u open between the hosts?",
+                       m->facts.address, m->ram_port);
+        return -1;
+    }
+    return 0;
+}
+
+/* --- converge --------------------------------------------------------------- */
+
+static bool guest_has_stopped(struct migration *m)
+{
+    enum migration_status status = source_of(m)->status;
+
+    return status == MIGRATION_PRE_SWITCHOVER || status == MIGRATION_DEVICE
+        || status == MIGRATION_COMPLETED;
+}
+
+static int set_limit(struct migration *m, struct qm_error *err)
+{
+    struct qmp_settings limit = { 0 };
+    int ret;
+
+    qmp_settings_add_int(&limit, "downtime-limit", m->converge.limit_ms);
+    ret = qmp_set_parameters(source_of(m)->qmp, &limit, err);
+    if (!qmp_settings_get(&m->parameters_set[SOURCE], "downtime-limit"))
+        qmp_settings_add_int(&m->parameters_set[SOURCE], "downtime-limit",
+                             m->converge.limit_ms);
+    qmp_settings_done(&limit);
+    return ret;
+}
+
+static int act(struct migration *m, enum converge_action action,
+               struct qm_error *err)
+{
+    switch (action) {
+    case CONVERGE_WAIT:
+        return 0;
+    case CONVERGE_SET_LIMIT:
+        return set_limit(m, err);
+    case CONVERGE_PAUSE:
+        m->we_paused = true;
+        migration_warn(m, "--timeout-s %lld has passed: the guest is stopped "
+                          "so that its RAM gets across",
+                       (long long)m->plan->timeout_s);
+        return qmp_stop(source_of(m)->qmp, err);
+    case CONVERGE_ABORT:
+        break;
+    }
+    error_set(err, QM_ERR_TIMEOUT,
+              "the RAM did not get across within --timeout-s %lld",
+              (long long)m->plan->timeout_s);
+    error_hint(err, "allow more time, a longer --max-downtime-ms, or "
+                    "--on-timeout pause");
+    return -1;
+}
+
+/* No byte in STREAM_STALL_MS: that is the network's fault, not the guest's. */
+static int check_stall(struct migration *m, struct qm_error *err)
+{
+    uint64_t moved = m->progress.ram_transferred;
+
+    if (moved != m->ram_window_bytes || m->ram_window_ms == 0) {
+        m->ram_window_bytes = moved;
+        m->ram_window_ms = clock_now_ms();
+        return 0;
+    }
+    if (clock_now_ms() - m->ram_window_ms < STREAM_STALL_MS)
+        return 0;
+    error_set(err, QM_ERR_TIMEOUT,
+              "source: no byte of the RAM has moved for %d s",
+              STREAM_STALL_MS / 1000);
+    error_hint(err, "is the network to %s port %u cut?", m->facts.address,
+               m->ram_port);
+    return -1;
+}
+
+/* An operator's own stop or cont is carried along: the run state that the
+ * guest has now is the one it shall wake up with. */
+static int follow_run_state(struct migration *m, struct qm_error *err)
+{
+    struct side *s = source_of(m);
+
+    if (side_refresh_run_state(s, err) < 0)
+        return -1;
+    if (m->we_paused)
+        return 0;
+    if (str_equal(s->run_state, "paused"))
+        m->was_running = false;
+    else if (s->running)
+        m->was_running = true;
+    return 0;
+}
+
+static int ask_stream(struct migration *m, struct qm_error *err)
+{
+    struct converge_sample sample;
+
+    if (progress_sample(m, err) < 0 || guest_has_stopped(m))
+        return error_is_set(err) ? -1 : 0;
+    sample = (struct converge_sample){
+        .at_ms = (clock_now_us() - m->migrate_us) / 1000,
+        .pass = m->progress.pass,
+        .total = m->progress.ram_total,
+        .remaining = m->progress.ram_remaining,
+        .transferred = m->progress.ram_transferred,
+        .dirty_bps = m->progress.dirty_bps,
+    };
+    if (act(m, converge_step(&m->converge, &sample), err) < 0
+        || follow_run_state(m, err) < 0)
+        return -1;
+    return check_stall(m, err);
+}
+
+static const struct wait wait_for_stop = {
+    .what = "the RAM to get across",
+    .holds = guest_has_stopped,
+    .limit_ms = CONVERGE_LIMIT_MS,
+    .ends_on = ENDS_ON_ANYTHING,
+    .ask = ask_stream,
+    .interval_ms = SAMPLE_INTERVAL_MS,
+};
+
+int step_converge(struct migration *m, struct qm_error *err)
+{
+    return migration_wait(m, &wait_for_stop, err);
+}
+
+/* --- undo ------------------------------------------------------------------- */
+
+static bool status_is_final(enum migration_status status)
+{
+    return status == MIGRATION_NONE || status == MIGRATION_FAILED
+        || status == MIGRATION_CANCELLED || status == MIGRATION_COMPLETED;
+}
+
+static bool stream_has_ended(struct migration *m)
+{
+    return status_is_final(source_of(m)->status);
+}
+
+static const struct wait wait_for_end = {
+    .what = "the source's last word on the stream",
+    .holds = stream_has_ended,
+    .limit_ms = CANCEL_LIMIT_MS,
+};
+
+int stream_cancel(struct migration *m, struct qm_error *err)
+{
+    assert(!m->destination_owns && !m->owner_unknown);
+    return qmp_migrate_cancel(source_of(m)->qmp, err);
+}
+
+static int end_stream(struct migration *m, struct qm_error *err)
+{
+    struct qm_error ignored = QM_ERROR_INIT;
+    struct side *s = source_of(m);
+
+    if (qmp_wait_up(s->qmp, deadline_in_ms(RESUME_LIMIT_MS * 3), err) < 0
+        || side_refresh(s, err) < 0)
+        return -1;
+    if (stream_has_ended(m))
+        return 0;
+    if (s->status == MIGRATION_SETUP)
+        migration_warn(m, "cancelling; against an address that does not "
+                          "answer this can take two minutes, and the guest "
+                          "runs meanwhile");
+    /* What became of it is asked, not believed. */
+    stream_cancel(m, &ignored);
+    error_clear(&ignored);
+    return migration_wait(m, &wait_for_end, err);
+}
+
+static bool run_state_is_final(struct migration *m)
+{
+    return !str_equal(source_of(m)->run_state, "finish-migrate");
+}
+
+static int ask_run_state(struct migration *m, struct qm_error *err)
+{
+    return side_refresh_run_state(source_of(m), err);
+}
+
+static const struct wait wait_for_run_state = {
+    .what = "the source to leave finish-migrate",
+    .holds = run_state_is_final,
+    .limit_ms = RESUME_LIMIT_MS,
+    .ask = ask_run_state,
+    .interval_ms = RUN_STATE_INTERVAL_MS,
+};
+
+static int run_cont(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    return qmp_cont(s->qmp, err);
+}
+
+/*
+ * The guest runs on at the source if it did before.  That is safe whatever
+ * became of the destination: it was held and never told `cont`.
+ */
+int source_resume(struct migration *m, struct qm_error *err)
+{
+    struct side *s = source_of(m);
+
+    assert(!m->destination_owns || m->returned_to_source);
+    if (side_refresh_run_state(s, err) < 0
+        || migration_wait(m, &wait_for_run_state, err) < 0)
+        return -1;
+    if (!m->was_running || s->running || s->guest_ended)
+        return 0;
+    return side_do(s, run_cont, NULL, NULL, err) < 0
+        ? -1
+        : side_refresh_run_state(s, err);
+}
+
+void undo_start(struct migration *m)
+{
+    struct qm_error err = QM_ERROR_INIT;
+
+    if (!m->stream_started || source_of(m)->process_dead)
+        return;
+    if (end_stream(m, &err) < 0 || source_resume(m, &err) < 0)
+        migration_left(m, "the guest at the source: %s", err.message);
+    error_clear(&err);
+}

@@ -1,0 +1,221 @@
+/*
+ * The one way in which a step waits: until a recorded fact holds.
+ *
+ * A wait names what it waits for, has a limit, and says which other facts end
+ * it.  A link that is down ends nothing by itself: QEMU works on without us,
+ * and once the link is back the state is asked again.  A process whose link
+ * broke is looked at, here or through ssh, since a dead one never comes back.
+ */
+#include "core/migration-private.h"
+
+/* How often the process behind a broken link is looked at, and how long that
+ * may take. */
+#define LOOK_INTERVAL_MS 3000
+#define LOOK_LIMIT_MS 5000
+
+enum end {
+    END_NOT,
+    END_SOURCE_DEAD,
+    END_GUEST,
+    END_DESTINATION_DEAD,
+    END_MIRROR,
+    END_STREAM,
+    END_CANCEL,
+};
+
+static bool mirror_has_failed(const struct migration *m)
+{
+    for (size_t i = 0; i < m->disk_count; i++)
+        if (m->disk[i].state == MIRROR_FAILED)
+            return true;
+    return false;
+}
+
+static bool stream_has_failed(const struct side *source)
+{
+    return source->status == MIGRATION_FAILED
+        || source->status == MIGRATION_CANCELLED;
+}
+
+static enum end find_end(struct migration *m, unsigned ends_on)
+{
+    const struct {
+        unsigned flag;
+        bool is_so;
+        enum end end;
+    } table[] = {
+        { ~0U, side_is_gone(source_of(m)), END_SOURCE_DEAD },
+        { ENDS_ON_GUEST_END, source_of(m)->guest_ended, END_GUEST },
+        { ENDS_ON_DESTINATION_DEATH, side_is_gone(destination_of(m)),
+          END_DESTINATION_DEAD },
+        { ENDS_ON_MIRROR_FAILURE, mirror_has_failed(m), END_MIRROR },
+        { ENDS_ON_STREAM_FAILURE, stream_has_failed(source_of(m)),
+          END_STREAM },
+        { ENDS_ON_CANCEL, m->cancel_requested && !m->hold_interrupts,
+          END_CANCEL },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++)
+        if ((table[i].flag & ends_on) && table[i].is_so)
+            return table[i].end;
+    return END_NOT;
+}
+
+static int side_end_error(const struct side *s, struct qm_error *err)
+{
+    if (s->process_dead)
+        error_set(err, QM_ERR_LINK, "the %s QEMU (pid %d) has ended", s->name,
+                  s->process.pid);
+    else
+        error_set(err, QM_ERR_LINK,
+                  "the %s's QMP link broke and did not come back", s->name);
+    return -1;
+}
+
+static int mirror_error(struct migration *m, struct qm_error *err)
+{
+    for (size_t i = 0; i < m->disk_count; i++) {
+        const struct disk_copy *d = &m->disk[i];
+
+        if (d->state != MIRROR_FAILED)
+            continue;
+        error_set(err, QM_ERR_DISK, "source: mirror of disk %s failed: %s",
+                  d->label, d->error);
+        error_hint(err, "the guest was not disturbed; see whether the "
+                        "destination has room for the disk and stays "
+                        "reachable");
+        break;
+    }
+    return -1;
+}
+
+static int end_error(struct migration *m, enum end end, struct qm_error *err)
+{
+    switch (end) {
+    case END_SOURCE_DEAD:
+        return side_end_error(source_of(m), err);
+    case END_DESTINATION_DEAD:
+        return side_end_error(destination_of(m), err);
+    case END_GUEST:
+        return error_set(err, QM_ERR_GUEST,
+                         "source: the guest shut down or crashed");
+    case END_MIRROR:
+        return mirror_error(m, err);
+    case END_STREAM:
+        return stream_failure(m, err);
+    case END_CANCEL:
+        return error_set(err, QM_ERR_CANCELLED, "cancelled by the operator");
+    case END_NOT:
+        break;
+    }
+    return error_set(err, QM_ERR_INTERNAL, "a wait ended for no reason");
+}
+
+int stream_failure(struct migration *m, struct qm_error *err)
+{
+    struct side *s = source_of(m), *d = destination_of(m);
+    struct qm_error ignored = QM_ERROR_INIT;
+
+    /* The reason is not in the event; the destination's own is the better
+     * one, where it can still be asked (exit-on-error:false). */
+    if (qmp_is_up(s->qmp))
+        side_refresh(s, &ignored);
+    if (qmp_is_up(d->qmp) && !d->process_dead)
+        side_refresh(d, &ignored);
+    error_clear(&ignored);
+    error_set(err, QM_ERR_MIGRATION, "the migration %s; source: %s%s%s",
+              migration_status_name(s->status),
+              s->error_desc ? s->error_desc : "no reason given",
+              d->error_desc ? "; destination: " : "",
+              d->error_desc ? d->error_desc : "");
+    if (!d->error_desc)
+        error_hint(err, "the destination's own reason is on its stderr");
+    return -1;
+}
+
+struct look {
+    struct migration *m;
+    const struct wait *w;
+};
+
+static bool worth_a_look(void *arg)
+{
+    struct look *look = arg;
+    struct migration *m = look->m;
+
+    return look->w->holds(m) || find_end(m, look->w->ends_on) != END_NOT
+        || side_is_stale(source_of(m)) || side_is_stale(destination_of(m))
+        || source_of(m)->sample_due;
+}
+
+/* A side whose link came back is asked what happened meanwhile. */
+static void catch_up(struct side *s)
+{
+    struct qm_error ignored = QM_ERROR_INIT;
+
+    if (s->qmp && side_is_stale(s) && !side_is_gone(s))
+        side_refresh(s, &ignored);
+    error_clear(&ignored);
+}
+
+static void look_at_processes(struct migration *m, int64_t *next_ms)
+{
+    if (clock_now_ms() < *next_ms)
+        return;
+    for (int i = 0; i < SIDES; i++)
+        if (!qmp_is_up(m->side[i].qmp) && !side_is_gone(&m->side[i]))
+            side_check_dead(&m->side[i], deadline_in_ms(LOOK_LIMIT_MS));
+    *next_ms = clock_now_ms() + LOOK_INTERVAL_MS;
+}
+
+/* Ask what has no event.  A link that broke meanwhile is no failure. */
+static int ask_now(struct migration *m, const struct wait *w, int64_t *next_ms,
+                   struct qm_error *err)
+{
+    struct qm_error failed = QM_ERROR_INIT;
+
+    source_of(m)->sample_due = false;
+    *next_ms = clock_now_ms() + w->interval_ms;
+    if (w->ask(m, &failed) == 0)
+        return 0;
+    if (failed.code != QM_ERR_LINK)
+        return error_move(err, &failed);
+    error_clear(&failed);
+    return 0;
+}
+
+int migration_wait(struct migration *m, const struct wait *w,
+                   struct qm_error *err)
+{
+    deadline_t by = deadline_in_ms(w->limit_ms);
+    int64_t next_ask_ms = w->ask ? clock_now_ms() : DEADLINE_NEVER;
+    int64_t next_look_ms = 0;
+    struct look look = { m, w };
+
+    for (;;) {
+        deadline_t until = deadline_earlier(by, next_ask_ms);
+        enum end end;
+
+        catch_up(source_of(m));
+        catch_up(destination_of(m));
+        look_at_processes(m, &next_look_ms);
+        if (w->holds(m))
+            return 0;
+        end = find_end(m, w->ends_on);
+        if (end != END_NOT)
+            return end_error(m, end, err);
+        if (deadline_is_over(by))
+            return error_set(err, QM_ERR_TIMEOUT, "waited %.1f s for %s",
+                             (double)w->limit_ms / 1000.0, w->what);
+        if (w->ask
+            && (deadline_is_over(next_ask_ms) || source_of(m)->sample_due)) {
+            if (ask_now(m, w, &next_ask_ms, err) < 0)
+                return -1;
+            continue;
+        }
+        source_of(m)->sample_due = false;
+        loop_wait(m->loop, worth_a_look, &look,
+                  deadline_earlier(until,
+                                   clock_now_ms() + LOOK_INTERVAL_MS));
+    }
+}
