@@ -1,0 +1,47 @@
+"""Fixtures of the live tests; see README."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import lab as lab_module            # noqa: E402
+from pki import Pki                 # noqa: E402
+
+
+def pytest_collection_modifyitems(items):
+    if os.geteuid() != 0:
+        skip = pytest.mark.skip(reason='network namespaces need root')
+        for item in items:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def clean_start():
+    """What killed runs left is removed first; at the end nothing of ours
+    may be there."""
+    lab_module.sweep()
+    yield
+    ours = f'{lab_module.PREFIX}{os.getpid()}-'
+    left = lab_module.list_namespaces(ours)
+    assert not left, f'namespaces left behind: {left}'
+
+
+@pytest.fixture(scope='session')
+def pki():
+    with Pki() as p:
+        yield p
+
+
+@pytest.fixture
+def lab():
+    """A Lab for one case; what it leaves behind fails the case."""
+    with lab_module.Lab() as one:
+        yield one
+        left = lab_module.orphans(one.name)
+    left += lab_module.leftovers(one.name)
+    lab_module.end_marked(one.name)
+    assert not left, f'left behind: {left}'

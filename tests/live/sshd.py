@@ -1,0 +1,109 @@
+"""A real sshd of the test's own on a host of the lab.
+
+The ssh client reads the passwd entry's home, not $HOME; so the engine finds a
+client configuration through a wrapper named ssh, first in its PATH, which
+adds -F. Use env() for the engine's environment; it may then say
+ssh://ALIAS/path, with the alias being the host's name.
+"""
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+from lab import wait_until
+
+PORT = 2222
+
+
+def make_key(path):
+    subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', path],
+                   check=True, stdin=subprocess.DEVNULL, timeout=30)
+    return path
+
+
+class Sshd:
+    """Listens on host.address:port until the lab ends."""
+
+    def __init__(self, lab, host, options=()):
+        self.lab = lab
+        self.host = host
+        self.port = PORT
+        self.dir = lab.folder(f'sshd-{host.name}')
+        Path('/run/sshd').mkdir(mode=0o755, exist_ok=True)
+        host_key = make_key(self.dir / 'host_key')
+        key = make_key(self.dir / 'key')
+        authorized = self.dir / 'authorized'
+        authorized.write_text((self.dir / 'key.pub').read_text())
+        kind, public = (self.dir / 'host_key.pub').read_text().split()[:2]
+        known = self.dir / 'known_hosts'
+        known.write_text(f'[{host.address}]:{self.port} {kind} {public}\n')
+        self.config = self._client_config(key, known)
+        self.path = self._wrapper()
+        self._start(host_key, authorized, options)
+
+    @property
+    def url(self):
+        """ssh://alias, to which the path of a socket is added."""
+        return f'ssh://{self.host.name}'
+
+    def env(self):
+        """The environment of a process that is to find this sshd."""
+        return self.lab.env(PATH=f'{self.path}:{os.environ["PATH"]}')
+
+    def log(self):
+        return (self.dir / 'log').read_text(errors='replace')
+
+    def stop(self):
+        """The daemon ends, and all its connections with it."""
+        pid = self.process.pid
+        children = subprocess.run(['pgrep', '-P', str(pid)], text=True,
+                                  stdout=subprocess.PIPE, check=False)
+        self.process.kill()
+        self.process.wait(10)
+        for child in children.stdout.split():
+            subprocess.run(['kill', '-KILL', child], check=False,
+                           stderr=subprocess.DEVNULL)
+
+    def _client_config(self, key, known):
+        config = self.dir / 'config'
+        config.write_text(
+            f'Host {self.host.name}\n'
+            f'    HostName {self.host.address}\n'
+            f'    Port {self.port}\n'
+            f'    User root\n'
+            f'    IdentityFile {key}\n'
+            f'    IdentitiesOnly yes\n'
+            f'    UserKnownHostsFile {known}\n'
+            f'    StrictHostKeyChecking yes\n')
+        return config
+
+    def _wrapper(self):
+        folder = self.dir / 'bin'
+        folder.mkdir()
+        script = folder / 'ssh'
+        script.write_text('#!/bin/sh\nexec /usr/bin/ssh '
+                          f'-F {shlex.quote(str(self.config))} "$@"\n')
+        script.chmod(0o755)
+        return folder
+
+    def _start(self, host_key, authorized, options):
+        config = self.dir / 'sshd_config'
+        config.write_text('\n'.join([
+            f'ListenAddress {self.host.address}:{self.port}',
+            f'HostKey {host_key}', f'AuthorizedKeysFile {authorized}',
+            'PidFile none', 'UsePAM no', 'StrictModes no',
+            'PermitRootLogin prohibit-password',
+            'AllowStreamLocalForwarding yes', 'AllowTcpForwarding yes',
+            'PrintMotd no', *options]) + '\n')
+        with open(self.dir / 'log', 'wb') as log:
+            self.lab.on_exit(self._end)
+            self.process = self.host.spawn(
+                ['/usr/sbin/sshd', '-D', '-e', '-f', config], stdout=log,
+                stderr=log)
+        wait_until(lambda: self.port in self.host.listening(), 10,
+                   'sshd listens')
+
+    def _end(self):
+        if getattr(self, 'process', None) and self.process.poll() is None:
+            self.stop()
