@@ -247,7 +247,9 @@ static void serve_one_round(struct loop *loop, deadline_t deadline, bool over)
     int rc;
 
     if (over) {
-        must(event_base_loop(loop->base, EVLOOP_NONBLOCK) >= 0);
+        /* EVLOOP_NONBLOCK by itself goes on while anything is ready. */
+        rc = event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+        must(rc >= 0);
         return;
     }
     if (deadline != DEADLINE_NEVER) {

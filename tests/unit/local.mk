@@ -3,6 +3,11 @@
 # than one source: tests_unit_test_NAME_SOURCES = ...
 
 unit_tests = \
+	tests/unit/test-base-child \
+	tests/unit/test-base-error \
+	tests/unit/test-base-loop \
+	tests/unit/test-base-stream \
+	tests/unit/test-base-util \
 	$(NULL)
 
 # Tests of what was built, rather than of its functions.
