@@ -42,7 +42,8 @@ struct facts {
     struct tls_findings tls_pair;
     char *address; /* resolved --address, numeric; NULL: not usable, why: */
     char *address_problem;
-    char *bind; /* numeric */
+    char *bind; /* numeric; NULL: not usable, why: */
+    char *bind_problem;
     char *tls_hostname;
 };
 
@@ -51,6 +52,7 @@ struct facts_input {
     const struct plan *plan;
     struct qmp *qmp[SIDES];   /* connected */
     struct host *host[SIDES]; /* or NULL */
+    const struct process_identity *process[SIDES];
     int64_t now_s;            /* wall clock, for certificates */
 };
 

@@ -29,6 +29,7 @@ struct verdicts {
  * that applies. */
 void preflight_judge(const struct facts *f, struct verdicts *ret);
 void verdicts_done(struct verdicts *v);
+DEFINE_CLEANUP_DONE(struct verdicts, verdicts_done)
 size_t verdicts_count(const struct verdicts *v, enum verdict_level level);
 /* A REFUSED error from the blockers: the first one's words and fix, and how
  * many more there are.  -1; 0 if there is no blocker. */
@@ -57,6 +58,15 @@ struct disk_choices {
 void preflight_choose_disks(const struct facts *f, struct disk_choices *ret,
                             struct verdicts *verdicts);
 void disk_choices_done(struct disk_choices *c);
+DEFINE_CLEANUP_DONE(struct disk_choices, disk_choices_done)
+/*
+ * May the mirror's target be opened with discard=unmap, so that holes stay
+ * holes?  Not where the source's QEMU loses writes during the start of such a
+ * mirror: 8.2 to 10.0.12, 10.1, 10.2.0 and 10.2.1, for what is not raw or has
+ * a backing chain (QEMU.md 6.10).
+ */
+bool preflight_may_discard(const struct side_facts *source,
+                           const struct qmp_disk *disk);
 /* What people call a disk: its qdev id, else its node name. */
 const char *disk_label(const struct qmp_disk *disk);
 

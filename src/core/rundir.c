@@ -1,0 +1,136 @@
+/*
+ * Our directories and the locks on QEMU processes.
+ */
+#include "core/rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A directory of ours: made if missing, and then looked at, since somebody
+ * else may have made it for us. */
+static int make_dir(const char *path, struct qm_error *err)
+{
+    struct stat st;
+
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return error_set_errno(err, QM_ERR_SYSTEM, errno, "mkdir %s", path);
+    if (lstat(path, &st) < 0)
+        return error_set_errno(err, QM_ERR_SYSTEM, errno, "stat %s", path);
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid()
+        || (st.st_mode & 077)) {
+        error_set(err, QM_ERR_SYSTEM,
+                  "%s is not a directory of mode 0700 that belongs to this "
+                  "user", path);
+        error_hint(err, "look who made it, then remove it");
+        return -1;
+    }
+    return 0;
+}
+
+static int make_parents(const char *path, struct qm_error *err)
+{
+    for (const char *p = path + 1; (p = strchr(p, '/')); p++) {
+        CLEANUP_FREE char *parent = xstrndup(path, (size_t)(p - path));
+
+        if (mkdir(parent, 0700) < 0 && errno != EEXIST)
+            return error_set_errno(err, QM_ERR_SYSTEM, errno, "mkdir %s",
+                                   parent);
+    }
+    return 0;
+}
+
+/* BASE/qmigrate, made; consumes BASE. */
+static char *own_dir(char *base, struct qm_error *err)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/qmigrate", base);
+
+    free(base);
+    if (make_parents(path, err) < 0 || make_dir(path, err) < 0)
+        return NULL;
+    return STEAL(path);
+}
+
+char *rundir_path(struct qm_error *err)
+{
+    const char *run = getenv("XDG_RUNTIME_DIR");
+
+    if (geteuid() == 0)
+        return own_dir(xstrdup("/run"), err);
+    if (run && *run == '/')
+        return own_dir(xstrdup(run), err);
+    error_set(err, QM_ERR_SYSTEM, "XDG_RUNTIME_DIR is not set");
+    error_hint(err, "set it to a directory of mode 0700 that belongs to you");
+    return NULL;
+}
+
+char *statedir_path(struct qm_error *err)
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+    if (geteuid() == 0)
+        return own_dir(xstrdup("/var/lib"), err);
+    if (state && *state == '/')
+        return own_dir(xstrdup(state), err);
+    if (home && *home == '/')
+        return own_dir(xasprintf("%s/.local/state", home), err);
+    error_set(err, QM_ERR_SYSTEM, "neither XDG_STATE_HOME nor HOME is set");
+    return NULL;
+}
+
+char *rundir_make_private(struct qm_error *err)
+{
+    CLEANUP_FREE char *base = rundir_path(err);
+    char *path;
+
+    if (!base)
+        return NULL;
+    path = xasprintf("%s/tmp.XXXXXX", base);
+    if (!mkdtemp(path)) {
+        error_set_errno(err, QM_ERR_SYSTEM, errno, "mkdir %s", path);
+        free(path);
+        return NULL;
+    }
+    return path;
+}
+
+void rundir_remove_private(char *dir)
+{
+    if (dir)
+        rmdir(dir);
+    free(dir);
+}
+
+/*
+ * The lock is the file's flock, so it goes with the engine however that ends.
+ * The file is removed by the kernel's tmpfs at the next boot at the latest; it
+ * is left there, since removing a lock file races with who waits for it.
+ */
+int rundir_lock_process(const char *who, const struct process_identity *id,
+                        struct qm_error *err)
+{
+    CLEANUP_FREE char *base = rundir_path(err);
+    CLEANUP_FREE char *path = NULL;
+    CLEANUP(close_fd) int fd = -1;
+
+    if (!base)
+        return -1;
+    path = xasprintf("%s/qemu-%.8s-%d-%llu.lock", base, id->boot_id, id->pid,
+                     (unsigned long long)id->start_time);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return error_set_errno(err, QM_ERR_SYSTEM, errno, "open %s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        error_set(err, QM_ERR_BUSY,
+                  "%s: another qmigrate is at work on this QEMU (pid %d)", who,
+                  id->pid);
+        error_hint(err, "wait for it, or cancel it with Ctrl-C or SIGTERM");
+        return -1;
+    }
+    return __extension__({ int kept = fd; fd = -1; kept; });
+}
