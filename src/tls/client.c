@@ -351,7 +351,11 @@ static int handshake(struct loop *loop, struct tls_stream *t,
         return error_set(err, QM_ERR_TIMEOUT,
                          "%s did not finish the TLS handshake in time",
                          config->server);
-    return t->error ? explain(t, config, err) : 0;
+    if (!t->error)
+        return 0;
+    /* Once, for the server's log; it may be gone. */
+    (void)gnutls_alert_send_appropriate(t->session, t->error);
+    return explain(t, config, err);
 }
 
 struct stream *tls_client_new(struct loop *loop, struct stream *inner,

@@ -4,6 +4,7 @@
 # inputs, if any, as files to tests/fuzz/corpus/NAME/.
 
 fuzzers = \
+	tests/fuzz/fuzz-tls-files \
 	$(NULL)
 
 if FUZZERS
@@ -11,3 +12,8 @@ noinst_PROGRAMS += $(fuzzers)
 endif
 
 EXTRA_DIST += $(fuzzers:=.c)
+EXTRA_DIST += \
+	tests/fuzz/corpus/tls-files/encrypted \
+	tests/fuzz/corpus/tls-files/revoked \
+	tests/fuzz/corpus/tls-files/server \
+	$(NULL)
