@@ -162,7 +162,8 @@ inline s_execute(c)
         fi
     :: c == QUIT ->
         PROMISE(owner == DST);          /* the guest is not here now */
-        PROMISE(s_mig == COMPLETED || d_mig == COMPLETED); /* nor its last page */
+        /* nor its last page */
+        PROMISE(s_mig == COMPLETED || d_mig == COMPLETED);
         s_dies()
     :: c == RESUME ->
         if
@@ -289,7 +290,7 @@ end:
     :: d_step { d_mig == PCACTIVE && D_ALIVE && s_mig == PCACTIVE &&
             !st_broken -> d_mig = COMPLETED; st_ack = 1 }
     :: d_step { d_mig == PCACTIVE && D_ALIVE && st_broken -> d_mig = PCPAUSED }
-       /* a load that fails, a stream that ends: it exits, or waits to be read */
+       /* a load that fails, a stream that ends: it exits, or can be read */
     :: d_step { d_mig == ACTIVE && D_ALIVE && (st_state || st_broken) ->
             st_broken = 1; load_failed = st_state;
             d_mig = FAILED; d_dies() }
