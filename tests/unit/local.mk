@@ -6,6 +6,8 @@ unit_tests = \
 	tests/unit/test-base-child \
 	tests/unit/test-base-error \
 	tests/unit/test-base-loop \
+	tests/unit/test-base-process \
+	tests/unit/test-base-resolve \
 	tests/unit/test-base-stream \
 	tests/unit/test-base-util \
 	$(NULL)

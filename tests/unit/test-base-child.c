@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -211,17 +210,6 @@ static void the_deadline_ends_it(void **state)
     assert_int_equal(errno, ECHILD);
 }
 
-static void a_flood_does_not_stop_the_loop(void **state)
-{
-    const struct child_options o = { .argv = SH("exec yes >&2") };
-    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
-
-    (void)state;
-    assert_int_equal(child_run(loop, &o, deadline_in_ms(100), NULL, NULL, &err),
-                     -1);
-    assert_int_equal(err.code, QM_ERR_TIMEOUT);
-}
-
 static void a_grandchild_with_the_pipes_is_not_waited_for(void **state)
 {
     const struct child_options o = {
@@ -237,54 +225,6 @@ static void a_grandchild_with_the_pipes_is_not_waited_for(void **state)
     pid = atoi(out.data);
     assert_true(pid > 1);
     assert_int_equal(kill(pid, SIGKILL), 0);
-}
-
-static void it_gets_clean_signals(void **state)
-{
-    sigset_t set, before;
-
-    (void)state;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigprocmask(SIG_BLOCK, &set, &before);
-    check_run(SH("kill -TERM $$; echo alive"), 128 + SIGTERM, "");
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    check_run(SH("kill -PIPE $$; echo alive"), 128 + SIGPIPE, "");
-}
-
-static void it_gets_no_other_descriptors(void **state)
-{
-    (void)state;
-    assert_int_equal(dup2(2, 50), 50); /* not close-on-exec */
-    check_run(SH("test -e /proc/self/fd/2"), 0, "");
-    check_run(SH("test -e /proc/self/fd/50"), 1, "");
-    check_run(ARGV("readlink", "/proc/self/fd/0"), 0, "/dev/null\n");
-    close(50);
-}
-
-/* The session of the child, or of whoever runs `cut`. */
-static void check_session(bool own)
-{
-    const struct child_options o = {
-        .argv = ARGV("cut", "-d ", "-f1,6", "/proc/self/stat"),
-        .output_max = 100,
-        .own_session = own,
-    };
-    CLEANUP(buffer_done) struct buffer out = { .data = NULL };
-    int pid = 0, sid = 0;
-
-    assert_int_equal(
-        child_run(loop, &o, deadline_in_ms(LIMIT_MS), &out, NULL, NULL), 0);
-    assert_int_equal(sscanf(out.data, "%d %d", &pid, &sid), 2);
-    assert_int_equal(pid == sid, own);
-    assert_int_equal(sid == getsid(0), !own);
-}
-
-static void own_session_when_asked(void **state)
-{
-    (void)state;
-    check_session(false);
-    check_session(true);
 }
 
 static bool has_a_line(void *arg)
@@ -446,11 +386,7 @@ int main(void)
         child_test(too_much_output_is_an_error),
         child_test(just_enough_output_is_none),
         child_test(the_deadline_ends_it),
-        child_test(a_flood_does_not_stop_the_loop),
         child_test(a_grandchild_with_the_pipes_is_not_waited_for),
-        child_test(it_gets_clean_signals),
-        child_test(it_gets_no_other_descriptors),
-        child_test(own_session_when_asked),
         child_test(freeing_ends_the_whole_session),
         child_test(a_signal_reaches_it),
         child_test(exit_is_told_once),
