@@ -10,7 +10,13 @@ unit_tests = \
 	tests/unit/test-base-resolve \
 	tests/unit/test-base-stream \
 	tests/unit/test-base-util \
+	tests/unit/test-nbd-probe \
+	tests/unit/test-tls-check \
 	$(NULL)
+
+pki = tests/unit/pki.c tests/unit/pki.h
+tests_unit_test_nbd_probe_SOURCES = tests/unit/test-nbd-probe.c $(pki)
+tests_unit_test_tls_check_SOURCES = tests/unit/test-tls-check.c $(pki)
 
 # Tests of what was built, rather than of its functions.
 unit_scripts = \
