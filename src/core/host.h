@@ -16,20 +16,24 @@
 
 struct host;
 
-/* SPEC: "local" or "ssh://[user@]host[:port]" */
+/* SPEC: "local" or "ssh://[user@]host[:port]".  Whether it is one: USAGE. */
+int host_spec_check(const char *spec, struct qm_error *err);
 struct host *host_new(struct loop *loop, const char *spec,
                       struct qm_error *err);
 /* The host of a QMP address: unix is local, ssh that host; NULL, without an
  * error, for tcp and tls, where nobody said how to get there. */
 struct host *host_of_address(struct loop *loop, const struct qmp_address *a);
 void host_free(struct host *h);
+DEFINE_CLEANUP(struct host *, host_free)
 bool host_is_local(const struct host *h); /* false for NULL too */
 const char *host_text(const struct host *h); /* "this machine", "ssh://..." */
 
 /*
  * Run SCRIPT (a constant) by sh there, with INPUT as its standard input; its
  * output, at most 1 MiB, is appended to OUT.  Returns the exit status, -1 with
- * ERR if it could not be run or took longer than BY.
+ * ERR if it could not be run or took longer than BY.  SCRIPT passes through
+ * the user's login shell on its way, whatever that is: no single quote, no
+ * backslash, no line break in it.
  */
 int host_run(struct host *h, const char *script, const char *input,
              deadline_t by, struct buffer *out, struct qm_error *err);
@@ -37,9 +41,32 @@ int host_run(struct host *h, const char *script, const char *input,
 int host_read_file(struct host *h, const char *path, size_t max,
                    struct buffer *ret, struct qm_error *err);
 
+/* The same for several files on one trip.  0 when the host was asked; what
+ * became of each is its state.  Each needs a path without a line break; the
+ * bytes of all of them come to 1 MiB at most. */
+enum host_file_state { HOST_FILE_READ, HOST_FILE_MISSING, HOST_FILE_UNREADABLE };
+struct host_file {
+    char *path;
+    enum host_file_state state;
+    struct buffer bytes;
+};
+int host_read_files(struct host *h, struct host_file *files, size_t count,
+                    size_t max, struct qm_error *err);
+void host_files_done(struct host_file *files, size_t count);
+
 /* The numeric address that ssh would connect to (ssh -G, then the resolver);
  * NULL with ERR; the caller frees it.  For a host behind ssh only. */
 char *host_address(struct host *h, struct qm_error *err);
+
+/*
+ * A TCP connection to ADDRESS (numeric) and PORT made from there (ssh -W): its
+ * bytes come and go through FD, one end of a socketpair, which the caller
+ * still closes.  NULL with ERR if ssh could not be started; what fails later
+ * is an end of file, and the child's complaint.  Not for this machine.
+ */
+struct child;
+struct child *host_open_tcp(struct host *h, const char *address, unsigned port,
+                            int fd, struct qm_error *err);
 
 /* --- processes ----------------------------------------------------------- */
 
@@ -73,8 +100,12 @@ int host_kill_process(struct host *h, const struct process_identity *id,
 
 struct unit_facts {
     char *unit;    /* systemd service the process runs in, or NULL */
-    char *restart; /* its Restart=, or NULL */
-    bool enabled;  /* started at boot */
+    char *restart; /* its Restart=, or NULL if it could not be asked */
+    bool of_user;  /* of a user's own systemd, not the system's */
+    /* It is the unit's main process or below it: its end may end the unit. */
+    bool ends_unit;
+    bool clean_exit_is_final; /* RestartPreventExitStatus= has 0 */
+    bool enabled;             /* started at boot */
     bool is_libvirt; /* started by libvirtd/virtqemud: machine.slice scope or
                       * libvirt's paths in its command line */
 };
@@ -91,5 +122,9 @@ struct file_identity {
 };
 int host_identify_file(struct host *h, const char *path,
                        struct file_identity *ret, struct qm_error *err);
+/* The same for several, on one trip; one that cannot be found, and a NULL, is
+ * not known, which is no error. */
+int host_identify_files(struct host *h, const char *const *paths, size_t count,
+                        struct file_identity *ret, struct qm_error *err);
 
 #endif

@@ -3,6 +3,35 @@
 noinst_LIBRARIES += libcore.a
 
 libcore_a_SOURCES = \
+	src/core/facts-host.c \
+	src/core/facts-network.c \
+	src/core/facts-private.h \
+	src/core/facts-tls.c \
+	src/core/facts.c \
+	src/core/facts.h \
+	src/core/host-files.c \
+	src/core/host-private.h \
+	src/core/host-process.c \
+	src/core/host-unit.c \
+	src/core/host.c \
+	src/core/host.h \
+	src/core/plan.c \
+	src/core/plan.h \
+	src/core/preflight-address.c \
+	src/core/preflight-cpu.c \
+	src/core/preflight-devices.c \
+	src/core/preflight-disks.c \
+	src/core/preflight-host.c \
+	src/core/preflight-machine.c \
+	src/core/preflight-private.h \
+	src/core/preflight-state.c \
+	src/core/preflight-storage.c \
+	src/core/preflight-tls.c \
+	src/core/preflight-version.c \
+	src/core/preflight.c \
+	src/core/preflight.h \
+	src/core/verdicts.c \
+	src/core/verdicts.h \
 	$(NULL)
 
 libcore_a_CPPFLAGS = $(COMMON_CPPFLAGS) -I$(builddir)/see/core

@@ -1,0 +1,20 @@
+/*
+ * Collecting facts, in parts.
+ */
+#ifndef QM_CORE_FACTS_PRIVATE_H
+#define QM_CORE_FACTS_PRIVATE_H
+
+#include "core/facts.h"
+
+/* facts-host.c: what the host of a side tells: process, unit, disks' files.
+ * Never fails: what could not be asked is host_problem. */
+void facts_collect_host(const struct facts_input *in, enum side_id side,
+                        struct side_facts *s);
+
+/* facts-network.c: address, bind, tls_hostname. */
+void facts_collect_network(const struct facts_input *in, struct facts *f);
+
+/* facts-tls.c: both directories, and what is to be said of them. */
+void facts_collect_tls(const struct facts_input *in, struct facts *f);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * What the files of host-*.c share, and their parsers, which are pure.
+ */
+#ifndef QM_CORE_HOST_PRIVATE_H
+#define QM_CORE_HOST_PRIVATE_H
+
+#include "core/host.h"
+
+#define HOST_OUTPUT_MAX MIB
+#define HOST_LIMIT_MS 15000 /* for one question, its connection included */
+
+struct host {
+    struct loop *loop;
+    bool local;
+    char *text;
+    char *user;    /* or NULL */
+    char *name;    /* host or alias */
+    unsigned port; /* 0: what ssh's configuration says */
+};
+
+/* What /proc/PID/stat says. */
+struct process_stat {
+    char state;
+    unsigned threads;
+    uint64_t start_time;
+};
+/* Parsed behind the last ')', as a name may hold anything.  False if TEXT is
+ * no such line. */
+bool process_stat_parse(const char *text, struct process_stat *ret);
+/* Has it come to its end?  A zombie has, unless threads of it live on. */
+bool process_stat_is_end(const struct process_stat *s);
+
+/* The output of the script of host_unit_facts(). */
+void unit_facts_parse(const char *text, size_t len, struct unit_facts *ret);
+
+/* An error for a script that ended with STATUS. */
+int host_complain(const struct host *h, const char *what, int status,
+                  struct qm_error *err);
+
+#endif

@@ -1,0 +1,400 @@
+/*
+ * Processes of a host: which one holds a socket, is it still there, end it.
+ *
+ * A process is its number, its start time and the boot it started in: a
+ * number alone is soon another's.  What cannot be read proves nothing; DEAD
+ * is said only of what was seen to be gone.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/host-private.h"
+
+/* Fields of /proc/PID/stat, counted from 1 as proc(5) does. */
+enum { FIELD_STATE = 3, FIELD_THREADS = 20, FIELD_START_TIME = 22 };
+
+/* Exit statuses of the scripts. */
+enum {
+    SAYS_NO_PROC = 3,
+    SAYS_NOBODY = 4,
+    SAYS_HIDDEN = 5,
+    SAYS_SEVERAL = 6,
+};
+
+bool process_stat_parse(const char *text, struct process_stat *ret)
+{
+    const char *p = strrchr(text, ')');
+    char state;
+    unsigned threads;
+    uint64_t start_time;
+
+    /* state, then 16 numbers to the threads, one more, the start time */
+    if (!p || sscanf(p,
+                     ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                     "%*s %*s %*s %*s %u %*s %" SCNu64,
+                     &state, &threads, &start_time) != 3) {
+        return false;
+    }
+    ret->state = state;
+    ret->threads = threads;
+    ret->start_time = start_time;
+    return true;
+}
+
+bool process_stat_is_end(const struct process_stat *s)
+{
+    return (s->state == 'Z' || s->state == 'X') && s->threads <= 1;
+}
+
+/* --- looking ------------------------------------------------------------------ */
+
+/* A boot id and, if the process is there, its stat. */
+struct sight {
+    char boot_id[40];
+    bool there;
+    struct process_stat stat;
+};
+
+static int read_small_file(const char *path, char *buf, size_t size)
+{
+    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t used = 0;
+
+    if (fd < 0) {
+        return -1;
+    }
+    for (;;) {
+        ssize_t n = read(fd, buf + used, size - 1 - used);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return -1;
+        }
+        used += (size_t)n;
+        if (n == 0 || used == size - 1) {
+            buf[used] = '\0';
+            return 0;
+        }
+    }
+}
+
+/* TEXT begins with the boot id's line; the rest is stat or nothing. */
+static int parse_sight(const char *text, struct sight *ret)
+{
+    struct sight s = { .there = false };
+    size_t len = strcspn(text, "\n");
+
+    if (len == 0 || len >= sizeof(s.boot_id)) {
+        return -1;
+    }
+    memcpy(s.boot_id, text, len);
+    text += len + (text[len] == '\n');
+    if (*text) {
+        if (!process_stat_parse(text, &s.stat)) {
+            return -1;
+        }
+        s.there = true;
+    }
+    *ret = s;
+    return 0;
+}
+
+static int look_here(int pid, struct sight *ret, struct qm_error *err)
+{
+    char path[64], stat[1024] = "", boot_id[64];
+    CLEANUP_FREE char *text = NULL;
+
+    if (read_small_file("/proc/sys/kernel/random/boot_id", boot_id,
+                        sizeof(boot_id)) < 0) {
+        return error_set_errno(err, QM_ERR_SYSTEM, errno,
+                               "cannot read this machine's boot id");
+    }
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    if (read_small_file(path, stat, sizeof(stat)) < 0) {
+        if (errno != ENOENT && errno != ESRCH) {
+            return error_set_errno(err, QM_ERR_SYSTEM, errno, "cannot read %s",
+                                   path);
+        }
+        stat[0] = '\0';
+    }
+    text = xasprintf("%.*s\n%s", (int)strcspn(boot_id, "\n"), boot_id, stat);
+    if (parse_sight(text, ret) < 0) {
+        return error_set(err, QM_ERR_SYSTEM, "cannot understand %s", path);
+    }
+    return 0;
+}
+
+static const char look_script[] =
+    "read -r pid; "
+    "cat /proc/sys/kernel/random/boot_id || exit 3; "
+    "cat /proc/$pid/stat 2>/dev/null; "
+    "exit 0";
+
+static int look(struct host *h, int pid, deadline_t by, struct sight *ret,
+                struct qm_error *err)
+{
+    CLEANUP(buffer_done) struct buffer out = { .len = 0 };
+    char input[32];
+    int status;
+
+    if (h->local) {
+        return look_here(pid, ret, err);
+    }
+    snprintf(input, sizeof(input), "%d\n", pid);
+    status = host_run(h, look_script, input, by, &out, err);
+    if (status < 0) {
+        return -1;
+    }
+    if (status != 0 || !out.data || parse_sight(out.data, ret) < 0) {
+        return host_complain(h, "read /proc", status, err);
+    }
+    return 0;
+}
+
+static void identity_from_sight(int pid, const struct sight *s,
+                                struct process_identity *ret)
+{
+    ret->known = true;
+    ret->pid = pid;
+    ret->start_time = s->stat.start_time;
+    memcpy(ret->boot_id, s->boot_id, sizeof(ret->boot_id));
+}
+
+int host_identify_pid(struct host *h, int pid, struct process_identity *ret,
+                      struct qm_error *err)
+{
+    struct sight s;
+
+    if (look(h, pid, deadline_in_ms(HOST_LIMIT_MS), &s, err) < 0) {
+        return -1;
+    }
+    if (!s.there) {
+        return error_set(err, QM_ERR_SYSTEM, "%s: there is no process %d",
+                         h->text, pid);
+    }
+    identity_from_sight(pid, &s, ret);
+    return 0;
+}
+
+/*
+ * The inodes of the sockets that listen on the path (00010000 is
+ * __SO_ACCEPTCON), then whose descriptors they are.
+ */
+static const char listener_script[] =
+    "read -r want; "
+    "[ -r /proc/net/unix ] || exit 3; "
+    "inodes=\" \"; "
+    "while read -r num ref proto flags type st inode path; do "
+    "  [ \"$flags\" = 00010000 ] || continue; "
+    "  case $path in "
+    "    \"$want\") ;; "
+    "    /*) [ \"$path\" -ef \"$want\" ] || continue ;; "
+    "    *) continue ;; "
+    "  esac; "
+    "  inodes=\"$inodes$inode \"; "
+    "done </proc/net/unix; "
+    "[ \"$inodes\" = \" \" ] && exit 4; "
+    "pids=$(ls -l /proc/[0-9]*/fd 2>/dev/null | while read -r line; do "
+    "  case $line in "
+    "    /proc/*/fd:) pid=${line#/proc/}; pid=${pid%%/*} ;; "
+    "    *socket:*) n=${line##*socket:?}; n=${n%?}; "
+    "      case $inodes in *\" $n \"*) echo $pid ;; esac ;; "
+    "  esac; "
+    "done | sort -u); "
+    "set -- $pids; "
+    "[ $# -eq 0 ] && exit 5; "
+    "echo $*; "
+    "[ $# -eq 1 ] || exit 6; "
+    "cat /proc/sys/kernel/random/boot_id || exit 3; "
+    "cat /proc/$1/stat || exit 5";
+
+static int complain_listener(const struct host *h, const char *path, int status,
+                             const char *output, struct qm_error *err)
+{
+    switch (status) {
+    case SAYS_NOBODY:
+        return error_set(err, QM_ERR_SYSTEM, "%s: no process listens on %s",
+                         h->text, path);
+    case SAYS_HIDDEN:
+        error_set(err, QM_ERR_SYSTEM,
+                  "%s: the process that listens on %s is another user's",
+                  h->text, path);
+        error_hint(err, "log in there as root or as the user QEMU runs as");
+        return -1;
+    case SAYS_SEVERAL:
+        return error_set(err, QM_ERR_SYSTEM,
+                         "%s: more than one process listens on %s: %.*s",
+                         h->text, path, (int)strcspn(output, "\n"), output);
+    default:
+        return host_complain(h, "read /proc", status, err);
+    }
+}
+
+int host_identify_listener(struct host *h, const char *path,
+                           struct process_identity *ret, struct qm_error *err)
+{
+    CLEANUP(buffer_done) struct buffer out = { .len = 0 };
+    CLEANUP_FREE char *input = xasprintf("%s\n", path);
+    struct sight s;
+    char *rest;
+    long pid;
+    int status;
+
+    status = host_run(h, listener_script, input, deadline_in_ms(HOST_LIMIT_MS),
+                      &out, err);
+    if (status < 0) {
+        return -1;
+    }
+    buffer_append(&out, "", 1); /* never NULL */
+    if (status != 0) {
+        return complain_listener(h, path, status, out.data, err);
+    }
+    pid = strtol(out.data, &rest, 10);
+    if (pid <= 0 || pid > INT32_MAX || *rest != '\n' ||
+        parse_sight(rest + 1, &s) < 0 || !s.there) {
+        return host_complain(h, "understand /proc", status, err);
+    }
+    identity_from_sight((int)pid, &s, ret);
+    return 0;
+}
+
+/* --- dead or alive -------------------------------------------------------------- */
+
+static enum process_state judge(const struct process_identity *id,
+                                const struct sight *s)
+{
+    if (strcmp(id->boot_id, s->boot_id) != 0 || !s->there ||
+        id->start_time != s->stat.start_time || process_stat_is_end(&s->stat)) {
+        return PROCESS_DEAD;
+    }
+    return PROCESS_ALIVE;
+}
+
+enum process_state host_process_state(struct host *h,
+                                      const struct process_identity *id,
+                                      deadline_t by)
+{
+    struct sight s;
+
+    if (!h || !id->known || look(h, id->pid, by, &s, NULL) < 0) {
+        return PROCESS_UNKNOWN;
+    }
+    return judge(id, &s);
+}
+
+static void note_ready(void *arg, unsigned ready)
+{
+    (void)ready;
+    *(bool *)arg = true;
+}
+
+static bool is_true(void *arg)
+{
+    return *(bool *)arg;
+}
+
+/* A pidfd is readable once its process and all its threads have ended. */
+static int kill_here(struct host *h, const struct process_identity *id,
+                     deadline_t by, struct qm_error *err)
+{
+    CLEANUP(close_fd) int fd = (int)syscall(SYS_pidfd_open, id->pid, 0);
+    struct loop_watch *watch;
+    bool ended = false;
+    struct sight s;
+
+    if (fd < 0 && errno != ESRCH) {
+        return error_set_errno(err, QM_ERR_SYSTEM, errno,
+                               "cannot open process %d", id->pid);
+    }
+    /* Only after the pidfd is ours does the look tell of the same process. */
+    if (look_here(id->pid, &s, err) < 0) {
+        return -1;
+    }
+    if (judge(id, &s) == PROCESS_DEAD) {
+        return 0;
+    }
+    if (fd < 0) {
+        return error_set(err, QM_ERR_SYSTEM, "process %d comes and goes",
+                         id->pid);
+    }
+    if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0 &&
+        errno != ESRCH) {
+        return error_set_errno(err, QM_ERR_SYSTEM, errno,
+                               "cannot kill process %d", id->pid);
+    }
+    watch = loop_watch_fd(h->loop, fd, LOOP_READ, note_ready, &ended);
+    loop_wait(h->loop, is_true, &ended, by);
+    loop_watch_free(watch);
+    if (!ended) {
+        return error_set(err, QM_ERR_TIMEOUT,
+                         "process %d was killed but does not end", id->pid);
+    }
+    return 0;
+}
+
+static const char kill_script[] =
+    "read -r pid start boot; "
+    "now=$(cat /proc/sys/kernel/random/boot_id) || exit 3; "
+    "[ -n \"$now\" ] || exit 3; "
+    "[ \"$now\" = \"$boot\" ] || exit 0; "
+    "set -f; "
+    "is_alive() { "
+    "  stat=$(cat /proc/$pid/stat 2>/dev/null) || return 1; "
+    "  set -- ${stat##*\")\"}; "
+    "  [ \"${20}\" = \"$start\" ] || return 1; "
+    "  case $1 in Z|X) [ \"${18}\" -gt 1 ] ;; esac; "
+    "}; "
+    "is_alive || exit 0; "
+    "kill -9 $pid || { is_alive || exit 0; exit 5; }; "
+    "n=0; "
+    "while is_alive; do "
+    "  n=$((n + 1)); [ $n -gt 200 ] && exit 6; "
+    "  sleep 0.05 2>/dev/null || sleep 1; "
+    "done; "
+    "exit 0";
+
+static int kill_there(struct host *h, const struct process_identity *id,
+                      deadline_t by, struct qm_error *err)
+{
+    CLEANUP_FREE char *input =
+        xasprintf("%d %" PRIu64 " %s\n", id->pid, id->start_time, id->boot_id);
+    CLEANUP(buffer_done) struct buffer out = { .len = 0 };
+    int status = host_run(h, kill_script, input, by, &out, err);
+
+    switch (status) {
+    case 0:
+        return 0;
+    case -1:
+        return error_wrap(err, "kill process %d", id->pid);
+    case SAYS_HIDDEN:
+        return error_set(err, QM_ERR_SYSTEM,
+                         "%s: not allowed to kill process %d", h->text,
+                         id->pid);
+    case SAYS_SEVERAL:
+        return error_set(err, QM_ERR_TIMEOUT,
+                         "%s: process %d was killed but does not end", h->text,
+                         id->pid);
+    default:
+        return host_complain(h, "read /proc", status, err);
+    }
+}
+
+int host_kill_process(struct host *h, const struct process_identity *id,
+                      deadline_t by, struct qm_error *err)
+{
+    if (!h || !id->known) {
+        return error_set(err, QM_ERR_SYSTEM,
+                         "nobody knows which process it is");
+    }
+    return h->local ? kill_here(h, id, by, err) : kill_there(h, id, by, err);
+}

@@ -1,0 +1,271 @@
+/*
+ * What the operator wants, its defaults, and what can be wrong with it before
+ * anybody is asked.
+ */
+#include "core/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/stream.h"
+#include "core/host.h"
+
+enum {
+    NAME_MAX_LEN = 48,
+    CHANNELS_MAX = 255,        /* QEMU options.c: multifd-channels is a byte */
+    MAX_DOWNTIME_MS = 2000000, /* QEMU options.c: MAX_MIGRATE_DOWNTIME */
+    MAX_HANDOVER_MS = 2000000,
+    MAX_TIMEOUT_S = 30 * 86400,
+    PORT_MAX = 65535,
+};
+
+static const char *const side_names[SIDES] = {
+    [SOURCE] = "source",
+    [DESTINATION] = "destination",
+};
+
+const char *side_name(enum side_id side)
+{
+    return side_names[side];
+}
+
+void plan_init(struct plan *p)
+{
+    *p = (struct plan){
+        .port_low = PLAN_PORT_LOW,
+        .port_high = PLAN_PORT_HIGH,
+        .tls_dir = { xstrdup(PLAN_TLS_DIR), xstrdup(PLAN_TLS_DIR) },
+        .disks = DISKS_AUTO,
+        .max_downtime_ms = 300,
+        .abort_handover_ms = 10000,
+        .on_timeout = ON_TIMEOUT_ABORT,
+        .auto_converge = true,
+        .channels = PLAN_CHANNELS_CHOSEN,
+    };
+}
+
+void plan_done(struct plan *p)
+{
+    for (int side = 0; side < SIDES; side++) {
+        qmp_address_done(&p->peer[side]);
+        free(p->host[side]);
+        free(p->tls_dir[side]);
+    }
+    free(p->name);
+    free(p->address);
+    free(p->bind);
+    free(p->tls_hostname);
+    strv_done(&p->disk_ids);
+    *p = (struct plan){ .name = NULL };
+}
+
+bool plan_name_is_valid(const char *name)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "abcdefghijklmnopqrstuvwxyz"
+                                  "0123456789._-";
+    size_t len = strlen(name);
+
+    return len >= 1 && len <= NAME_MAX_LEN && strspn(name, allowed) == len &&
+           name[0] != '.' && name[0] != '-';
+}
+
+/* --- one check a theme ------------------------------------------------------ */
+
+static int check_name(const struct plan *p, struct qm_error *err)
+{
+    CLEANUP_FREE char *shown = NULL;
+
+    if (!p->name || plan_name_is_valid(p->name)) {
+        return 0;
+    }
+    shown = str_printable(p->name);
+    error_set(err, QM_ERR_USAGE, "--name '%s' is no name", shown);
+    error_hint(err,
+               "a name is 1 to %d of the characters A-Z a-z 0-9 . _ -, "
+               "not beginning with '.' or '-'",
+               (int)NAME_MAX_LEN);
+    return -1;
+}
+
+/* An address in clear is allowed to this machine alone. */
+static int check_peer(const struct plan *p, enum side_id side,
+                      struct qm_error *err)
+{
+    const struct qmp_address *a = &p->peer[side];
+
+    if (a->type != QMP_ADDRESS_TCP || p->insecure ||
+        address_is_loopback(a->host) || str_equal(a->host, "localhost")) {
+        return 0;
+    }
+    error_set(err, QM_ERR_USAGE, "%s: %s would cross the network in clear",
+              side_name(side), a->text);
+    error_hint(err, "reach the monitor with ssh://HOST/PATH, or allow it with "
+                    "--insecure");
+    return -1;
+}
+
+static int check_host(const struct plan *p, enum side_id side,
+                      struct qm_error *err)
+{
+    if (!p->host[side]) {
+        return 0;
+    }
+    if (host_spec_check(p->host[side], err) < 0) {
+        return error_wrap(err, "--%s-host", side_name(side));
+    }
+    return 0;
+}
+
+static int check_sides(const struct plan *p, struct qm_error *err)
+{
+    for (int side = 0; side < SIDES; side++) {
+        if (check_peer(p, (enum side_id)side, err) < 0 ||
+            check_host(p, (enum side_id)side, err) < 0) {
+            return -1;
+        }
+    }
+    if (p->peer[SOURCE].text &&
+        str_equal(p->peer[SOURCE].text, p->peer[DESTINATION].text)) {
+        return error_set(err, QM_ERR_USAGE,
+                         "source and destination are the same monitor: %s",
+                         p->peer[SOURCE].text);
+    }
+    return 0;
+}
+
+/* A host name or number, as --address, --bind and --tls-hostname take it. */
+static int check_host_name(const char *option, const char *value,
+                           struct qm_error *err)
+{
+    CLEANUP_FREE char *shown = NULL;
+
+    if (!value) {
+        return 0;
+    }
+    if (value[0] != '\0' && value[0] != '-' &&
+        !strpbrk(value, " \t\r\n/@[]'\"\\`$&;|<>(){}*?!#,")) {
+        for (const char *c = value; *c; c++) {
+            if ((unsigned char)*c < ' ' || *c == 0x7f) {
+                break;
+            }
+            if (c[1] == '\0') {
+                return 0;
+            }
+        }
+    }
+    shown = str_printable(value);
+    error_set(err, QM_ERR_USAGE, "%s '%s' is no host name and no address",
+              option, shown);
+    error_hint(err,
+               "give a name or a number, an IPv6 address without brackets");
+    return -1;
+}
+
+static int check_network(const struct plan *p, struct qm_error *err)
+{
+    unsigned wanted = p->disks == DISKS_NONE ? 1 : 2;
+
+    if (check_host_name("--address", p->address, err) < 0 ||
+        check_host_name("--bind", p->bind, err) < 0) {
+        return -1;
+    }
+    if (p->port_low < 1 || p->port_high > PORT_MAX ||
+        p->port_low > p->port_high) {
+        return error_set(err, QM_ERR_USAGE,
+                         "--ports %u-%u: not LOW-HIGH between 1 and %d",
+                         p->port_low, p->port_high, (int)PORT_MAX);
+    }
+    if (p->port_high - p->port_low + 1 < wanted) {
+        return error_set(err, QM_ERR_USAGE,
+                         "--ports %u-%u: a guest needs %u, one for RAM and "
+                         "one for disks",
+                         p->port_low, p->port_high, wanted);
+    }
+    return 0;
+}
+
+static int check_tls(const struct plan *p, struct qm_error *err)
+{
+    if (p->insecure && p->tls_hostname) {
+        return error_set(err, QM_ERR_USAGE,
+                         "--insecure and --tls-hostname exclude each other");
+    }
+    for (int side = 0; side < SIDES && !p->insecure; side++) {
+        const char *dir = p->tls_dir[side];
+
+        if (!dir || dir[0] != '/') {
+            return error_set(err, QM_ERR_USAGE,
+                             "the %s's TLS directory '%s' is no absolute path",
+                             side_name((enum side_id)side), dir ? dir : "");
+        }
+    }
+    return check_host_name("--tls-hostname", p->tls_hostname, err);
+}
+
+static int check_disks(const struct plan *p, struct qm_error *err)
+{
+    const struct strv *ids = &p->disk_ids;
+
+    if (p->disks != DISKS_LIST) {
+        return 0;
+    }
+    if (ids->count == 0) {
+        return error_set(err, QM_ERR_USAGE, "--disks names no disk");
+    }
+    for (size_t i = 0; i < ids->count; i++) {
+        if (ids->item[i][0] == '\0') {
+            return error_set(err, QM_ERR_USAGE, "--disks has an empty name");
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (str_equal(ids->item[i], ids->item[j])) {
+                return error_set(err, QM_ERR_USAGE, "--disks names %s twice",
+                                 ids->item[i]);
+            }
+        }
+    }
+    return 0;
+}
+
+static int check_numbers(const struct plan *p, struct qm_error *err)
+{
+    const struct {
+        const char *option;
+        int64_t value, min, max;
+    } numbers[] = {
+        { "--max-downtime-ms", p->max_downtime_ms, 1, MAX_DOWNTIME_MS },
+        { "--abort-handover-ms", p->abort_handover_ms, 1, MAX_HANDOVER_MS },
+        { "--timeout-s", p->timeout_s, 0, MAX_TIMEOUT_S },
+        { "--bandwidth", p->bandwidth_bps, 0, INT64_MAX },
+        { "--disk-bandwidth", p->disk_bandwidth_bps, 0, INT64_MAX },
+        { "--channels", p->channels,
+          p->channels == PLAN_CHANNELS_CHOSEN ? PLAN_CHANNELS_CHOSEN : 0,
+          CHANNELS_MAX },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        if (numbers[i].value < numbers[i].min ||
+            numbers[i].value > numbers[i].max) {
+            return error_set(
+                err, QM_ERR_USAGE, "%s %lld: not between %lld and %lld",
+                numbers[i].option, (long long)numbers[i].value,
+                (long long)numbers[i].min, (long long)numbers[i].max);
+        }
+    }
+    return 0;
+}
+
+int plan_check(const struct plan *p, struct qm_error *err)
+{
+    static int (*const checks[])(const struct plan *p, struct qm_error *err) = {
+        check_name, check_sides, check_network,
+        check_tls,  check_disks, check_numbers,
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+        if (checks[i](p, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}

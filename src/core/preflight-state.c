@@ -1,0 +1,219 @@
+/*
+ * What both QEMUs are doing at this moment.
+ */
+#include <string.h>
+
+#include "core/preflight-private.h"
+
+static bool is_under_way(enum migration_status status)
+{
+    switch (status) {
+    case MIGRATION_NONE:
+    case MIGRATION_COMPLETED:
+    case MIGRATION_FAILED:
+    case MIGRATION_CANCELLED:
+        return false;
+    default:
+        return true;
+    }
+}
+
+void preflight_migration_running(const struct facts *f, struct verdicts *v)
+{
+    enum migration_status status = f->side[SOURCE].migration.status;
+    struct verdict *b;
+
+    if (!is_under_way(status)) {
+        verdict_ok(v, ABOUT_SOURCE, "no migration is under way at the source");
+        return;
+    }
+    b = verdict_block(v, ABOUT_SOURCE,
+                      "a migration of the source is already under way (%s)",
+                      migration_status_name(status));
+    verdict_fix(b, "wait for it; one that nobody leads any more is settled by "
+                   "`qmigrate recover`");
+}
+
+/* --- run states ---------------------------------------------------------------- */
+
+/* QEMU's word (qapi RunState), whether such a guest can be moved, ours. */
+static const struct {
+    const char *word;
+    bool accepted;
+    const char *meaning;
+} run_states[] = {
+    { "running", true, "runs" },
+    { "paused", true, "is paused, and stays so" },
+    { "prelaunch", true, "was never started, and stays so" },
+    { "suspended", false, "sleeps: wake it up first (system_wakeup)" },
+    { "guest-panicked", false, "has panicked" },
+    { "shutdown", false, "has shut down" },
+    { "io-error", false, "was stopped by an error of a disk" },
+    { "internal-error", false, "was stopped by an error inside QEMU" },
+    { "watchdog", false, "was stopped by its watchdog" },
+    { "inmigrate", false, "waits for a guest itself: is it the destination?" },
+    { "postmigrate", false, "was already moved elsewhere" },
+    { "finish-migrate", false, "is at the end of another migration" },
+    { "save-vm", false, "is being saved" },
+    { "restore-vm", false, "is being restored" },
+    { "debug", false, "is under a debugger" },
+    { "preconfig", false, "is still being configured" },
+    { "colo", false, "is under COLO replication" },
+};
+
+void preflight_run_state(const struct facts *f, struct verdicts *v)
+{
+    const char *word = f->side[SOURCE].run_state.status;
+    struct verdict *b;
+
+    for (size_t i = 0; i < ARRAY_LEN(run_states); i++) {
+        if (!str_equal(run_states[i].word, word)) {
+            continue;
+        }
+        if (run_states[i].accepted) {
+            verdict_ok(v, ABOUT_SOURCE, "the guest %s", run_states[i].meaning);
+            return;
+        }
+        b = verdict_block(v, ABOUT_SOURCE, "the source's guest %s",
+                          run_states[i].meaning);
+        verdict_why(b,
+                    "only a running, paused or not yet started guest can "
+                    "be moved; QEMU says '%s'",
+                    word);
+        return;
+    }
+    b = verdict_block(v, ABOUT_SOURCE,
+                      "the source is in a state that is not known: '%s'",
+                      word ? word : "");
+    verdict_why(b, "only a running, paused or not yet started guest can be "
+                   "moved");
+}
+
+static const char fresh[] =
+    "start a fresh destination, with the source's command line and "
+    "`-S -incoming defer`";
+
+void preflight_waiting(const struct facts *f, struct verdicts *v)
+{
+    const struct side_facts *d = &f->side[DESTINATION];
+    struct verdict *b;
+
+    if (!str_equal(d->run_state.status, "inmigrate")) {
+        b = verdict_block(v, ABOUT_DESTINATION,
+                          "the destination does not wait for a guest (it is "
+                          "'%s')",
+                          d->run_state.status ? d->run_state.status : "");
+    } else if (d->migration.status != MIGRATION_NONE) {
+        b = verdict_block(v, ABOUT_DESTINATION,
+                          "the destination was already used (its migration is "
+                          "'%s')",
+                          migration_status_name(d->migration.status));
+        verdict_why(b, "QEMU takes one incoming guest in its life");
+    } else if (d->migration.socket_port != 0) {
+        b = verdict_block(v, ABOUT_DESTINATION,
+                          "the destination already listens, on port %llu",
+                          (unsigned long long)d->migration.socket_port);
+        verdict_why(b, "TLS and channels must be agreed before it listens");
+    } else {
+        verdict_ok(v, ABOUT_DESTINATION, "the destination waits for a guest");
+        return;
+    }
+    verdict_fix(b, "%s", fresh);
+}
+
+/* --- blockers, jobs, exports ------------------------------------------------------ */
+
+void preflight_blocked(const struct facts *f, struct verdicts *v)
+{
+    size_t before = v->count;
+
+    for (int side = 0; side < SIDES; side++) {
+        const struct strv *r = &f->side[side].migration.blocked_reasons;
+
+        for (size_t i = 0; i < r->count; i++) {
+            struct verdict *b =
+                verdict_block(v, verdict_about((enum side_id)side),
+                              "the %s's QEMU cannot be migrated: %s",
+                              side_name((enum side_id)side), r->item[i]);
+
+            verdict_fix(b, "remove what it names (device_del), or move the "
+                           "guest while it is shut down");
+        }
+    }
+    if (v->count == before) {
+        verdict_ok(v, ABOUT_BOTH, "nothing in either QEMU forbids migration");
+    }
+}
+
+static void judge_job(enum side_id side, const struct qmp_job *job,
+                      struct verdicts *v)
+{
+    const char *who = side_name(side);
+    struct verdict *b =
+        verdict_block(v, verdict_about(side), "the %s has a job: %s %s (%s)",
+                      who, job->type, job->id, job->status);
+
+    if (str_equal(job->status, "concluded")) {
+        verdict_why(b, "it has ended and waits to be dismissed");
+        verdict_fix(b,
+                    "job-dismiss %s at the %s; one of an interrupted "
+                    "migration is cleaned up by `qmigrate recover`",
+                    job->id, who);
+    } else {
+        verdict_why(b, "a job on a disk would not survive the move");
+        verdict_fix(b, "wait for its end or cancel it (job-cancel %s)",
+                    job->id);
+    }
+}
+
+void preflight_jobs(const struct facts *f, struct verdicts *v)
+{
+    size_t before = v->count;
+
+    for (int side = 0; side < SIDES; side++) {
+        const struct qmp_jobs *jobs = &f->side[side].jobs;
+
+        for (size_t i = 0; i < jobs->count; i++) {
+            judge_job((enum side_id)side, &jobs->item[i], v);
+        }
+    }
+    if (v->count == before) {
+        verdict_ok(v, ABOUT_BOTH, "no job is under way on either side");
+    }
+}
+
+static void judge_destination_exports(const struct facts *f, struct verdicts *v)
+{
+    const struct strv *exports = &f->side[DESTINATION].exports;
+    CLEANUP_FREE char *names = strv_join_words(exports);
+    bool copy = facts_copy_disks(f);
+    struct verdict *x;
+
+    x = verdict_add(v, ABOUT_DESTINATION,
+                    copy ? VERDICT_BLOCKER : VERDICT_WARNING,
+                    "the destination already exports disks: %s", names);
+    if (copy) {
+        verdict_why(x, "QEMU has one NBD server, and the disks need it");
+    } else {
+        verdict_why(x, "whoever uses them could write to the guest's disks");
+    }
+    verdict_fix(x, "stop it: nbd-server-stop at the destination");
+}
+
+void preflight_exports(const struct facts *f, struct verdicts *v)
+{
+    const struct strv *source = &f->side[SOURCE].exports;
+
+    if (source->count > 0) {
+        CLEANUP_FREE char *names = strv_join_words(source);
+        struct verdict *w = verdict_warn(v, ABOUT_SOURCE,
+                                         "the source exports disks: %s", names);
+
+        verdict_why(w, "their clients are cut off when the source ends");
+    }
+    if (f->side[DESTINATION].exports.count > 0) {
+        judge_destination_exports(f, v);
+    } else {
+        verdict_ok(v, ABOUT_DESTINATION, "the destination exports nothing yet");
+    }
+}

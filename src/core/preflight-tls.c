@@ -1,0 +1,64 @@
+/*
+ * The certificates of both sides, as the checks of src/tls/ found them.
+ */
+#include "core/preflight-private.h"
+
+static enum verdict_level level_of(enum tls_severity severity)
+{
+    switch (severity) {
+    case TLS_OK:
+        return VERDICT_OK;
+    case TLS_WARNING:
+        return VERDICT_WARNING;
+    case TLS_BAD:
+        break;
+    }
+    return VERDICT_BLOCKER;
+}
+
+static void add_findings(const struct tls_findings *found, const char *who,
+                         enum verdict_side side, struct verdicts *v)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        const struct tls_finding *t = &found->item[i];
+        struct verdict *x =
+            verdict_add(v, side, level_of(t->severity), "%s%s", who, t->what);
+
+        if (t->fix) {
+            verdict_fix(x, "%s", t->fix);
+        }
+    }
+}
+
+void preflight_tls(const struct facts *f, struct verdicts *v)
+{
+    static const char *const who[SIDES] = {
+        [SOURCE] = "source: ",
+        [DESTINATION] = "destination: ",
+    };
+    struct verdict *w;
+
+    if (f->plan->insecure) {
+        w = verdict_warn(v, ABOUT_BOTH,
+                         "RAM and disks cross the network in clear");
+        verdict_why(w, "--insecure asks for it: whoever listens gets the "
+                       "guest's memory, and nobody proves who he is");
+        verdict_fix(w, "`qmigrate keys` makes certificates");
+        return;
+    }
+    for (int side = 0; side < SIDES; side++) {
+        const struct side_facts *s = &f->side[side];
+        enum verdict_side about = verdict_about((enum side_id)side);
+
+        if (!s->tls_read) {
+            w = verdict_warn(v, about,
+                             "TLS is requested, not proved: the files in %s "
+                             "of the %s could not be read",
+                             f->plan->tls_dir[side],
+                             side_name((enum side_id)side));
+            verdict_why(w, "only QEMU will see whether they are right");
+        }
+        add_findings(&s->tls, who[side], about, v);
+    }
+    add_findings(&f->tls_pair, "", ABOUT_BOTH, v);
+}
