@@ -11,12 +11,27 @@ unit_tests = \
 	tests/unit/test-base-stream \
 	tests/unit/test-base-util \
 	tests/unit/test-nbd-probe \
+	tests/unit/test-qmp-block \
+	tests/unit/test-qmp-commands \
+	tests/unit/test-qmp-machine \
 	tests/unit/test-tls-check \
 	$(NULL)
 
 pki = tests/unit/pki.c tests/unit/pki.h
 tests_unit_test_nbd_probe_SOURCES = tests/unit/test-nbd-probe.c $(pki)
 tests_unit_test_tls_check_SOURCES = tests/unit/test-tls-check.c $(pki)
+
+# A client without a peer, and conversations recorded with real QEMUs.
+fake_qmp = tests/unit/fake-qmp.c tests/unit/fake-qmp.h
+tests_unit_test_qmp_block_SOURCES = tests/unit/test-qmp-block.c $(fake_qmp)
+tests_unit_test_qmp_commands_SOURCES = tests/unit/test-qmp-commands.c $(fake_qmp)
+tests_unit_test_qmp_machine_SOURCES = tests/unit/test-qmp-machine.c $(fake_qmp)
+EXTRA_DIST += \
+	tests/unit/replies/i440fx-7.2.json \
+	tests/unit/replies/qemu-10.0.json \
+	tests/unit/replies/qemu-11.1.json \
+	tests/unit/replies/qemu-7.2.json \
+	$(NULL)
 
 # Tests of what was built, rather than of its functions.
 unit_scripts = \

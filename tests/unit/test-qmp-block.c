@@ -1,0 +1,377 @@
+/*
+ * The typed commands of disks, jobs and NBD: what is sent, and what replies
+ * mean.  The replies were taken from QEMU 7.2.22, 10.0.2 and 11.1.3.
+ */
+#include <json-c/json.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buffer.h"
+#include "fake-qmp.h"
+#include "qmp/block.h"
+#include "qmp/parse.h"
+
+static int setup(void **state)
+{
+    *state = fake_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fake_free(*state);
+    return 0;
+}
+
+static void assert_error(struct qm_error *err, enum qm_error_code code,
+                         const char *message)
+{
+    assert_string_equal(err->message, message);
+    assert_int_equal(err->code, code);
+    error_clear(err);
+}
+
+/* --- what is sent ------------------------------------------------------- */
+
+static void test_nbd_commands(void **state)
+{
+    struct qmp *q = *state;
+    struct qmp_nbd_server server = { .host = "2001:db8::2", .port = 49153 };
+    struct qmp_nbd_node node = {
+        .node_name = "qm-disk0",
+        .host = "192.0.2.2",
+        .port = 49153,
+        .export_name = "vd0",
+        .limit_ms = 15000,
+    };
+
+    assert_int_equal(qmp_nbd_server_start(q, &server, NULL), 0);
+    server.tls_creds = "qm-tls";
+    server.max_connections = 2;
+    assert_int_equal(qmp_nbd_server_start(q, &server, NULL), 0);
+    assert_int_equal(qmp_export_add(q, "qm-e0", "d0", "vd0", true, NULL), 0);
+    assert_int_equal(qmp_export_del(q, "qm-e0", false, NULL), 0);
+    assert_int_equal(qmp_export_del(q, "qm-e0", true, NULL), 0);
+    assert_int_equal(qmp_nbd_server_stop(q, NULL), 0);
+    assert_int_equal(qmp_blockdev_add_nbd(q, &node, NULL), 0);
+    node.tls_creds = "qm-tls";
+    node.tls_hostname = "b.example";
+    node.discard_unmap = true;
+    assert_int_equal(qmp_blockdev_add_nbd(q, &node, NULL), 0);
+    assert_int_equal(qmp_blockdev_del(q, "qm-disk0", NULL), 0);
+    assert_string_equal(
+        fake_trace(q),
+        "blocking: nbd-server-start {'addr':{'type':'inet',"
+        "'data':{'host':'2001:db8::2','port':'49153'}}}\n"
+        "blocking: nbd-server-start {'addr':{'type':'inet',"
+        "'data':{'host':'2001:db8::2','port':'49153'}},"
+        "'tls-creds':'qm-tls','max-connections':2}\n"
+        "blocking: block-export-add {'type':'nbd','id':'qm-e0',"
+        "'node-name':'d0','name':'vd0','writable':true}\n"
+        "blocking: block-export-del {'id':'qm-e0','mode':'safe'}\n"
+        "blocking: block-export-del {'id':'qm-e0','mode':'hard'}\n"
+        "blocking: nbd-server-stop\n"
+        "15000 ms: blockdev-add {'driver':'nbd','node-name':'qm-disk0',"
+        "'server':{'host':'192.0.2.2','port':'49153','type':'inet'},"
+        "'export':'vd0','discard':'ignore'}\n"
+        "15000 ms: blockdev-add {'driver':'nbd','node-name':'qm-disk0',"
+        "'server':{'host':'192.0.2.2','port':'49153','type':'inet'},"
+        "'export':'vd0','tls-creds':'qm-tls','tls-hostname':'b.example',"
+        "'discard':'unmap'}\n"
+        "blocking: blockdev-del {'node-name':'qm-disk0'}\n");
+}
+
+static void test_mirror_commands(void **state)
+{
+    struct qmp *q = *state;
+    struct qmp_mirror m = {
+        .job_id = "qm-j0",
+        .device = "d0",
+        .target = "qm-disk0",
+        .sync = "full",
+    };
+
+    assert_int_equal(qmp_blockdev_mirror(q, &m, NULL), 0);
+    m.write_blocking = true;
+    m.speed_bps = 1000000;
+    assert_int_equal(qmp_blockdev_mirror(q, &m, NULL), 0);
+    assert_int_equal(qmp_block_job_cancel(q, "qm-j0", false, NULL), 0);
+    assert_int_equal(qmp_block_job_cancel(q, "qm-j0", true, NULL), 0);
+    assert_int_equal(qmp_block_job_write_blocking(q, "qm-j0", NULL), 0);
+    assert_int_equal(qmp_block_job_set_speed(q, "qm-j0", 0, NULL), 0);
+    assert_int_equal(qmp_job_dismiss(q, "qm-j0", NULL), 0);
+    assert_string_equal(
+        fake_trace(q),
+        "blocking: blockdev-mirror {'job-id':'qm-j0','device':'d0',"
+        "'target':'qm-disk0','sync':'full','copy-mode':'background',"
+        "'on-source-error':'report','on-target-error':'report','speed':0,"
+        "'auto-dismiss':false}\n"
+        "blocking: blockdev-mirror {'job-id':'qm-j0','device':'d0',"
+        "'target':'qm-disk0','sync':'full','copy-mode':'write-blocking',"
+        "'on-source-error':'report','on-target-error':'report',"
+        "'speed':1000000,'auto-dismiss':false}\n"
+        "blocking: block-job-cancel {'device':'qm-j0'}\n"
+        "blocking: block-job-cancel {'device':'qm-j0','force':true}\n"
+        "control: block-job-change {'id':'qm-j0','type':'mirror',"
+        "'copy-mode':'write-blocking'}\n"
+        "control: block-job-set-speed {'device':'qm-j0','speed':0}\n"
+        "control: job-dismiss {'id':'qm-j0'}\n");
+}
+
+/* --- disks -------------------------------------------------------------- */
+
+static char *print_disks(const struct qmp_disks *disks)
+{
+    struct buffer b = { .data = NULL };
+
+    for (size_t i = 0; i < disks->count; i++) {
+        const struct qmp_disk *d = &disks->item[i];
+
+        buffer_printf(&b, "%s: ", d->qdev ? d->qdev : "nobody");
+        if (d->tray_empty) {
+            buffer_printf(&b, "empty\n");
+            continue;
+        }
+        buffer_printf(&b, "%s%s %s, %llu bytes%s%s%s%s%s, on %s %s\n",
+                      d->device, *d->device ? ":" : "", d->driver,
+                      (unsigned long long)d->virtual_size,
+                      d->read_only ? ", read-only" : "",
+                      d->removable ? ", removable" : "",
+                      d->has_backing ? ", backed" : "",
+                      d->is_pflash ? ", pflash" : "",
+                      d->has_dirty_bitmaps ? ", bitmaps" : "",
+                      d->protocol ? d->protocol : "nothing known",
+                      d->protocol_filename ? d->protocol_filename : "");
+    }
+    return b.data;
+}
+
+static const char expected_disks[] =
+    "/machine/system.flash1: pflash1: raw, 4194304 bytes, read-only, pflash, "
+    "on file /vm/pf1\n"
+    "/machine/peripheral-anon/device[0]: drv2: qcow2, 16777216 bytes, "
+    "on file /vm/d.qcow2\n"
+    "ide0: cd0: raw, 2097152 bytes, read-only, removable, "
+    "on file /vm/cd.iso\n"
+    "/machine/system.flash0:  raw, 4194304 bytes, pflash, on file /vm/pf0\n"
+    "vd0:  raw, 33554432 bytes, on file /vm/a.raw\n"
+    "sd0:  qcow2, 67108864 bytes, backed, on file /vm/c.qcow2\n"
+    "idee: empty\n";
+
+static void test_disks_of_real_qemus(void **state)
+{
+    static const char *const names[] = { "qemu-7.2.json", "qemu-10.0.json",
+                                         "qemu-11.1.json" };
+    struct qmp *q = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        CLEANUP(qmp_disks_done) struct qmp_disks disks = { 0 };
+        CLEANUP_FREE char *text = NULL;
+
+        fake_load(q, names[i]);
+        assert_int_equal(qmp_query_disks(q, &disks, NULL), 0);
+        text = print_disks(&disks);
+        assert_string_equal(text, expected_disks);
+    }
+}
+
+/* One disk with NODES; what is said of it. */
+static char *one_disk(const char *inserted, const char *nodes)
+{
+    CLEANUP(qmp_disks_done) struct qmp_disks disks = { 0 };
+    CLEANUP_FREE char *text =
+        xasprintf("[{'device':'','qdev':'vd0','inserted':%s}]", inserted);
+    struct json_object *a = fake_json(text), *b = fake_json(nodes);
+    struct qm_error err = QM_ERROR_INIT;
+    char *result;
+
+    if (disks_parse(a, b, &disks, &err) < 0) {
+        result = xstrdup(err.message);
+        error_clear(&err);
+    } else {
+        result = print_disks(&disks);
+    }
+    json_object_put(a);
+    json_object_put(b);
+    return result;
+}
+
+static void test_odd_disks(void **state)
+{
+    static const struct {
+        const char *inserted, *nodes, *expected;
+    } table[] = {
+        /* a slice of a block device has no filename of its own */
+        { "{'node-name':'n','drv':'raw','ro':false,'image':"
+          "{'virtual-size':512},'file':'json:{@driver@:@raw@,@size@:512,"
+          "@file@:{@driver@:@host_device@,@filename@:@/dev/vg/x@}}'}",
+          "[]", "vd0:  raw, 512 bytes, on host_device /dev/vg/x\n" },
+        /* a filter without a name of its own; children go before names */
+        { "{'node-name':'n','drv':'throttle','ro':false,'image':"
+          "{'virtual-size':512},'file':'/a'}",
+          "[{'node-name':'n','drv':'throttle','children':["
+          "{'child':'file','node-name':'m'}]},"
+          "{'node-name':'m','drv':'qcow2','children':["
+          "{'child':'backing','node-name':'x'},"
+          "{'child':'file','node-name':'p'}]},"
+          "{'node-name':'x','drv':'file','file':'/a'},"
+          "{'node-name':'p','drv':'nbd','file':'nbd://h:1/e'}]",
+          "vd0:  throttle, 512 bytes, on nbd nbd://h:1/e\n" },
+        /* a chain that bites its tail */
+        { "{'node-name':'n','drv':'raw','ro':false,'image':"
+          "{'virtual-size':512}}",
+          "[{'node-name':'n','drv':'raw','children':["
+          "{'child':'file','node-name':'n'}]}]",
+          "vd0:  raw, 512 bytes, on nothing known \n" },
+        /* bitmaps of jobs do not count, those with names do */
+        { "{'node-name':'n','drv':'raw','image':{'virtual-size':512},"
+          "'dirty-bitmaps':[{'granularity':65536,'count':0}]}",
+          "[]", "vd0:  raw, 512 bytes, on nothing known \n" },
+        { "{'node-name':'n','drv':'raw','image':{'virtual-size':512},"
+          "'dirty-bitmaps':[{'name':'b'}]}",
+          "[]", "vd0:  raw, 512 bytes, bitmaps, on nothing known \n" },
+        { "{'drv':'raw','image':{'virtual-size':512}}", "[]",
+          "QEMU's reply has no \"node-name\", or one of the wrong type" },
+        { "{'node-name':'n','image':{'virtual-size':512}}", "[]",
+          "QEMU's reply has no \"drv\", or one of the wrong type" },
+        { "{'node-name':'n','drv':'raw'}", "[]",
+          "QEMU's reply has no \"virtual-size\", or one of the wrong type" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        CLEANUP_FREE char *inserted = xstrdup(table[i].inserted);
+        CLEANUP_FREE char *escaped = NULL;
+        CLEANUP_FREE char *text = NULL;
+        struct buffer b = { .data = NULL };
+
+        /* @ is a " within a string */
+        for (const char *p = inserted; *p; p++) {
+            buffer_append(&b, *p == '@' ? "\\\"" : p, *p == '@' ? 2 : 1);
+        }
+        escaped = b.data;
+        text = one_disk(escaped, table[i].nodes);
+        assert_string_equal(text, table[i].expected);
+    }
+}
+
+/* --- jobs --------- ---------------------------------------------------- */
+
+static void test_jobs(void **state)
+{
+    struct qm_error err = QM_ERROR_INIT;
+    CLEANUP(qmp_jobs_done) struct qmp_jobs jobs = { 0 };
+    struct json_object *a = fake_json(
+        "[{'current-progress':33554432,'status':'ready',"
+        "'total-progress':33554440,'type':'mirror','id':'qm-j'},"
+        "{'current-progress':1,'status':'concluded','total-progress':2,"
+        "'type':'mirror','id':'qm-k','error':'Input/output error'}]");
+    struct json_object *b =
+        fake_json("[{'auto-finalize':true,'io-status':'ok','device':'qm-j',"
+                  "'auto-dismiss':false,'busy':false,'len':33554432,"
+                  "'offset':33554432,'status':'ready','paused':false,'speed':0,"
+                  "'ready':true,'type':'mirror','actively-synced':true}]");
+    struct json_object *bad = fake_json("[{'id':'x'}]");
+    const struct qmp_job *job;
+
+    (void)state;
+    assert_int_equal(jobs_parse(a, b, &jobs, NULL), 0);
+    assert_int_equal(jobs.count, 2);
+    job = qmp_jobs_find(&jobs, "qm-j");
+    assert_string_equal(job->type, "mirror");
+    assert_string_equal(job->status, "ready");
+    assert_int_equal(job->current, 33554432);
+    assert_int_equal(job->total, 33554440);
+    assert_true(job->actively_synced);
+    assert_null(job->error);
+    job = qmp_jobs_find(&jobs, "qm-k");
+    assert_string_equal(job->error, "Input/output error");
+    assert_false(job->actively_synced);
+    assert_null(qmp_jobs_find(&jobs, "qm-l"));
+
+    assert_int_equal(jobs_parse(bad, b, &jobs, &err), -1);
+    assert_error(&err, QM_ERR_PROTOCOL,
+                 "QEMU's reply has no \"status\", or one of the wrong type");
+    json_object_put(a);
+    json_object_put(b);
+    json_object_put(bad);
+}
+
+static void test_events(void **state)
+{
+    static const struct {
+        const char *name, *data, *id, *status, *error;
+    } table[] = {
+        { "JOB_STATUS_CHANGE", "{'status':'ready','id':'j'}", "j", "ready",
+          NULL },
+        { "BLOCK_JOB_READY", "{'device':'j','len':1,'offset':1,'speed':0}", "j",
+          NULL, NULL },
+        { "BLOCK_JOB_COMPLETED", "{'device':'j','error':'No space'}", "j", NULL,
+          "No space" },
+        { "BLOCK_JOB_CANCELLED", "{'device':'j'}", "j", NULL, NULL },
+        { "BLOCK_JOB_ERROR", "{'device':'j','action':'report'}", "j", NULL,
+          NULL },
+        { "BLOCK_JOB_PENDING", "{'id':'j'}", NULL, NULL, NULL },
+        { "BLOCK_JOB_READY", "{}", NULL, NULL, NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct qmp_event e = { .name = table[i].name,
+                               .data = fake_json(table[i].data) };
+        struct qmp_job_event job = { .id = NULL };
+
+        assert_int_equal(qmp_event_is_job(&e, &job), table[i].id != NULL);
+        assert_true(str_equal(job.id, table[i].id));
+        assert_true(str_equal(job.status, table[i].status));
+        assert_true(str_equal(job.error, table[i].error));
+        json_object_put(e.data);
+    }
+}
+
+static void test_names(void **state)
+{
+    struct qmp *q = *state;
+    struct qm_error err = QM_ERROR_INIT;
+    CLEANUP(strv_done) struct strv names = { 0 };
+
+    fake_reply(q, "[{'node-name':'d0','shutting-down':false,'type':'nbd',"
+                  "'id':'e0'}]");
+    assert_int_equal(qmp_query_exports(q, &names, NULL), 0);
+    fake_reply(q, "[{'node-name':'d0'},{'node-name':'d0-f'}]");
+    assert_int_equal(qmp_query_nodes(q, &names, NULL), 0);
+    assert_int_equal(names.count, 3);
+    assert_string_equal(names.item[0], "e0");
+    assert_string_equal(names.item[2], "d0-f");
+    assert_string_equal(fake_trace(q),
+                        "query: query-block-exports\n"
+                        "query: query-named-block-nodes {'flat':true}\n");
+    fake_reply(q, "[{'id':'e1'},{}]");
+    assert_int_equal(qmp_query_exports(q, &names, &err), -1);
+    assert_error(&err, QM_ERR_PROTOCOL,
+                 "fake: query-block-exports: QEMU's reply has no \"id\", or "
+                 "one of the wrong type");
+    assert_int_equal(names.count, 3);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_nbd_commands),
+        TEST(test_mirror_commands),
+        TEST(test_disks_of_real_qemus),
+        TEST(test_odd_disks),
+        TEST(test_jobs),
+        TEST(test_events),
+        TEST(test_names),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
