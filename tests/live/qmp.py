@@ -76,9 +76,12 @@ class Qmp:
         return self._wait(find, timeout, f'event {name} {data or ""}')
 
     def wait_status(self, *wanted, timeout=60, failing=('failed',)):
-        """Polls query-migrate until its status is one of those wanted."""
+        """What query-migrate says once its status is one of those wanted. It
+        is asked at each MIGRATION event (capability `events`), and every
+        half second without."""
         end = time.monotonic() + timeout
         while True:
+            heard = len(self.events)
             info = self.cmd('query-migrate')
             status = info.get('status')
             if status in wanted:
@@ -88,7 +91,10 @@ class Qmp:
                                    f'{info.get("error-desc")}')
             if time.monotonic() > end:
                 raise TimeoutError(f'migration is {status}, not {wanted}')
-            time.sleep(0.005)
+            try:
+                self.wait_event('MIGRATION', 0.5, since=heard)
+            except TimeoutError:
+                pass
 
     def close(self):
         try:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+import binaries
 import host
 import lab as lab_module
 import records
@@ -106,6 +107,23 @@ def test_checker_sees_destroyed_record(lab, format):
                     image.path], check=True, stdout=subprocess.DEVNULL)
     assert records.missing_records(guest, [image]) == \
         [records.Missing(0, victim, 'zeroes')]
+
+
+def test_stopped_guest_moves_between_72(lab, pki):
+    """7.2 under TCG is not to be trusted with a guest that runs: it is
+    stopped first, moves with its disk, and goes on at the end."""
+    source, destination = make_pair(lab, binary=binaries.system())
+    guest = Guest(source).wait_ready().load(disk_rate=100)
+    guest.wait_acks(50)
+    source.spy.cmd('stop')
+    guest.follow(destination)
+    tls = [pki.for_host(lab.folder('pki'), destination.host)] * 2
+    reference.migrate(source, destination, tls=tls, disks=[0], resume=False)
+    assert destination.status() == 'paused'
+    assert records.missing_records(guest, destination.disks) == []
+    destination.spy.cmd('cont')
+    guest.wait_alive(destination)
+    assert guest.faults() == []
 
 
 def test_observer_sees_stopped_guest(lab):

@@ -1,0 +1,132 @@
+"""The program under test, run as an operator would run it.
+
+The binary is the one named by QMIGRATE, else build/qmigrate.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+# What a sanitizer, a failed assertion or valgrind prints.
+CRASHED = re.compile(r'(ERROR: \w+Sanitizer.*|.*runtime error: .*|'
+                     r'.*Assertion .* failed.*|==\d+== .*(Invalid|lost).*)')
+
+
+def program():
+    return os.environ.get('QMIGRATE') or str(ROOT / 'build' / 'qmigrate')
+
+
+class Engine:
+    """Engine(lab, 'migrate', '--json', source.qmp, ..., host=source.host).
+
+    stdout and stderr are lists of (time, line), growing as it speaks.
+    """
+
+    def __init__(self, lab, *args, host=None, env=None):
+        self.args = [str(a) for a in args]
+        self.stdout = []
+        self.stderr = []
+        self._heard = threading.Condition()
+        self._open = 2
+        self.began = time.monotonic()
+        self.process = lab.spawn([program(), *self.args], host=host, env=env,
+                                 stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+        self._threads = [
+            threading.Thread(target=self._listen, args=pair, daemon=True)
+            for pair in ((self.process.stdout, self.stdout),
+                         (self.process.stderr, self.stderr))]
+        for thread in self._threads:
+            thread.start()
+
+    def _listen(self, pipe, lines):
+        try:
+            for line in pipe:
+                with self._heard:
+                    lines.append((time.monotonic(), line.decode(
+                        'utf-8', 'replace').rstrip('\n')))
+                    self._heard.notify_all()
+        except (OSError, ValueError):
+            pass
+        with self._heard:
+            self._open -= 1
+            self._heard.notify_all()
+
+    def wait(self, timeout=60):
+        """Its exit status; it is killed, and this raises, if it takes
+        longer."""
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise TimeoutError(f'engine: still running after {timeout} s\n'
+                               f'{self.text()}') from None
+        for thread in self._threads:
+            thread.join(5)
+        return self.process.returncode
+
+    def interrupt(self, number=signal.SIGINT):
+        self.process.send_signal(number)
+
+    def text(self):
+        """All that it said, for a person."""
+        lines = sorted(self.stdout + self.stderr)
+        return '\n'.join(line for _, line in lines)
+
+    @property
+    def err(self):
+        return '\n'.join(line for _, line in self.stderr)
+
+    @property
+    def out(self):
+        return '\n'.join(line for _, line in self.stdout)
+
+    def events(self, name=None):
+        """The events of --json, in order."""
+        found = [json.loads(line) for _, line in list(self.stdout)]
+        return [e for e in found if name is None or e['event'] == name]
+
+    def result(self):
+        """The data of the last event, which is RESULT."""
+        last = self.events()[-1]
+        assert last['event'] == 'RESULT', last
+        return last['data']
+
+    def wait_for(self, fact, timeout=30, what='fact'):
+        """Until fact() holds, asked at each line that it says."""
+        end = time.monotonic() + timeout
+        with self._heard:
+            while True:
+                found = fact()
+                if found:
+                    return found
+                left = end - time.monotonic()
+                if left <= 0 or self._open == 0:
+                    raise TimeoutError(f'engine: no {what}\n{self.text()}')
+                self._heard.wait(left)
+
+    def wait_event(self, name, timeout=30, **data):
+        """The first event of that name with that data."""
+        def find():
+            for event in self.events(name):
+                if all(event['data'].get(k) == v for k, v in data.items()):
+                    return event
+            return None
+
+        return self.wait_for(find, timeout, f'{name} {data or ""}')
+
+    def crashes(self):
+        """What a sanitizer or an assertion said; none if all is well."""
+        found = [m[0] for _, line in self.stderr
+                 if (m := CRASHED.match(line))]
+        code = self.process.poll()
+        if code is not None and code < 0:
+            found.append(f'ended by signal {-code}')
+        return found
