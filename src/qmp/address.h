@@ -23,10 +23,10 @@ enum qmp_address_type {
 
 struct qmp_address {
     enum qmp_address_type type;
-    char *text; /* as it was given */
-    char *path; /* UNIX and SSH: absolute */
-    char *user; /* SSH: or NULL */
-    char *host; /* SSH, TCP, TLS: name, alias or number, without brackets */
+    char *text;    /* as it was given */
+    char *path;    /* UNIX and SSH: absolute */
+    char *user;    /* SSH: or NULL */
+    char *host;    /* SSH, TCP, TLS: name, alias or number, without brackets */
     unsigned port; /* SSH: 0 is what ssh's configuration says */
 };
 

@@ -56,8 +56,8 @@ struct qmp_callbacks {
 };
 
 struct qmp_options {
-    const char *who;  /* "source" or "destination": stays valid */
-    const char *dir;  /* a 0700 directory for ssh's forwarded socket */
+    const char *who; /* "source" or "destination": stays valid */
+    const char *dir; /* a 0700 directory for ssh's forwarded socket */
     struct qmp_callbacks callbacks;
 };
 

@@ -11,7 +11,8 @@
 #include "qmp/client.h"
 
 /* name, path: command, command/argument, command/argument=enum-value,
- * command->member of what it returns, !event; nested members with '.' */
+ * command->member of what it returns, !event; nested members with '.', those
+ * of a variant behind tag=value. */
 #define QMP_FEATURES(X)                                                        \
     X(CAP_LATE_BLOCK_ACTIVATE,                                                 \
       "migrate-set-capabilities/capabilities.capability=late-block-activate")  \
@@ -30,7 +31,7 @@
     X(PARAM_TLS_AUTHZ, "migrate-set-parameters/tls-authz")                     \
     X(INCOMING_EXIT_ON_ERROR, "migrate-incoming/exit-on-error")                \
     X(BLOCK_JOB_CHANGE, "block-job-change")                                    \
-    X(ACTIVELY_SYNCED, "query-block-jobs->actively-synced")                    \
+    X(ACTIVELY_SYNCED, "query-block-jobs->type=mirror.actively-synced")        \
     X(MIRROR_TARGET_IS_ZERO, "blockdev-mirror/target-is-zero")                 \
     X(NBD_TLS_HOSTNAME, "blockdev-add/driver=nbd.tls-hostname")                \
     X(NODE_ACTIVE, "query-named-block-nodes->active")                          \
@@ -41,7 +42,7 @@ enum qmp_feature {
 #define X(name, path) QMP_FEATURE_##name,
     QMP_FEATURES(X)
 #undef X
-    QMP_FEATURE_COUNT
+        QMP_FEATURE_COUNT
 };
 
 struct qmp_features {

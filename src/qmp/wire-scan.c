@@ -56,6 +56,13 @@ static bool step_in_string(struct nesting *n, char c)
     return true;
 }
 
+/* Between values, or in a number, true, false or null. */
+static bool may_stand_bare(char c)
+{
+    return c != '\0' &&
+           strchr(",:+-.0123456789abcdefghijklmnopqrstuvwxyzE", c) != NULL;
+}
+
 bool nesting_step(struct nesting *n, char c)
 {
     if (n->in_string) {
@@ -72,7 +79,7 @@ bool nesting_step(struct nesting *n, char c)
         n->in_string = true;
         return true;
     default:
-        return is_space(c) || (c > ' ' && c < 0x7f);
+        return is_space(c) || may_stand_bare(c);
     }
 }
 

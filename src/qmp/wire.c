@@ -23,7 +23,7 @@
 /* What stays allocated for input between two messages. */
 #define WIRE_KEEP (64 * KIB)
 /* How much of what cannot be understood is shown. */
-#define WIRE_SHOW 60
+#define WIRE_SHOW 120
 
 struct wire {
     struct buffer in;

@@ -4,7 +4,10 @@
 # inputs, if any, as files to tests/fuzz/corpus/NAME/.
 
 fuzzers = \
+	tests/fuzz/fuzz-address \
+	tests/fuzz/fuzz-schema \
 	tests/fuzz/fuzz-tls-files \
+	tests/fuzz/fuzz-wire \
 	$(NULL)
 
 if FUZZERS
@@ -13,7 +16,16 @@ endif
 
 EXTRA_DIST += $(fuzzers:=.c)
 EXTRA_DIST += \
+	tests/fuzz/corpus/address/path \
+	tests/fuzz/corpus/address/ssh \
+	tests/fuzz/corpus/address/ssh-v6 \
+	tests/fuzz/corpus/address/tcp \
+	tests/fuzz/corpus/address/tls \
+	tests/fuzz/corpus/address/unix \
+	tests/fuzz/corpus/schema/small \
 	tests/fuzz/corpus/tls-files/encrypted \
 	tests/fuzz/corpus/tls-files/revoked \
 	tests/fuzz/corpus/tls-files/server \
+	tests/fuzz/corpus/wire/conversation \
+	tests/fuzz/corpus/wire/pretty \
 	$(NULL)

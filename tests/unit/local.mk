@@ -11,9 +11,15 @@ unit_tests = \
 	tests/unit/test-base-stream \
 	tests/unit/test-base-util \
 	tests/unit/test-nbd-probe \
+	tests/unit/test-qmp-address \
 	tests/unit/test-qmp-block \
+	tests/unit/test-qmp-client \
 	tests/unit/test-qmp-commands \
+	tests/unit/test-qmp-forward \
 	tests/unit/test-qmp-machine \
+	tests/unit/test-qmp-real \
+	tests/unit/test-qmp-schema \
+	tests/unit/test-qmp-wire \
 	tests/unit/test-tls-check \
 	$(NULL)
 
@@ -32,6 +38,11 @@ EXTRA_DIST += \
 	tests/unit/replies/qemu-11.1.json \
 	tests/unit/replies/qemu-7.2.json \
 	$(NULL)
+
+# A monitor that says what a test wants.
+fake_monitor = tests/unit/fake-monitor.c tests/unit/fake-monitor.h
+tests_unit_test_qmp_client_SOURCES = tests/unit/test-qmp-client.c $(fake_monitor)
+tests_unit_test_qmp_forward_SOURCES = tests/unit/test-qmp-forward.c $(fake_monitor)
 
 # Tests of what was built, rather than of its functions.
 unit_scripts = \
