@@ -15,6 +15,7 @@
 #include "qmp/parse.h"
 
 #define PERIPHERAL "/machine/peripheral/"
+#define UNATTACHED "/machine/unattached/"
 #define BACKEND "/virtio-backend"
 
 /* Longer chains than this are a circle. */
@@ -156,12 +157,15 @@ static void parse_protocol(struct json_object *nodes,
 }
 
 /* QOM path to what both sides call the device: see block.h. */
-static char *normal_qdev(const char *qdev)
+static char *normal_qdev(const char *qdev, const char *device)
 {
     size_t len;
 
     if (!qdev || !*qdev) {
         return NULL;
+    }
+    if (str_starts(qdev, UNATTACHED) && *device) {
+        return xstrdup(device);
     }
     if (str_starts(qdev, PERIPHERAL)) {
         qdev += strlen(PERIPHERAL);
@@ -229,7 +233,7 @@ static int parse_disk(struct json_object *nodes, struct json_object *element,
         return json_missing("device", err);
     }
     d->device = xstrdup(device);
-    d->qdev = normal_qdev(json_get_string(element, "qdev"));
+    d->qdev = normal_qdev(json_get_string(element, "qdev"), device);
     d->removable = json_get_bool(element, "removable");
     d->tray_empty = !inserted;
     return inserted ? parse_inserted(nodes, inserted, d, err) : 0;

@@ -12,15 +12,19 @@
  * query-named-block-nodes tells of its nodes.
  */
 struct qmp_disk {
-    /* What the device is called on both sides: its id, or, if it has none,
+    /*
+     * What the device is called on both sides: its id; or, if it has none,
      * its QOM path, as in struct qmp_device: "/machine/peripheral-anon/
-     * device[0]" (the order of -device counts).  NULL: no device uses it. */
+     * device[0]" (the order of -device counts); or, if it is onboard (-hda,
+     * -cdrom), the BlockBackend's name, "ide0-hd0", since the paths of onboard
+     * devices change between versions.  NULL: no device uses it.
+     */
     char *qdev;
     char *device;    /* legacy BlockBackend name, or "" */
     char *node_name; /* top node; NULL if the tray is empty */
     bool read_only, removable, tray_empty;
     char *driver;   /* "qcow2", "raw", ... of the top node */
-    char *filename; /* of the image, as QEMU prints it */
+    char *filename; /* of the image, as QEMU prints it: may be relative */
     /* Driver and file of the protocol node ("file", "host_device", "nbd"
      * ...); NULL where it cannot be told. */
     char *protocol;

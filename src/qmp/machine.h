@@ -55,6 +55,7 @@ struct qmp_memory_backend {
     bool share;
 };
 
+/* The lists have no order that means anything: QEMU's hash tables give it. */
 struct qmp_machine {
     char *name;                           /* query-name, or NULL */
     char *uuid;                           /* NULL if it is all zeroes */

@@ -334,29 +334,37 @@ static void test_events(void **state)
     }
 }
 
-static void test_names(void **state)
+static void test_names_of_devices(void **state)
 {
-    struct qmp *q = *state;
-    struct qm_error err = QM_ERROR_INIT;
-    CLEANUP(strv_done) struct strv names = { 0 };
+    static const struct {
+        const char *device, *qdev, *expected;
+    } table[] = {
+        { "", "sd0", "sd0" },
+        { "", "/machine/peripheral/vd0/virtio-backend", "vd0" },
+        { "virtio0", "/machine/peripheral-anon/device[0]/virtio-backend",
+          "/machine/peripheral-anon/device[0]" },
+        /* 7.2 and 10.0, the same -hda */
+        { "ide0-hd0", "/machine/unattached/device[18]", "ide0-hd0" },
+        { "ide0-hd0", "/machine/unattached/device[15]", "ide0-hd0" },
+        { "", "/machine/unattached/device[15]",
+          "/machine/unattached/device[15]" },
+        { "pflash0", "/machine/system.flash0", "/machine/system.flash0" },
+        { "sd0", "", NULL },
+    };
+    struct json_object *nodes = fake_json("[]");
 
-    fake_reply(q, "[{'node-name':'d0','shutting-down':false,'type':'nbd',"
-                  "'id':'e0'}]");
-    assert_int_equal(qmp_query_exports(q, &names, NULL), 0);
-    fake_reply(q, "[{'node-name':'d0'},{'node-name':'d0-f'}]");
-    assert_int_equal(qmp_query_nodes(q, &names, NULL), 0);
-    assert_int_equal(names.count, 3);
-    assert_string_equal(names.item[0], "e0");
-    assert_string_equal(names.item[2], "d0-f");
-    assert_string_equal(fake_trace(q),
-                        "query: query-block-exports\n"
-                        "query: query-named-block-nodes {'flat':true}\n");
-    fake_reply(q, "[{'id':'e1'},{}]");
-    assert_int_equal(qmp_query_exports(q, &names, &err), -1);
-    assert_error(&err, QM_ERR_PROTOCOL,
-                 "fake: query-block-exports: QEMU's reply has no \"id\", or "
-                 "one of the wrong type");
-    assert_int_equal(names.count, 3);
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        CLEANUP(qmp_disks_done) struct qmp_disks disks = { 0 };
+        CLEANUP_FREE char *text = xasprintf("[{'device':'%s','qdev':'%s'}]",
+                                            table[i].device, table[i].qdev);
+        struct json_object *block = fake_json(text);
+
+        assert_int_equal(disks_parse(block, nodes, &disks, NULL), 0);
+        assert_true(str_equal(disks.item[0].qdev, table[i].expected));
+        json_object_put(block);
+    }
+    json_object_put(nodes);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -370,7 +378,7 @@ int main(void)
         TEST(test_odd_disks),
         TEST(test_jobs),
         TEST(test_events),
-        TEST(test_names),
+        TEST(test_names_of_devices),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,6 +121,31 @@ static void test_objects(void **state)
         "query: qom-list {'path':'/objects'}\n");
 }
 
+static void test_names(void **state)
+{
+    struct qmp *q = *state;
+    struct qm_error err = QM_ERROR_INIT;
+    CLEANUP(strv_done) struct strv names = { 0 };
+
+    fake_reply(q, "[{'node-name':'d0','shutting-down':false,'type':'nbd',"
+                  "'id':'e0'}]");
+    assert_int_equal(qmp_query_exports(q, &names, NULL), 0);
+    fake_reply(q, "[{'node-name':'d0'},{'node-name':'d0-f'}]");
+    assert_int_equal(qmp_query_nodes(q, &names, NULL), 0);
+    assert_int_equal(names.count, 3);
+    assert_string_equal(names.item[0], "e0");
+    assert_string_equal(names.item[2], "d0-f");
+    assert_string_equal(fake_trace(q),
+                        "query: query-block-exports\n"
+                        "query: query-named-block-nodes {'flat':true}\n");
+    fake_reply(q, "[{'id':'e1'},{}]");
+    assert_int_equal(qmp_query_exports(q, &names, &err), -1);
+    assert_error(&err, QM_ERR_PROTOCOL,
+                 "fake: query-block-exports: QEMU's reply has no \"id\", or "
+                 "one of the wrong type");
+    assert_int_equal(names.count, 3);
+}
+
 /* --- settings ----------------------------------------------------------- */
 
 static void test_settings_are_sent(void **state)
@@ -314,6 +339,7 @@ int main(void)
         TEST(test_migration_commands),
         TEST(test_quit),
         TEST(test_objects),
+        TEST(test_names),
         TEST(test_settings_are_sent),
         TEST(test_settings_are_read),
         TEST(test_migrate_active),
