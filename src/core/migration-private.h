@@ -46,6 +46,7 @@ struct migration {
     unsigned nbd_port, ram_port;
     bool door_open;
     bool stream_started;
+    bool source_is_back; /* it is known that the stream ended there */
     bool destination_owns; /* durable: the point of no return */
     bool owner_unknown;    /* the record's fate is unknown */
     bool guest_started;    /* it runs there, or stays paused there */

@@ -21,6 +21,7 @@ struct migration *migration_new(struct loop *loop, const struct plan *plan,
     m->started_us = clock_now_us();
     m->channels = plan->channels;
     m->step = "connect";
+    m->source_is_back = true; /* until a stream starts */
     if (getrandom(&random, sizeof(random), 0) != sizeof(random))
         random = (uint32_t)m->started_us;
     snprintf(m->id, sizeof(m->id), "qm-%08x", random);
@@ -163,8 +164,8 @@ static enum guest_place place_after_failure(const struct migration *m)
     }
     if (s->process_dead || s->guest_ended)
         return GUEST_NOWHERE;
-    if (m->stream_started && (!s->qmp || qmp_is_gone(s->qmp)
-                              || s->running != m->was_running))
+    if (!m->source_is_back || (m->stream_started
+                               && s->running != m->was_running))
         return GUEST_UNKNOWN;
     return GUEST_SOURCE;
 }

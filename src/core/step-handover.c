@@ -165,9 +165,12 @@ int step_switch_over(struct migration *m, struct qm_error *err)
         || migration_wait(m, &wait_for_source, err) < 0)
         return -1;
     m->completed_us = clock_now_us();
-    if (migration_wait(m, &wait_for_destination, err) < 0)
+    if (migration_wait(m, &wait_for_destination, err) < 0
+        || migration_wait(m, &wait_for_load, err) < 0)
         return -1;
-    return migration_wait(m, &wait_for_load, err);
+    /* A cancel that comes now comes too late. */
+    m->hold_interrupts = true;
+    return 0;
 }
 
 /* --- run the destination ---------------------------------------------------- */

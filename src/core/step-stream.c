@@ -90,7 +90,14 @@ void undo_open_door(struct migration *m)
 {
     struct qm_error err = QM_ERROR_INIT;
 
-    if (m->door_open && destination_discard(m, &err) < 0)
+    if (!m->door_open)
+        return;
+    if (!m->source_is_back) {
+        migration_left(m, "the destination's QEMU, held, which was not ended "
+                          "because the source could not be asked");
+        return;
+    }
+    if (destination_discard(m, &err) < 0)
         migration_left(m, "the destination's QEMU, which is used up: %s",
                        err.message);
     error_clear(&err);
@@ -349,6 +356,9 @@ int source_resume(struct migration *m, struct qm_error *err)
     if (side_refresh_run_state(s, err) < 0
         || migration_wait(m, &wait_for_run_state, err) < 0)
         return -1;
+    if (!m->was_running && str_equal(s->run_state, "postmigrate"))
+        migration_warn(m, "the guest, which was stopped before, is now in "
+                          "QEMU's state postmigrate; `cont` starts it");
     if (!m->was_running || s->running || s->guest_ended)
         return 0;
     return side_do(s, run_cont, NULL, NULL, err) < 0
@@ -356,13 +366,23 @@ int source_resume(struct migration *m, struct qm_error *err)
         : side_refresh_run_state(s, err);
 }
 
+/*
+ * The source first, and the destination only once the source is known to be
+ * back: if the source cannot be asked, the destination may hold the only
+ * whole guest (doc/model/README.md).
+ */
 void undo_start(struct migration *m)
 {
     struct qm_error err = QM_ERROR_INIT;
 
-    if (!m->stream_started || source_of(m)->process_dead)
+    if (!m->stream_started)
         return;
-    if (end_stream(m, &err) < 0 || source_resume(m, &err) < 0)
+    m->source_is_back = false;
+    if (side_is_gone(source_of(m)))
+        return;
+    if (end_stream(m, &err) == 0 && source_resume(m, &err) == 0)
+        m->source_is_back = true;
+    else
         migration_left(m, "the guest at the source: %s", err.message);
     error_clear(&err);
 }
