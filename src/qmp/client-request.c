@@ -74,10 +74,9 @@ static void unlink_request(struct qmp_request *r)
     r->next = NULL;
 }
 
-/* It is over: for the one who waits, or for nobody. */
+/* It is over, and in no list: for the one who waits, or for nobody. */
 static void end_request(struct qmp_request *r)
 {
-    unlink_request(r);
     if (r->state == REQUEST_ABANDONED) {
         request_free(r);
     } else {
@@ -233,6 +232,7 @@ int requests_take_answer(struct qmp *q, const struct wire_message *m,
         (m->kind == WIRE_ERROR ? take_error : take_result)(r, m, err) < 0) {
         return -1;
     }
+    unlink_request(r);
     end_request(r);
     requests_push(q);
     return 0;
@@ -240,33 +240,32 @@ int requests_take_answer(struct qmp *q, const struct wire_message *m,
 
 static void fail_request(struct qmp_request *r, const char *why)
 {
-    if (r->state == REQUEST_QUEUED) {
-        error_set(&r->error, QM_ERR_LINK,
-                  "%s: %s: not sent, the link broke: "
-                  "%s",
-                  r->who, r->name, why);
-    } else {
-        error_set(&r->error, QM_ERR_LINK,
-                  "%s: %s: the link broke before the "
-                  "answer came: %s",
-                  r->who, r->name, why);
-    }
+    error_set(&r->error, QM_ERR_LINK, "%s: %s: %s: %s", r->who, r->name,
+              r->state == REQUEST_QUEUED
+                  ? "not sent, the link broke"
+                  : "the link broke before the answer came",
+              why);
     end_request(r);
+}
+
+static void fail_all(struct qmp *q, const char *why)
+{
+    struct qmp_request *next, *r = STEAL(q->requests);
+
+    for (; r; r = next) {
+        next = STEAL(r->next);
+        fail_request(r, why);
+    }
 }
 
 void requests_fail(struct qmp *q)
 {
-    while (q->requests) {
-        fail_request(q->requests,
-                     q->reason.message ? q->reason.message : "unknown");
-    }
+    fail_all(q, q->reason.message ? q->reason.message : "unknown");
 }
 
 void requests_orphan(struct qmp *q)
 {
-    while (q->requests) {
-        fail_request(q->requests, "the client was closed");
-    }
+    fail_all(q, "the client was closed");
 }
 
 /* --- waiting ------------------------------------------------------------ */
@@ -289,7 +288,7 @@ static int give_up_waiting(struct qmp_request *r, struct qm_error *err)
     if (sent) {
         r->state = REQUEST_ABANDONED;
     } else {
-        end_request(r);
+        unlink_request(r);
         request_free(r);
     }
     return -1;

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <json-c/json.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -112,6 +113,17 @@ static void client_comes(void *arg, unsigned ready)
     }
 }
 
+static void listen_on(struct fake *f, int family, const void *address,
+                      socklen_t len)
+{
+    f->listen_fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(f->listen_fd, address, len) < 0 || listen(f->listen_fd, 1) < 0) {
+        abort();
+    }
+    f->listen_watch =
+        loop_watch_fd(f->loop, f->listen_fd, LOOP_READ, client_comes, f);
+}
+
 void fake_start(struct fake *f, struct loop *loop, const char *path)
 {
     struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -120,25 +132,37 @@ void fake_start(struct fake *f, struct loop *loop, const char *path)
     f->path = xstrdup(path);
     assert(strlen(path) < sizeof(sun.sun_path));
     memcpy(sun.sun_path, path, strlen(path));
-    f->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     unlink(path);
-    if (bind(f->listen_fd, (const struct sockaddr *)&sun, sizeof(sun)) < 0 ||
-        listen(f->listen_fd, 1) < 0) {
+    listen_on(f, AF_UNIX, &sun, sizeof(sun));
+}
+
+unsigned fake_start_tcp(struct fake *f, struct loop *loop)
+{
+    struct sockaddr_in sin = {
+        .sin_family = AF_INET,
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    socklen_t len = sizeof(sin);
+
+    *f = (struct fake){ .loop = loop, .greeting = FAKE_GREETING, .fd = -1 };
+    listen_on(f, AF_INET, &sin, sizeof(sin));
+    if (getsockname(f->listen_fd, (struct sockaddr *)&sin, &len) < 0) {
         abort();
     }
-    f->listen_watch =
-        loop_watch_fd(loop, f->listen_fd, LOOP_READ, client_comes, f);
+    return ntohs(sin.sin_port);
 }
 
 void fake_stop(struct fake *f)
 {
-    if (!f->path) {
+    if (!f->loop) {
         return;
     }
     loop_watch_free(STEAL(f->listen_watch));
     fake_hang_up(f);
     close_fd(f->listen_fd);
-    unlink(f->path);
+    if (f->path) {
+        unlink(f->path);
+    }
     free(f->path);
     buffer_done(&f->in);
     buffer_done(&f->heard);

@@ -30,6 +30,8 @@ struct fake {
 
 /* Listen on PATH.  Set the members above it afterwards. */
 void fake_start(struct fake *f, struct loop *loop, const char *path);
+/* The same on a port of 127.0.0.1, which is returned. */
+unsigned fake_start_tcp(struct fake *f, struct loop *loop);
 void fake_stop(struct fake *f); /* and nobody listens any more */
 void fake_say(struct fake *f, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

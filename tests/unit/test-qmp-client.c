@@ -282,6 +282,32 @@ static void nobody_listens(void **state)
                  x->path);
 }
 
+static void over_tcp(void **state)
+{
+    struct fixture *x = *state;
+    struct fake far;
+    char text[64];
+
+    snprintf(text, sizeof(text), "tcp:127.0.0.1:%u",
+             fake_start_tcp(&far, x->loop));
+    qmp_address_done(&x->address);
+    assert_int_equal(qmp_address_parse(text, &x->address, NULL), 0);
+    far.on_command = answer;
+    open_it(x);
+    assert_int_equal(qmp_peer_pid(x->q), -1);
+    assert_string_equal(ask(x, "stop"), "{\"you-said\":\"stop\"}");
+    fake_hang_up(&far);
+    assert_null(ask(x, "stop"));
+    error_clear(&x->err);
+    assert_int_equal(qmp_wait_up(x->q, deadline_in_ms(9000), &x->err), 0);
+    assert_int_equal(qmp_generation(x->q), 2);
+    qmp_close(STEAL(x->q));
+    fake_stop(&far);
+    assert_null(open_within(x, 10000));
+    expect_error(x, QM_ERR_CONNECT,
+                 "source: cannot connect to %s: Connection refused", text);
+}
+
 static void event_before_negotiation_is_nothing(void **state)
 {
     struct fixture *x = *state;
@@ -693,6 +719,7 @@ int main(void)
         TEST(monitor_for_people_is_none),
         TEST(other_greetings_are_none),
         TEST(nobody_listens),
+        TEST(over_tcp),
         TEST(event_before_negotiation_is_nothing),
         TEST(error_says_who_and_what),
         TEST(events_interleave),
