@@ -3,18 +3,27 @@
 noinst_LIBRARIES += libcore.a
 
 libcore_a_SOURCES = \
+	src/core/converge.c \
+	src/core/converge.h \
 	src/core/facts-host.c \
 	src/core/facts-network.c \
 	src/core/facts-private.h \
 	src/core/facts-tls.c \
 	src/core/facts.c \
 	src/core/facts.h \
+	src/core/failpoint.c \
 	src/core/host-files.c \
 	src/core/host-private.h \
 	src/core/host-process.c \
 	src/core/host-unit.c \
 	src/core/host.c \
 	src/core/host.h \
+	src/core/journal.c \
+	src/core/journal.h \
+	src/core/migration-private.h \
+	src/core/migration.c \
+	src/core/migration.h \
+	src/core/narration.h \
 	src/core/plan.c \
 	src/core/plan.h \
 	src/core/preflight-address.c \
@@ -30,8 +39,24 @@ libcore_a_SOURCES = \
 	src/core/preflight-version.c \
 	src/core/preflight.c \
 	src/core/preflight.h \
+	src/core/progress.c \
+	src/core/recipe.c \
+	src/core/result.c \
+	src/core/result.h \
+	src/core/rundir.c \
+	src/core/rundir.h \
+	src/core/side.c \
+	src/core/side.h \
+	src/core/step-connect.c \
+	src/core/step-disks.c \
+	src/core/step-handover.c \
+	src/core/step-prepare.c \
+	src/core/step-probe.c \
+	src/core/step-retire.c \
+	src/core/step-stream.c \
 	src/core/verdicts.c \
 	src/core/verdicts.h \
+	src/core/wait.c \
 	$(NULL)
 
 libcore_a_CPPFLAGS = $(COMMON_CPPFLAGS) -I$(builddir)/see/core
