@@ -1,6 +1,6 @@
 """Are the acknowledged records on the image?
 
-The guest (tests/guest/init.c) writes record SEQ, one block, to slot
+The guest (tests/guest/disks.c) writes record SEQ, one block, to slot
 SEQ % SLOTS, slots spread evenly over the disk. Of each slot the newest
 acknowledged record must be there, or a newer one that was still on its way.
 """

@@ -161,7 +161,7 @@ def test_observer_sees_corrupt_memory(lab):
 
 
 def cold_page_start(page):
-    """The first word of a page that was written once (see init.c)."""
+    """The first word of a page that was written once (see memory.c)."""
     word = (page << 32 | 1) * 0x9e3779b97f4a7c15 % 2 ** 64
     return word.to_bytes(8, 'little')
 
