@@ -22,7 +22,7 @@ enum { GOODBYE_MS = 1000 };
 struct probe {
     struct loop *loop;
     const struct nbd_probe *p;
-    char *server; /* "10.0.0.2:49153" */
+    char *server;        /* "10.0.0.2:49153" */
     struct relay *relay; /* NULL: clear */
     struct nbd_link link;
 
@@ -243,7 +243,8 @@ int nbd_probe_export(struct loop *loop, const struct nbd_probe *p,
                      deadline_t by, struct nbd_export *ret,
                      struct qm_error *err)
 {
-    CLEANUP(probe_done) struct probe run = {
+    CLEANUP(probe_done)
+    struct probe run = {
         .loop = loop,
         .p = p,
         .server = server_name(p),

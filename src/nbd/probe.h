@@ -25,10 +25,10 @@ struct nbd_probe {
 };
 
 struct nbd_export {
-    bool reached;      /* TCP and NBD greeting */
-    bool tls;          /* negotiated and the server verified */
-    bool complete;     /* the export itself was seen: the fields below count */
-    uint64_t size;     /* bytes */
+    bool reached;  /* TCP and NBD greeting */
+    bool tls;      /* negotiated and the server verified */
+    bool complete; /* the export itself was seen: the fields below count */
+    uint64_t size; /* bytes */
     bool read_only, can_zero, can_fast_zero, can_trim, can_multi_conn;
 };
 

@@ -20,7 +20,7 @@
 #include "base/buffer.h"
 
 enum {
-    CHUNK = 16 * 1024, /* one TLS record */
+    CHUNK = 16 * 1024,     /* one TLS record */
     HELD_MAX = 256 * 1024, /* a direction that holds this much reads no more */
     CLIENT_FLAGS_LEN = 4,
 };
@@ -34,7 +34,7 @@ struct relay {
     size_t to_drop; /* of what the near side sends */
 
     /* Recorded by callbacks, read by steps */
-    bool far_ended, near_ended; /* nothing more comes from there */
+    bool far_ended, near_ended;   /* nothing more comes from there */
     bool far_broken, near_broken; /* nothing more can be sent there */
     bool far_spoke;
 };
@@ -43,8 +43,8 @@ static bool read_far(struct relay *r)
 {
     if (r->far_ended || r->to_near.len >= HELD_MAX)
         return false;
-    ssize_t n = r->far->ops->recv(r->far, buffer_room(&r->to_near, CHUNK),
-                                  CHUNK);
+    ssize_t n =
+        r->far->ops->recv(r->far, buffer_room(&r->to_near, CHUNK), CHUNK);
     if (n < 0 && errno == EAGAIN)
         return false;
     if (n <= 0) {
@@ -102,10 +102,10 @@ static bool write_near(struct relay *r)
         return false;
     if (r->near_broken)
         return was_sent(&r->to_near, (ssize_t)r->to_near.len, NULL);
-    return was_sent(&r->to_near,
-                    send(r->near, r->to_near.data, r->to_near.len,
-                         MSG_NOSIGNAL),
-                    &r->near_broken);
+    return was_sent(
+        &r->to_near,
+        send(r->near, r->to_near.data, r->to_near.len, MSG_NOSIGNAL),
+        &r->near_broken);
 }
 
 static unsigned wanted(bool ended, const struct buffer *in,
@@ -162,8 +162,7 @@ struct relay *relay_new(struct loop *loop, struct stream *far, uint16_t flags,
     struct relay *r = XNEW(struct relay);
     *r = (struct relay){ .loop = loop, .far = far, .near = pair[0] };
     repeat_greeting(r, flags);
-    r->far_watch =
-        loop_watch_fd(loop, far->ops->get_fd(far), 0, on_ready, r);
+    r->far_watch = loop_watch_fd(loop, far->ops->get_fd(far), 0, on_ready, r);
     r->near_watch = loop_watch_fd(loop, r->near, 0, on_ready, r);
     pump(r);
     *ret_fd = pair[1];

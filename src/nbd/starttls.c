@@ -19,8 +19,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define NBD_MAGIC 0x4e42444d41474943   /* "NBDMAGIC" */
-#define NBD_OLD_MAGIC 0x00420281861253 /* where a newstyle server says the next */
+#define NBD_MAGIC 0x4e42444d41474943 /* "NBDMAGIC" */
+#define NBD_OLD_MAGIC                                                          \
+    0x00420281861253 /* where a newstyle server says the next */
 #define NBD_OPT_MAGIC 0x49484156454f5054 /* "IHAVEOPT" */
 #define NBD_REPLY_MAGIC 0x0003e889045565a9
 

@@ -91,7 +91,7 @@ void check_chain(struct check_run *run)
             : xstrdup("put the certificate of the CA that signed it there"));
 }
 
-/* A list that is out of date makes GnuTLS refuse every peer of its CA. */
+/* GnuTLS goes on using a list that is out of date. */
 static void check_crl_time(struct check_run *run, gnutls_x509_crl_t crl)
 {
     int64_t until = gnutls_x509_crl_get_next_update(crl);
@@ -101,12 +101,11 @@ static void check_crl_time(struct check_run *run, gnutls_x509_crl_t crl)
     CLEANUP_FREE char *path = file_path(run->files, TLS_CA_CRL);
     CLEANUP_FREE char *due = moment(until);
     CLEANUP_FREE char *now = moment(run->check->now);
-    finding_add(run->found, TLS_BAD,
-                xasprintf("%s was to be replaced by %s; it is %s, and no peer "
-                          "of that CA is accepted any more",
+    finding_add(run->found, TLS_WARNING,
+                xasprintf("%s was to be replaced by %s; it is %s, and what was "
+                          "revoked since is still accepted",
                           path, due, now),
-                xstrdup("put the CA's present revocation list there, or take "
-                        "the file away"));
+                xstrdup("put the CA's present revocation list there"));
 }
 
 void check_revocation(struct check_run *run)
@@ -143,7 +142,7 @@ void check_names(struct check_run *run)
         finding_add(run->found, TLS_BAD,
                     xasprintf("%s is not for \"%s\": it carries %s", cert,
                               asked, names),
-                    xasprintf("give the name it carries with --tls-hostname, or "
+                    xasprintf("give a name it carries with --tls-hostname, or "
                               "make a certificate with \"%s\" among its "
                               "subject alternative names",
                               asked));

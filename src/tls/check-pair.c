@@ -23,12 +23,12 @@ static void revoked(const struct side *peer, const struct side *verifier,
     CLEANUP_FREE char *who = subject_printable(peer->parsed.own.item[0]);
     CLEANUP_FREE char *crl = file_path(verifier->files, TLS_CA_CRL);
 
-    finding_add(found, TLS_BAD,
-                xasprintf("the %s %s (%s) is revoked by the %s %s", peer->name,
-                          cert, who, verifier->name, crl),
-                xasprintf("make a new key and certificate for the %s side",
-                          peer->files->role == TLS_CLIENT ? "source"
-                                                          : "destination"));
+    finding_add(
+        found, TLS_BAD,
+        xasprintf("the %s %s (%s) is revoked by the %s %s", peer->name, cert,
+                  who, verifier->name, crl),
+        xasprintf("make a new key and certificate for the %s side",
+                  peer->files->role == TLS_CLIENT ? "source" : "destination"));
 }
 
 /* A chain may pass through certificates that only its own file has. */

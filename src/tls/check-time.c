@@ -23,12 +23,12 @@ static void check_one(struct check_run *run, gnutls_x509_crt_t crt,
     CLEANUP_FREE char *clock = moment(now);
 
     if (until < now)
-        finding_add(run->found, severity,
-                    xasprintf("%s (%s) expired on %s; it is %s", path, who,
-                              end, clock),
-                    xstrdup(file == TLS_CERT
-                                ? "make a new certificate"
-                                : "put the CA's present certificate there"));
+        finding_add(
+            run->found, severity,
+            xasprintf("%s (%s) expired on %s; it is %s", path, who, end, clock),
+            xstrdup(file == TLS_CERT
+                        ? "make a new certificate"
+                        : "put the CA's present certificate there"));
     else if (from > now)
         finding_add(run->found, severity,
                     xasprintf("%s (%s) is not valid before %s; it is %s", path,

@@ -75,8 +75,7 @@ static void check_own_usage(struct check_run *run, gnutls_x509_crt_t own)
             "forbids digital signatures (keyUsage), without which there is no "
             "TLS",
             "make it with \"signing_key\" in certtool's template");
-    if (usage & GNUTLS_KEY_KEY_ENCIPHERMENT ||
-        !wants_encipherment(run->check))
+    if (usage & GNUTLS_KEY_KEY_ENCIPHERMENT || !wants_encipherment(run->check))
         return;
     CLEANUP_FREE char *says = xasprintf(
         "forbids key encipherment (keyUsage), which QEMU %d.%d.%d insists on",
@@ -115,8 +114,8 @@ static bool allows_purpose(gnutls_x509_crt_t crt, const char *purpose)
         char oid[128] = "";
         size_t len = sizeof(oid);
         unsigned critical = 0;
-        int rc = gnutls_x509_crt_get_key_purpose_oid(crt, i, oid, &len,
-                                                     &critical);
+        int rc =
+            gnutls_x509_crt_get_key_purpose_oid(crt, i, oid, &len, &critical);
         if (rc == GNUTLS_E_SHORT_MEMORY_BUFFER)
             continue; /* of no purpose that we know */
         if (rc < 0)

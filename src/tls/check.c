@@ -108,24 +108,16 @@ static void check_mode(struct check_run *run)
     if (!(mode & 0004))
         return;
     CLEANUP_FREE char *path = file_path(run->files, TLS_KEY);
-    finding_add(run->found, TLS_WARNING,
-                xasprintf("%s can be read by everybody (mode %04o)", path,
-                          mode),
-                xasprintf("chmod 600 %s (and chown it to QEMU's user)", path));
+    finding_add(
+        run->found, TLS_WARNING,
+        xasprintf("%s can be read by everybody (mode %04o)", path, mode),
+        xasprintf("chmod 600 %s (and chown it to QEMU's user)", path));
 }
 
 static check_fn *const checks[] = {
-    check_presence,
-    check_parsed,
-    check_mode,
-    check_times,
-    check_constraints,
-    check_key_usage,
-    check_purpose,
-    check_key_fits,
-    check_chain,
-    check_revocation,
-    check_names,
+    check_presence,    check_parsed,     check_mode,    check_times,
+    check_constraints, check_key_usage,  check_purpose, check_key_fits,
+    check_chain,       check_revocation, check_names,
 };
 
 /* Nothing is wrong: say whose certificate it is. */
@@ -137,8 +129,7 @@ static void add_summary(struct check_run *run)
     CLEANUP_FREE char *path = file_path(run->files, TLS_CERT);
     CLEANUP_FREE char *who = subject_printable(own);
     CLEANUP_FREE char *names = names_of(own);
-    CLEANUP_FREE char *until =
-        moment(gnutls_x509_crt_get_expiration_time(own));
+    CLEANUP_FREE char *until = moment(gnutls_x509_crt_get_expiration_time(own));
 
     finding_add(run->found, TLS_OK,
                 run->files->role == TLS_SERVER

@@ -203,8 +203,8 @@ static int set_up(struct tls_stream *t, const struct tls_client *config,
     if (rc == 0 && load(t, config, err) < 0)
         return -1;
     if (rc == 0)
-        rc = gnutls_init(&t->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK |
-                                          GNUTLS_NO_SIGNAL);
+        rc = gnutls_init(&t->session,
+                         GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
     if (rc == 0)
         rc = gnutls_set_default_priority(t->session);
     if (rc == 0)
@@ -292,8 +292,8 @@ static int refuse_peer(struct tls_stream *t, const struct tls_client *config,
     unsigned status = gnutls_session_get_verify_cert_status(t->session);
     CLEANUP_FREE char *said = verdict(status);
     gnutls_x509_crt_t crt = peer_cert(t->session);
-    CLEANUP_FREE char *who = crt ? subject_printable(crt)
-                                 : xstrdup("no certificate");
+    CLEANUP_FREE char *who =
+        crt ? subject_printable(crt) : xstrdup("no certificate");
     CLEANUP_FREE char *names = crt ? names_of(crt) : xstrdup("nothing");
 
     if (crt)
@@ -342,8 +342,8 @@ static int handshake(struct loop *loop, struct tls_stream *t,
                      struct qm_error *err)
 {
     shake(t);
-    t->watch = loop_watch_fd(loop, tls_get_fd(&t->stream), wanted(t), on_ready,
-                             t);
+    t->watch =
+        loop_watch_fd(loop, tls_get_fd(&t->stream), wanted(t), on_ready, t);
     bool settled = loop_wait(loop, is_settled, t, by);
     loop_watch_free(t->watch);
     t->watch = NULL;
@@ -366,8 +366,7 @@ struct stream *tls_client_new(struct loop *loop, struct stream *inner,
 
     t->stream.ops = &tls_ops;
     t->inner = inner;
-    if (set_up(t, config, err) < 0 ||
-        handshake(loop, t, config, by, err) < 0) {
+    if (set_up(t, config, err) < 0 || handshake(loop, t, config, by, err) < 0) {
         tls_close(&t->stream);
         return NULL;
     }

@@ -66,8 +66,8 @@ static void read_file(struct tls_files *f, enum tls_file which)
 {
     CLEANUP_FREE char *path =
         xasprintf("%s/%s", f->dir, tls_file_name(f->role, which));
-    CLEANUP(close_fd) int fd =
-        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    CLEANUP(close_fd)
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat st;
     int failed = 0;
 

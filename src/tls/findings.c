@@ -4,12 +4,12 @@
  */
 #include "tls/internal.h"
 
-#include <stdlib.h>
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <time.h>
 
-void finding_add(struct tls_findings *f, enum tls_severity severity,
-                 char *what, char *fix)
+void finding_add(struct tls_findings *f, enum tls_severity severity, char *what,
+                 char *fix)
 {
     f->item = xrealloc_array(f->item, f->count + 1, sizeof(*f->item));
     f->item[f->count++] = (struct tls_finding){

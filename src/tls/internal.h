@@ -46,8 +46,8 @@ check_fn check_constraints, check_key_usage, check_purpose;
 check_fn check_times;
 
 /* Takes WHAT and FIX (or NULL) over. */
-void finding_add(struct tls_findings *f, enum tls_severity severity,
-                 char *what, char *fix);
+void finding_add(struct tls_findings *f, enum tls_severity severity, char *what,
+                 char *fix);
 
 /* "DIR/server-cert.pem", fit for a terminal; the caller frees all of these. */
 char *file_path(const struct tls_files *files, enum tls_file file);

@@ -10,6 +10,9 @@ unit_tests = \
 	tests/unit/test-base-resolve \
 	tests/unit/test-base-stream \
 	tests/unit/test-base-util \
+	tests/unit/test-nbd-bad \
+	tests/unit/test-core-disks \
+	tests/unit/test-core-preflight \
 	tests/unit/test-nbd-probe \
 	tests/unit/test-qmp-address \
 	tests/unit/test-qmp-block \
@@ -21,11 +24,16 @@ unit_tests = \
 	tests/unit/test-qmp-schema \
 	tests/unit/test-qmp-wire \
 	tests/unit/test-tls-check \
+	tests/unit/test-tls-pair \
 	$(NULL)
 
 pki = tests/unit/pki.c tests/unit/pki.h
-tests_unit_test_nbd_probe_SOURCES = tests/unit/test-nbd-probe.c $(pki)
-tests_unit_test_tls_check_SOURCES = tests/unit/test-tls-check.c $(pki)
+nbd_attempt = $(pki) tests/unit/nbd-attempt.c tests/unit/nbd-attempt.h
+tls_cases = $(pki) tests/unit/tls-cases.c tests/unit/tls-cases.h
+tests_unit_test_nbd_bad_SOURCES = tests/unit/test-nbd-bad.c $(nbd_attempt)
+tests_unit_test_nbd_probe_SOURCES = tests/unit/test-nbd-probe.c $(nbd_attempt)
+tests_unit_test_tls_check_SOURCES = tests/unit/test-tls-check.c $(tls_cases)
+tests_unit_test_tls_pair_SOURCES = tests/unit/test-tls-pair.c $(pki)
 
 # A client without a peer, and conversations recorded with real QEMUs.
 fake_qmp = tests/unit/fake-qmp.c tests/unit/fake-qmp.h
@@ -43,6 +51,12 @@ EXTRA_DIST += \
 fake_monitor = tests/unit/fake-monitor.c tests/unit/fake-monitor.h
 tests_unit_test_qmp_client_SOURCES = tests/unit/test-qmp-client.c $(fake_monitor)
 tests_unit_test_qmp_forward_SOURCES = tests/unit/test-qmp-forward.c $(fake_monitor)
+
+good_facts = tests/unit/good-facts.c tests/unit/good-facts.h
+tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \
+	tests/unit/disks-cases.h $(good_facts)
+tests_unit_test_core_preflight_SOURCES = tests/unit/test-core-preflight.c \
+	tests/unit/preflight-cases.h $(good_facts)
 
 # Tests of what was built, rather than of its functions.
 unit_scripts = \

@@ -87,13 +87,11 @@ static void set_usage(gnutls_x509_crt_t crt, const struct pki_spec *spec)
     der[2] = 0;
     for (unsigned bit = 1; bit < 0x80 && !(spec->usage & bit); bit <<= 1)
         der[2]++;
-    must(gnutls_x509_crt_set_extension_by_oid(crt, "2.5.29.15", der,
-                                              sizeof(der),
-                                              spec->usage_critical));
+    must(gnutls_x509_crt_set_extension_by_oid(
+        crt, "2.5.29.15", der, sizeof(der), spec->usage_critical));
 }
 
-struct pki_id *pki_new(const struct pki_spec *spec,
-                       const struct pki_id *issuer)
+struct pki_id *pki_new(const struct pki_spec *spec, const struct pki_id *issuer)
 {
     struct pki_id *id = XNEW(struct pki_id);
     time_t now = time(NULL);
@@ -134,8 +132,8 @@ void pki_free(struct pki_id *id)
     free(id);
 }
 
-static void put(const char *dir, const char *file, const char *how,
-                mode_t mode, const void *bytes, size_t len)
+static void put(const char *dir, const char *file, const char *how, mode_t mode,
+                const void *bytes, size_t len)
 {
     CLEANUP_FREE char *path = xasprintf("%s/%s", dir, file);
     FILE *f = fopen(path, how);
@@ -156,9 +154,8 @@ void pki_put_cert(const char *dir, const char *file, const struct pki_id *id,
     gnutls_free(pem.data);
 }
 
-static void put_key(const char *dir, const char *file,
-                    const struct pki_id *id, const char *password,
-                    unsigned flags)
+static void put_key(const char *dir, const char *file, const struct pki_id *id,
+                    const char *password, unsigned flags)
 {
     char pem[4096];
     size_t len = sizeof(pem);
@@ -179,9 +176,8 @@ void pki_put_encrypted_key(const char *dir, const char *file,
     put_key(dir, file, id, "secret", GNUTLS_PKCS_PBES2_AES_256);
 }
 
-void pki_put_crl(const char *dir, const char *file,
-                 const struct pki_id *issuer, const struct pki_id *who,
-                 int64_t until_s)
+void pki_put_crl(const char *dir, const char *file, const struct pki_id *issuer,
+                 const struct pki_id *who, int64_t until_s)
 {
     static const unsigned char number[] = { 1 };
     gnutls_x509_crl_t crl;
@@ -195,8 +191,8 @@ void pki_put_crl(const char *dir, const char *file,
     must(gnutls_x509_crl_set_this_update(crl, now - PKI_DAY / 2));
     must(gnutls_x509_crl_set_next_update(crl, now + until_s));
     must(gnutls_x509_crl_set_number(crl, number, sizeof(number)));
-    must(gnutls_x509_crl_sign2(crl, issuer->crt, issuer->key,
-                               GNUTLS_DIG_SHA256, 0));
+    must(gnutls_x509_crl_sign2(crl, issuer->crt, issuer->key, GNUTLS_DIG_SHA256,
+                               0));
     must(gnutls_x509_crl_export2(crl, GNUTLS_X509_FMT_PEM, &pem));
     put(dir, file, "w", 0644, pem.data, pem.size);
     gnutls_free(pem.data);

@@ -12,15 +12,15 @@ enum { PKI_DAY = 24 * 3600 };
 
 /* What is 0 or NULL is what a good certificate has. */
 struct pki_spec {
-    const char *cn;              /* NULL: "ca" or "host" */
-    bool ca;                     /* basicConstraints; see no_constraints */
+    const char *cn; /* NULL: "ca" or "host" */
+    bool ca;        /* basicConstraints; see no_constraints */
     bool no_constraints;
-    int64_t from_s, until_s;     /* relative to now; 0: yesterday, in a year */
-    unsigned usage;              /* GNUTLS_KEY_*; 0: none stated */
+    int64_t from_s, until_s; /* relative to now; 0: yesterday, in a year */
+    unsigned usage;          /* GNUTLS_KEY_*; 0: none stated */
     bool usage_critical;
-    const char *purpose;         /* an OID; NULL: none stated */
+    const char *purpose; /* an OID; NULL: none stated */
     bool purpose_critical;
-    const char *names[4];        /* host names and addresses */
+    const char *names[4]; /* host names and addresses */
 };
 
 struct pki_id;
@@ -38,9 +38,8 @@ void pki_put_encrypted_key(const char *dir, const char *file,
                            const struct pki_id *id);
 /* A list of ISSUER's that revokes WHO (or nobody), to be replaced UNTIL_S
  * from now. */
-void pki_put_crl(const char *dir, const char *file,
-                 const struct pki_id *issuer, const struct pki_id *who,
-                 int64_t until_s);
+void pki_put_crl(const char *dir, const char *file, const struct pki_id *issuer,
+                 const struct pki_id *who, int64_t until_s);
 void pki_put_text(const char *dir, const char *file, const char *text);
 
 /* A new empty folder; the caller ends it with pki_remove_dir(), which also
