@@ -2,8 +2,9 @@
 
 The ssh client reads the passwd entry's home, not $HOME; so the engine finds a
 client configuration through a wrapper named ssh, first in its PATH, which
-adds -F. Use env() for the engine's environment; it may then say
-ssh://ALIAS/path, with the alias being the host's name.
+adds -F. Use ssh_env(lab) for the engine's environment; it may then say
+ssh://ALIAS/path for each host of the lab that has an sshd, the alias being
+the host's name.
 """
 
 import os
@@ -22,6 +23,11 @@ def make_key(path):
     return path
 
 
+def ssh_env(lab):
+    """The environment of a process that is to find the lab's sshds."""
+    return lab.env(PATH=f'{lab.dir / "ssh-bin"}:{os.environ["PATH"]}')
+
+
 class Sshd:
     """Listens on host.address:port until the lab ends."""
 
@@ -38,18 +44,13 @@ class Sshd:
         kind, public = (self.dir / 'host_key.pub').read_text().split()[:2]
         known = self.dir / 'known_hosts'
         known.write_text(f'[{host.address}]:{self.port} {kind} {public}\n')
-        self.config = self._client_config(key, known)
-        self.path = self._wrapper()
+        self._add_to_config(key, known)
         self._start(host_key, authorized, options)
 
     @property
     def url(self):
         """ssh://alias, to which the path of a socket is added."""
         return f'ssh://{self.host.name}'
-
-    def env(self):
-        """The environment of a process that is to find this sshd."""
-        return self.lab.env(PATH=f'{self.path}:{os.environ["PATH"]}')
 
     def log(self):
         return (self.dir / 'log').read_text(errors='replace')
@@ -65,27 +66,23 @@ class Sshd:
             subprocess.run(['kill', '-KILL', child], check=False,
                            stderr=subprocess.DEVNULL)
 
-    def _client_config(self, key, known):
-        config = self.dir / 'config'
-        config.write_text(
-            f'Host {self.host.name}\n'
-            f'    HostName {self.host.address}\n'
-            f'    Port {self.port}\n'
-            f'    User root\n'
-            f'    IdentityFile {key}\n'
-            f'    IdentitiesOnly yes\n'
-            f'    UserKnownHostsFile {known}\n'
-            f'    StrictHostKeyChecking yes\n')
-        return config
-
-    def _wrapper(self):
-        folder = self.dir / 'bin'
-        folder.mkdir()
-        script = folder / 'ssh'
-        script.write_text('#!/bin/sh\nexec /usr/bin/ssh '
-                          f'-F {shlex.quote(str(self.config))} "$@"\n')
-        script.chmod(0o755)
-        return folder
+    def _add_to_config(self, key, known):
+        config, folder = self.lab.dir / 'ssh-config', self.lab.dir / 'ssh-bin'
+        with open(config, 'a', encoding='ascii') as f:
+            f.write(f'Host {self.host.name}\n'
+                    f'    HostName {self.host.address}\n'
+                    f'    Port {self.port}\n'
+                    f'    User root\n'
+                    f'    IdentityFile {key}\n'
+                    f'    IdentitiesOnly yes\n'
+                    f'    UserKnownHostsFile {known}\n'
+                    f'    StrictHostKeyChecking yes\n')
+        if not folder.exists():
+            folder.mkdir()
+            script = folder / 'ssh'
+            script.write_text('#!/bin/sh\nexec /usr/bin/ssh '
+                              f'-F {shlex.quote(str(config))} "$@"\n')
+            script.chmod(0o755)
 
     def _start(self, host_key, authorized, options):
         config = self.dir / 'sshd_config'

@@ -18,12 +18,13 @@ import host
 import lab as lab_module
 import records
 import reference
+from engine import Engine
 from guest import Guest
 from proxy import QmpProxy
 from qemu import Qemu, make_image
 from qmp import LinkLost, Qmp, QmpError
 from snapshot import Snapshot
-from sshd import Sshd
+from sshd import Sshd, ssh_env
 
 
 class Move(NamedTuple):
@@ -289,18 +290,60 @@ def test_proxy_rules(lab):
 
 
 def test_sshd_forwards_socket(lab):
-    """What the engine will do from the source's host."""
-    destination = Qemu(lab, lab.host('destination'), live=False, paused=True)
-    sshd = Sshd(lab, destination.host)
-    local = lab.path('forwarded')
-    ssh = lab.host('source').spawn(
-        ['ssh', '-N', '-o', 'BatchMode=yes', '-o', 'ControlMaster=no', '-L',
-         f'{local}:{destination.qmp}', 'destination'], env=sshd.env())
-    client = Qmp(local)
-    assert client.cmd('query-status')['status'] == 'prelaunch'
-    client.close()
-    ssh.send_signal(signal.SIGTERM)
-    ssh.wait(10)
+    """From a third host to both others, as an engine there would."""
+    for name in ('source', 'destination'):
+        qemu = Qemu(lab, lab.host(name), live=False, paused=True, name=name)
+        Sshd(lab, qemu.host)
+        local = lab.path('forwarded')
+        ssh = lab.host('desk').spawn(
+            ['ssh', '-N', '-o', 'BatchMode=yes', '-o', 'ControlMaster=no',
+             '-L', f'{local}:{qemu.qmp}', name], env=ssh_env(lab))
+        client = Qmp(local)
+        assert client.cmd('query-name')['name'] == name
+        client.close()
+        ssh.send_signal(signal.SIGTERM)
+        ssh.wait(10)
+
+
+def test_orphans_are_seen(lab):
+    """A child that its parent did not end, as a forgotten ssh would be."""
+    lab.run(['sh', '-c', 'sleep 60 > /dev/null 2>&1 & '])
+    found = lab_module.orphans(lab.name)
+    assert len(found) == 1 and found[0].endswith('sleep 60')
+    lab_module.end_marked(lab.name)
+    lab_module.wait_until(lambda: not lab_module.orphans(lab.name), 10, 'end')
+
+
+def test_engine_is_heard(lab, monkeypatch):
+    script = lab.path('fake')
+    script.write_text(FAKE_ENGINE)
+    script.chmod(0o755)
+    monkeypatch.setenv('QMIGRATE', str(script))
+    engine = Engine(lab, 'migrate', host=lab.host('source'))
+    engine.wait_event('PROGRESS', phase='ram')
+    engine.wait_for(engine.crashes, what='crash')
+    engine.interrupt()
+    assert engine.wait(10) == 5
+    assert engine.result() == {'outcome': 'cancelled'}
+    assert engine.err.endswith('undone')
+    with pytest.raises(TimeoutError):
+        engine.wait_event('PROGRESS', phase='other')
+
+
+FAKE_ENGINE = """#!/bin/sh
+end()
+{
+    echo '{"event": "RESULT", "data": {"outcome": "cancelled"}}'
+    echo undone >&2
+    exit 5
+}
+trap end INT
+echo '{"event": "PROGRESS", "data": {"phase": "ram"}}'
+echo 'x.c:1:2: runtime error: overflow' >&2
+while :; do
+    sleep 0.05
+done
+"""
 
 
 def test_cut_host_is_silent(lab):
@@ -313,6 +356,9 @@ def test_cut_host_is_silent(lab):
              str(sshd.port)], check=False, timeout=10).returncode == 0
 
     assert reaches()
+    a.limit(100)
+    assert reaches()
+    a.limit(None)
     b.cut()
     with pytest.raises(subprocess.TimeoutExpired):
         a.run(['bash', '-c', ': < /dev/tcp/$0/$1', b.address, str(sshd.port)],
