@@ -89,7 +89,7 @@ static const char *why_never(const struct qmp_disk *d)
         return "empty tray";
     }
     if (d->read_only) {
-        return "read-only: not copied";
+        return "read-only";
     }
     return NULL;
 }
@@ -123,7 +123,8 @@ static void judge_sizes(const struct qmp_disk *a, const struct qmp_disk *b,
                       "destination",
                       disk_label(a), (unsigned long long)a->virtual_size,
                       (unsigned long long)b->virtual_size);
-    verdict_why(x, "a mirror needs the same size to the byte");
+    verdict_why(x, a->is_pflash ? "RAM and flash load only into their own size"
+                                : "a mirror needs the same size to the byte");
     verdict_fix(x, "make the destination's image anew with %llu bytes",
                 (unsigned long long)a->virtual_size);
 }

@@ -1,6 +1,8 @@
 /*
  * Who else looks after the two QEMUs on their hosts.
  */
+#include <string.h>
+
 #include "core/preflight-private.h"
 
 static bool same_identity(const struct process_identity *a,
@@ -88,6 +90,14 @@ static const char *systemctl(const struct unit_facts *u)
     return u->of_user ? "systemctl --user" : "systemctl";
 }
 
+/* The unit's name as a shell takes it: systemd writes \x2d for '-' in some;
+ * the caller frees it. */
+static char *quoted_unit(const struct unit_facts *u)
+{
+    return strchr(u->unit, '\\') ? xasprintf("'%s'", u->unit)
+                                  : xstrdup(u->unit);
+}
+
 /*
  * A drop-in under /run: it is read at daemon-reload while the service runs,
  * and outranks unit files in /etc, which `systemctl mask --runtime` does not.
@@ -96,12 +106,13 @@ static void fix_restart(struct verdict *x, const struct unit_facts *u)
 {
     const char *dir =
         u->of_user ? "$XDG_RUNTIME_DIR/systemd/user" : "/run/systemd/system";
+    CLEANUP_FREE char *unit = quoted_unit(u);
 
     verdict_fix(x,
                 "on the source's host: mkdir -p %s/%s.d && printf '%%s\\n' "
                 "'[Service]' Restart=no > %s/%s.d/zz-qmigrate.conf && %s "
                 "daemon-reload",
-                dir, u->unit, dir, u->unit, systemctl(u));
+                dir, unit, dir, unit, systemctl(u));
 }
 
 static void judge_restart(const struct facts *f, bool after_clean,
@@ -139,6 +150,7 @@ void preflight_restart(const struct facts *f, struct verdicts *v)
 {
     const struct side_facts *s = &f->side[SOURCE];
     const struct unit_facts *u = &s->unit;
+    CLEANUP_FREE char *unit = NULL;
     struct verdict *w;
 
     if (!s->host_known || !u->unit || (u->restart && !u->ends_unit)) {
@@ -156,18 +168,21 @@ void preflight_restart(const struct facts *f, struct verdicts *v)
                      u->unit);
     verdict_why(w, "a second guest could boot from the disks that are left "
                    "behind");
+    unit = quoted_unit(u);
     verdict_fix(w, "on the source's host: %s show -p Restart %s", systemctl(u),
-                u->unit);
+                unit);
 }
 
 void preflight_boot(const struct facts *f, struct verdicts *v)
 {
     const struct side_facts *s = &f->side[SOURCE];
+    CLEANUP_FREE char *unit = NULL;
     struct verdict *w;
 
     if (!s->host_known || !s->unit.unit || !s->unit.enabled) {
         return;
     }
+    unit = quoted_unit(&s->unit);
     w = verdict_warn(v, ABOUT_SOURCE,
                      "systemd starts %s when the source's "
                      "host boots",
@@ -175,5 +190,5 @@ void preflight_boot(const struct facts *f, struct verdicts *v)
     verdict_why(w, "a second guest would boot from the disks that are left "
                    "behind");
     verdict_fix(w, "on the source's host: %s disable %s", systemctl(&s->unit),
-                s->unit.unit);
+                unit);
 }

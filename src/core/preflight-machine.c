@@ -103,9 +103,13 @@ void preflight_ram_size(const struct facts *f, struct verdicts *v)
         CLEANUP_FREE char *b = size_in_words(sizes[i].destination);
 
         if (sizes[i].source != sizes[i].destination) {
-            verdict_block(v, ABOUT_BOTH,
-                          "%s is %s at the source and %s at the destination",
-                          sizes[i].name, a, b);
+            struct verdict *x = verdict_block(
+                v, ABOUT_BOTH,
+                "%s is %s at the source and %s at the destination",
+                sizes[i].name, a, b);
+
+            verdict_fix(x, "give the destination the source's -m%s",
+                        i == 0 ? "" : " and its hot-plugged DIMMs");
         } else if (i == 0) {
             verdict_ok(v, ABOUT_BOTH, "%s of RAM on both sides", a);
         }

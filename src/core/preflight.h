@@ -42,7 +42,7 @@ struct disk_choice {
     size_t source;      /* index into the source's disks */
     size_t destination; /* index into the destination's; valid if copied */
     bool copy;
-    char *reason; /* "writable, local to each host", "read-only: not copied" */
+    char *reason; /* "writable, local to each host", "read-only" */
 };
 struct disk_choices {
     size_t count;

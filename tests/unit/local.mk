@@ -11,6 +11,10 @@ unit_tests = \
 	tests/unit/test-base-stream \
 	tests/unit/test-base-util \
 	tests/unit/test-nbd-bad \
+	tests/unit/test-core-disks \
+	tests/unit/test-core-host \
+	tests/unit/test-core-plan \
+	tests/unit/test-core-preflight \
 	tests/unit/test-nbd-probe \
 	tests/unit/test-qmp-address \
 	tests/unit/test-qmp-block \
@@ -49,6 +53,12 @@ EXTRA_DIST += \
 fake_monitor = tests/unit/fake-monitor.c tests/unit/fake-monitor.h
 tests_unit_test_qmp_client_SOURCES = tests/unit/test-qmp-client.c $(fake_monitor)
 tests_unit_test_qmp_forward_SOURCES = tests/unit/test-qmp-forward.c $(fake_monitor)
+
+good_facts = tests/unit/good-facts.c tests/unit/good-facts.h
+tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \
+	tests/unit/disks-cases.h $(good_facts)
+tests_unit_test_core_preflight_SOURCES = tests/unit/test-core-preflight.c \
+	tests/unit/preflight-cases.h $(good_facts)
 
 # Tests of what was built, rather than of its functions.
 unit_scripts = \

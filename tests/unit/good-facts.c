@@ -1,0 +1,117 @@
+#include "good-facts.h"
+
+#include "base/buffer.h"
+
+static void init_machine(struct good_facts *g, enum side_id side)
+{
+    struct qmp_machine *m = &g->f.side[side].machine;
+
+    g->cpu[side][0] = (struct qmp_cpu){ .type = T("Haswell-x86_64-cpu"),
+                                        .topology = T("socket 0 core 0") };
+    g->cpu[side][1] = (struct qmp_cpu){ .type = T("Haswell-x86_64-cpu"),
+                                        .topology = T("socket 0 core 1") };
+    g->word[side][0] = (struct qmp_feature_word){
+        .eax = 1, .reg = "EDX", .bits = UINT32_C(1) << 26 | 1 << 0
+    };
+    g->property[side][0] = T("family=6");
+    g->property[side][1] = T("tsc-frequency=2400000000");
+    g->property[side][2] = NULL;
+    g->device[side][0] =
+        (struct qmp_device){ .path = T("/machine/peripheral/vd0"),
+                             .id = T("vd0"),
+                             .type = T("virtio-blk-pci"),
+                             .address = T("pcie.0 05.0") };
+    g->device[side][1] =
+        (struct qmp_device){ .path = T("/machine/peripheral-anon/device[0]"),
+                             .type = T("virtio-rng-pci"),
+                             .address = T("pcie.0 06.0") };
+    g->backend[side][0] =
+        (struct qmp_memory_backend){ .id = T("pc.ram"), .size = 4 * GIB };
+    *m = (struct qmp_machine){
+        .uuid = T("11111111-2222-3333-4444-555555555555"),
+        .type = T("pc-q35-7.2-machine"),
+        .accelerator = T("kvm"),
+        .base_memory = 4 * GIB,
+        .cpu_count = 2,
+        .cpu = g->cpu[side],
+        .word_count = 1,
+        .word = g->word[side],
+        .cpu_properties = { .count = 2, .item = g->property[side] },
+        .device_count = 2,
+        .device = g->device[side],
+        .memory_device = g->dimm[side],
+        .memory_backend_count = 1,
+        .memory_backend = g->backend[side],
+    };
+}
+
+static void init_side(struct good_facts *g, enum side_id side)
+{
+    struct side_facts *s = &g->f.side[side];
+
+    init_machine(g, side);
+    g->disk[side][0] =
+        (struct qmp_disk){ .qdev = T("vd0"),
+                           .device = T(""),
+                           .node_name = T("disk0"),
+                           .driver = T("qcow2"),
+                           .protocol = T("file"),
+                           .filename = T("/images/vm.qcow2"),
+                           .protocol_filename = T("/images/vm.qcow2"),
+                           .virtual_size = 10 * GIB };
+    g->file[side][0] = (struct file_identity){
+        .known = true, .device = 2049, .inode = side == SOURCE ? 100 : 200
+    };
+    s->version = (struct qmp_version){ .major = 7, .minor = 2, .micro = 22 };
+    s->features.has[QMP_FEATURE_CAP_MULTIFD] = true;
+    s->disks = (struct qmp_disks){ .count = 1, .item = g->disk[side] };
+    s->disk_file = g->file[side];
+    s->has_machine_type = true;
+    s->host_known = true;
+    s->process = (struct process_identity){
+        .known = true,
+        .pid = 100 + (int)side,
+        .start_time = 4711,
+    };
+    s->process.boot_id[0] = side == SOURCE ? 'a' : 'b';
+    s->tls_read = true;
+}
+
+void good_facts_init(struct good_facts *g)
+{
+    *g = (struct good_facts){ .f = { .plan = &g->plan } };
+    plan_init(&g->plan);
+    init_side(g, SOURCE);
+    init_side(g, DESTINATION);
+    SRC->run_state =
+        (struct qmp_run_state){ .running = true, .status = T("running") };
+    DST->run_state = (struct qmp_run_state){ .status = T("inmigrate") };
+    g->f.address = T("192.0.2.2");
+    g->f.bind = T("192.0.2.2");
+    g->f.tls_hostname = T("b.example");
+}
+
+struct strv one_string(char **item)
+{
+    return (struct strv){ .count = 1, .item = item };
+}
+
+char *verdicts_as_text(const struct verdicts *v, enum verdict_level level)
+{
+    static const char *const levels[] = { "ok", "warning", "blocker" };
+    static const char *const sides[] = { "source", "destination", "both" };
+    struct buffer b = { .len = 0 };
+
+    buffer_append(&b, "", 0);
+    for (size_t i = 0; i < v->count; i++) {
+        const struct verdict *x = &v->item[i];
+
+        if (x->level >= level) {
+            buffer_printf(&b, "%s %s %s: %s%s%s%s%s\n", levels[x->level],
+                          sides[x->side], x->id, x->what, x->why ? " | " : "",
+                          x->why ? x->why : "", x->fix ? " | " : "",
+                          x->fix ? x->fix : "");
+        }
+    }
+    return b.data ? b.data : xstrdup("");
+}

@@ -1,0 +1,493 @@
+/*
+ * Hosts: the parsers, then real processes, sockets and files of this machine,
+ * first directly and then through a stand-in for ssh that runs what it is
+ * given as a login shell would.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/child.h"
+#include "core/host-private.h"
+
+static char dir[] = "/tmp/qm-host-XXXXXX";
+static struct loop *loop;
+
+/* Both kinds of host. */
+static struct host *hosts[2];
+
+/* --- parsers ------------------------------------------------------------------ */
+
+static void stat_is_parsed_behind_the_name(void **state)
+{
+    static const char good[] =
+        "4711 (a) R (1 2 3) S 1 4711 4711 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 9 0 "
+        "123456789 1 2 3\n";
+    struct process_stat s;
+
+    (void)state;
+    assert_true(process_stat_parse(good, &s));
+    assert_int_equal(s.state, 'S');
+    assert_int_equal(s.threads, 9);
+    assert_int_equal(s.start_time, 123456789);
+    assert_false(process_stat_parse("", &s));
+    assert_false(process_stat_parse("1 (x) S 1 2", &s));
+    assert_false(process_stat_parse("1 2 3", &s));
+}
+
+static void zombie_with_threads_is_no_end(void **state)
+{
+    (void)state;
+    assert_true(process_stat_is_end(
+        &(struct process_stat){ .state = 'Z', .threads = 1 }));
+    assert_false(process_stat_is_end(
+        &(struct process_stat){ .state = 'Z', .threads = 3 }));
+    assert_false(process_stat_is_end(
+        &(struct process_stat){ .state = 'D', .threads = 1 }));
+}
+
+static void unit_facts_are_parsed(void **state)
+{
+#define CMDLINE                                                                \
+    "cmdline\nqemu\0-name\0guest\0-drive\0"                                    \
+    "file=/var/lib/libvirt/images/a.qcow2\0"
+    static const struct {
+        const char *text;
+        size_t len;
+        struct unit_facts expected;
+    } rows[] = {
+#define ROW(t) .text = t, .len = sizeof(t) - 1
+        { ROW("cgroup /system.slice/vm.service\nbelow\nMainPID=7\n"
+              "Restart=always\nUnitFileState=enabled\n"
+              "RestartPreventExitStatus=\n" CMDLINE),
+          { .unit = (char *)"vm.service",
+            .restart = (char *)"always",
+            .ends_unit = true,
+            .enabled = true } },
+        { ROW("cgroup /system.slice/system-vm.slice/vm@a\\x2db.service/emu\n"
+              "Restart=on-success\nUnitFileState=enabled-runtime\n"
+              "RestartPreventExitStatus=3 0 SIGKILL\n" CMDLINE),
+          { .unit = (char *)"vm@a\\x2db.service",
+            .restart = (char *)"on-success",
+            .clean_exit_is_final = true } },
+        { ROW("cgroup /user.slice/user-7.slice/user@7.service/app.slice/"
+              "vm.service\nRestart=no\nUnitFileState=static\n" CMDLINE),
+          { .unit = (char *)"vm.service",
+            .restart = (char *)"no",
+            .of_user = true } },
+        { ROW("cgroup /user.slice/user-7.slice/session-3.scope\n" CMDLINE),
+          { .unit = NULL } },
+        { ROW("cgroup /user.slice/user-7.slice/user@7.service/tmux.scope\n"),
+          { .unit = NULL } },
+        { ROW("cgroup /machine.slice/machine-qemu\\x2d1\\x2dvm.scope/libvirt/"
+              "emulator\n" CMDLINE),
+          { .is_libvirt = true } },
+        { ROW("cgroup /\ncmdline\nqemu\0-object\0secret,file=/home/u/.config/"
+              "libvirt/qemu/lib/domain-1-vm/master-key.aes\0"),
+          { .is_libvirt = true } },
+        { ROW("cgroup /\ncmdline\nqemu\0-mon\0chardev=charmonitor\0-chardev\0"
+              "socket,id=charmonitor,fd=21,server=on\0"),
+          { .is_libvirt = true } },
+        { ROW(""), { .unit = NULL } },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct unit_facts *e = &rows[i].expected;
+        struct unit_facts u = { .unit = NULL };
+
+        unit_facts_parse(rows[i].text, rows[i].len, &u);
+        assert_true(str_equal(u.unit, e->unit));
+        assert_true(str_equal(u.restart, e->restart));
+        assert_int_equal(u.of_user, e->of_user);
+        assert_int_equal(u.ends_unit, e->ends_unit);
+        assert_int_equal(u.enabled, e->enabled);
+        assert_int_equal(u.clean_exit_is_final, e->clean_exit_is_final);
+        assert_int_equal(u.is_libvirt, e->is_libvirt);
+        unit_facts_done(&u);
+    }
+}
+
+/* --- this machine ---------------------------------------------------------------- */
+
+static struct child *start_sleeper(void)
+{
+    static const char *const argv[] = { "sleep", "600", NULL };
+    struct qm_error err = QM_ERROR_INIT;
+    struct child *c =
+        child_spawn(loop, &(struct child_options){ .argv = argv }, &err);
+
+    assert_null(err.message);
+    return c;
+}
+
+/* The child's number is not told: find it as our child, by /proc. */
+static int pid_of_sleeper(void)
+{
+    char path[64];
+    FILE *f;
+    int pid = 0;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    f = fopen(path, "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%d", &pid), 1);
+    fclose(f);
+    return pid;
+}
+
+static void a_process_lives_and_dies(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        struct child *c = start_sleeper();
+        struct process_identity id = { .known = false }, other;
+        struct qm_error err = QM_ERROR_INIT;
+        int pid = pid_of_sleeper();
+        deadline_t by = deadline_in_ms(20000);
+
+        assert_int_equal(host_identify_pid(hosts[i], pid, &id, &err), 0);
+        assert_int_equal(id.pid, pid);
+        assert_int_equal(strlen(id.boot_id), 36);
+        assert_int_equal(host_process_state(hosts[i], &id, by), PROCESS_ALIVE);
+
+        /* another start time, another boot: that process is gone, and the
+         * one that is there must not be touched */
+        other = id;
+        other.start_time++;
+        assert_int_equal(host_process_state(hosts[i], &other, by),
+                         PROCESS_DEAD);
+        assert_int_equal(host_kill_process(hosts[i], &other, by, &err), 0);
+        other = id;
+        other.boot_id[0] = 'x';
+        assert_int_equal(host_process_state(hosts[i], &other, by),
+                         PROCESS_DEAD);
+        assert_int_equal(host_kill_process(hosts[i], &other, by, &err), 0);
+        assert_int_equal(host_process_state(hosts[i], &id, by), PROCESS_ALIVE);
+        assert_false(child_has_exited(c));
+
+        assert_int_equal(host_kill_process(hosts[i], &id, by, &err), 0);
+        assert_null(err.message);
+        assert_int_equal(host_process_state(hosts[i], &id, by), PROCESS_DEAD);
+        /* dead already: fine */
+        assert_int_equal(host_kill_process(hosts[i], &id, by, &err), 0);
+        child_free(c);
+        assert_int_equal(host_process_state(hosts[i], &id, by), PROCESS_DEAD);
+        assert_int_equal(host_identify_pid(hosts[i], pid, &id, &err), -1);
+        assert_non_null(strstr(err.message, "there is no process"));
+        error_clear(&err);
+    }
+}
+
+static void what_is_not_known_is_no_proof(void **state)
+{
+    struct process_identity id = { .known = false };
+    struct qm_error err = QM_ERROR_INIT;
+    deadline_t by = deadline_in_ms(20000);
+
+    (void)state;
+    assert_int_equal(host_process_state(hosts[0], &id, by), PROCESS_UNKNOWN);
+    assert_int_equal(host_process_state(NULL, &id, by), PROCESS_UNKNOWN);
+    assert_int_equal(host_kill_process(NULL, &id, by, &err), -1);
+    assert_non_null(err.message);
+    error_clear(&err);
+}
+
+static int listen_on(const char *path)
+{
+    struct sockaddr_un sun = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    strncpy(sun.sun_path, path, sizeof(sun.sun_path) - 1);
+    assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    return fd;
+}
+
+static void the_listener_is_found(void **state)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/a b.qmp", dir);
+    CLEANUP_FREE char *link = xasprintf("%s/link", dir);
+    CLEANUP_FREE char *none = xasprintf("%s/none", dir);
+    CLEANUP(close_fd) int fd = listen_on(path);
+
+    (void)state;
+    assert_int_equal(symlink(path, link), 0);
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        const char *const paths[] = { path, link };
+        struct qm_error err = QM_ERROR_INIT;
+
+        for (size_t j = 0; j < ARRAY_LEN(paths); j++) {
+            struct process_identity id = { .known = false };
+
+            host_identify_listener(hosts[i], paths[j], &id, &err);
+            assert_null(err.message);
+            assert_true(id.known);
+            assert_int_equal(id.pid, getpid());
+            assert_true(id.start_time > 0);
+            assert_int_equal(
+                host_process_state(hosts[i], &id, deadline_in_ms(20000)),
+                PROCESS_ALIVE);
+        }
+        assert_int_equal(
+            host_identify_listener(
+                hosts[i], none, &(struct process_identity){ .pid = 0 }, &err),
+            -1);
+        assert_non_null(strstr(err.message, "no process listens on"));
+        error_clear(&err);
+    }
+    unlink(link);
+    unlink(path);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void files_are_read(void **state)
+{
+    static const char odd[] = "one\n\ntwo 'x' \"y\" $HOME \\n `id`\n\n";
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        struct host_file f[] = {
+            { .path = xasprintf("%s/it's $x \"y\"", dir) },
+            { .path = xasprintf("%s/none", dir) },
+            { .path = xstrdup(dir) }, /* a folder: there, but unreadable */
+            { .path = xasprintf("%s/empty", dir) },
+        };
+        struct qm_error err = QM_ERROR_INIT;
+        struct buffer b = { .len = 0 };
+
+        write_file(f[0].path, odd);
+        write_file(f[3].path, "");
+        assert_int_equal(host_read_files(hosts[i], f, 4, 4096, &err), 0);
+        assert_int_equal(f[0].state, HOST_FILE_READ);
+        assert_int_equal(f[0].bytes.len, strlen(odd));
+        assert_memory_equal(f[0].bytes.data, odd, strlen(odd));
+        assert_int_equal(f[1].state, HOST_FILE_MISSING);
+        assert_int_equal(f[2].state, HOST_FILE_UNREADABLE);
+        assert_int_equal(f[3].state, HOST_FILE_READ);
+        assert_int_equal(f[3].bytes.len, 0);
+
+        assert_int_equal(host_read_file(hosts[i], f[0].path, 5, &b, &err), 0);
+        assert_int_equal(b.len, 5);
+        buffer_done(&b);
+        assert_int_equal(host_read_file(hosts[i], f[1].path, 5, &b, &err), -1);
+        assert_non_null(strstr(err.message, "none: no such file"));
+        error_clear(&err);
+        unlink(f[0].path);
+        unlink(f[3].path);
+        host_files_done(f, 4);
+    }
+}
+
+static void files_are_told_apart(void **state)
+{
+    CLEANUP_FREE char *a = xasprintf("%s/a", dir);
+    CLEANUP_FREE char *b = xasprintf("%s/b -e", dir);
+    CLEANUP_FREE char *link = xasprintf("%s/link", dir);
+    CLEANUP_FREE char *none = xasprintf("%s/none", dir);
+    const char *paths[] = { a, NULL, b, none, link, "/dev/null", "" };
+    struct stat st;
+
+    (void)state;
+    write_file(a, "");
+    write_file(b, "");
+    assert_int_equal(symlink(a, link), 0);
+    assert_int_equal(stat(a, &st), 0);
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        struct file_identity id[ARRAY_LEN(paths)];
+        struct qm_error err = QM_ERROR_INIT;
+
+        assert_int_equal(
+            host_identify_files(hosts[i], paths, ARRAY_LEN(paths), id, &err),
+            0);
+        assert_true(id[0].known);
+        assert_int_equal(id[0].inode, st.st_ino);
+        assert_int_equal(id[0].device, st.st_dev);
+        assert_false(id[1].known);
+        assert_true(id[2].known);
+        assert_true(id[2].inode != id[0].inode);
+        assert_false(id[3].known);
+        assert_int_equal(id[4].inode, id[0].inode);
+        assert_true(id[5].known);
+        assert_false(id[5].is_block_device);
+        assert_false(id[6].known);
+        assert_int_equal(host_identify_file(hosts[i], none, &id[0], &err), -1);
+        error_clear(&err);
+    }
+    unlink(a);
+    unlink(b);
+    unlink(link);
+}
+
+static void the_unit_is_asked(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        struct process_identity id;
+        struct unit_facts u = { .unit = NULL };
+        struct qm_error err = QM_ERROR_INIT;
+
+        assert_int_equal(host_identify_pid(hosts[i], getpid(), &id, &err), 0);
+        assert_int_equal(host_unit_facts(hosts[i], &id, &u, &err), 0);
+        assert_false(u.is_libvirt);
+        unit_facts_done(&u);
+    }
+}
+
+static void a_script_has_its_limit(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        struct qm_error err = QM_ERROR_INIT;
+        struct buffer out = { .len = 0 };
+
+        assert_int_equal(host_run(hosts[i], "cat; exit 7", "in put\n",
+                                  deadline_in_ms(20000), &out, &err),
+                         7);
+        assert_string_equal(out.data, "in put\n");
+        buffer_done(&out);
+        assert_int_equal(host_run(hosts[i], "sleep 60", NULL,
+                                  deadline_in_ms(50), &out, &err),
+                         -1);
+        assert_int_equal(err.code, QM_ERR_TIMEOUT);
+        error_clear(&err);
+        buffer_done(&out);
+    }
+}
+
+static void ssh_is_asked_for_the_address(void **state)
+{
+    struct qm_error err = QM_ERROR_INIT;
+    char *address = host_address(hosts[1], &err);
+
+    (void)state;
+    assert_null(err.message);
+    assert_string_equal(address, "192.0.2.7");
+    free(address);
+}
+
+static void ssh_that_fails_says_why(void **state)
+{
+    struct qm_error err = QM_ERROR_INIT;
+    struct host *h = host_new(loop, "ssh://unreachable", &err);
+    struct buffer out = { .len = 0 };
+
+    (void)state;
+    assert_int_equal(
+        host_run(h, "true", NULL, deadline_in_ms(20000), &out, &err), -1);
+    assert_int_equal(err.code, QM_ERR_CONNECT);
+    assert_string_equal(err.message, "ssh://unreachable: ssh failed: no route");
+    error_clear(&err);
+    host_free(h);
+    buffer_done(&out);
+}
+
+/* What ssh is told: never to ask, nothing shared, the host behind `--`. */
+static void ssh_gets_its_options(void **state)
+{
+    static const char *const wanted[] = {
+        "BatchMode=yes\n",
+        "ControlMaster=no\n",
+        "ControlPath=none\n",
+        "ConnectTimeout=10\n",
+        "ServerAliveInterval=",
+        "-l\nroot\n-p\n2222\n--\nb.example\nexec sh -c 'true'\n",
+    };
+    CLEANUP_FREE char *path = xasprintf("%s/argv", dir);
+    struct qm_error err = QM_ERROR_INIT;
+    struct buffer out = { .len = 0 }, argv = { .len = 0 };
+
+    (void)state;
+    assert_int_equal(
+        host_run(hosts[1], "true", NULL, deadline_in_ms(20000), &out, &err), 0);
+    assert_int_equal(host_read_file(hosts[0], path, 4096, &argv, &err), 0);
+    for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+        assert_non_null(strstr(argv.data, wanted[i]));
+    }
+    buffer_done(&argv);
+    buffer_done(&out);
+}
+
+/* --- setup ----------------------------------------------------------------------- */
+
+static int set_up(void **state)
+{
+    static const char ssh[] =
+        "#!/bin/sh\n"
+        "here=${0%/*}\n"
+        "printf '%s\\n' \"$@\" >$here/argv\n"
+        "ask=no\n"
+        "while [ \"$1\" != -- ]; do [ \"$1\" = -G ] && ask=yes; shift; done\n"
+        "[ $ask = yes ] && echo 'user x\nhostname 192.0.2.7\nport 22' && exit\n"
+        "[ $2 = unreachable ] && echo 'no route' >&2 && exit 255\n"
+        "shift 2\n"
+        "exec sh -c \"$*\"\n";
+    CLEANUP_FREE char *path = NULL, *search = NULL;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    path = xasprintf("%s/ssh", dir);
+    write_file(path, ssh);
+    assert_int_equal(chmod(path, 0755), 0);
+    search = xasprintf("%s:%s", dir, getenv("PATH"));
+    setenv("PATH", search, 1);
+    loop = loop_new();
+    hosts[0] = host_new(loop, "local", NULL);
+    hosts[1] = host_new(loop, "ssh://root@b.example:2222", NULL);
+    return hosts[0] && hosts[1] ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    static const char *const files[] = { "ssh", "argv" };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        CLEANUP_FREE char *path = xasprintf("%s/%s", dir, files[i]);
+
+        unlink(path);
+    }
+    host_free(hosts[0]);
+    host_free(hosts[1]);
+    loop_free(loop);
+    return rmdir(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stat_is_parsed_behind_the_name),
+        cmocka_unit_test(zombie_with_threads_is_no_end),
+        cmocka_unit_test(unit_facts_are_parsed),
+        cmocka_unit_test(a_process_lives_and_dies),
+        cmocka_unit_test(what_is_not_known_is_no_proof),
+        cmocka_unit_test(the_listener_is_found),
+        cmocka_unit_test(files_are_read),
+        cmocka_unit_test(files_are_told_apart),
+        cmocka_unit_test(the_unit_is_asked),
+        cmocka_unit_test(a_script_has_its_limit),
+        cmocka_unit_test(ssh_is_asked_for_the_address),
+        cmocka_unit_test(ssh_that_fails_says_why),
+        cmocka_unit_test(ssh_gets_its_options),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
