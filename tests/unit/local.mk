@@ -10,7 +10,9 @@ unit_tests = \
 	tests/unit/test-base-resolve \
 	tests/unit/test-base-stream \
 	tests/unit/test-base-util \
+	tests/unit/test-core-result \
 	tests/unit/test-nbd-bad \
+	tests/unit/test-core-converge \
 	tests/unit/test-core-disks \
 	tests/unit/test-core-host \
 	tests/unit/test-core-plan \
