@@ -19,6 +19,7 @@
 
 enum {
     NEGOTIATION_MS = 10000,
+    SHOWN_MAX = 120, /* of an answer that is not what it should be */
     READ_SIZE = 16 * 1024,
     READS_AT_ONCE = 32, /* then the rest of the loop has its turn */
 };
@@ -113,8 +114,13 @@ static int on_negotiation(struct qmp *q, const struct wire_message *m,
         return 0;
     }
     if (m->kind != WIRE_RETURN || m->id != q->negotiation_id) {
+        CLEANUP_FREE char *said = xstrndup(
+            m->body, m->body_len < SHOWN_MAX ? m->body_len : SHOWN_MAX);
+        CLEANUP_FREE char *shown = str_printable(said);
+
         return error_set(err, QM_ERR_PROTOCOL,
-                         "it did not accept qmp_capabilities");
+                         "it did not accept qmp_capabilities, but said '%s'",
+                         shown);
     }
     link_is_ready(q);
     return 0;

@@ -62,7 +62,9 @@ static void take_line(struct fake *f, const char *line)
     json_object_object_get_ex(command, "id", &id);
     assert(name && id);
     if (str_equal(json_object_get_string(name), "qmp_capabilities")) {
-        if (!f->silent) {
+        if (f->refusal) {
+            fake_say(f, "%s", f->refusal);
+        } else {
             fake_say(f, "{\"return\": {}, \"id\": %lld}\r\n",
                      (long long)json_object_get_int64(id));
         }

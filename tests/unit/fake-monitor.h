@@ -16,7 +16,7 @@
 struct fake {
     struct loop *loop;
     const char *greeting; /* sent on connect; NULL: nothing */
-    bool silent;          /* does not even answer qmp_capabilities */
+    const char *refusal;  /* the answer to qmp_capabilities; NULL: yes */
     /* Called for each command but qmp_capabilities. */
     void (*on_command)(struct fake *f, const char *name, long long id);
 

@@ -282,6 +282,32 @@ static void nobody_listens(void **state)
                  x->path);
 }
 
+static void negotiation_may_fail(void **state)
+{
+    static const struct {
+        const char *answer, *shown;
+    } cases[] = {
+        { "{\"error\": {\"class\": \"CommandNotFound\"}, \"id\": 1}\n",
+          "{\"class\": \"CommandNotFound\"}" },
+        { "{\"return\": {}, \"id\": 2}\n", "{}" },
+        { FAKE_GREETING, "{\"version\": " },
+    };
+    struct fixture *x = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP_FREE char *message =
+            xasprintf("source: %s: it did not accept qmp_capabilities, but "
+                      "said '%s",
+                      x->path, cases[i].shown);
+
+        x->fake.refusal = cases[i].answer;
+        assert_null(open_within(x, 10000));
+        assert_true(str_starts(x->err.message, message));
+        assert_int_equal(x->err.code, QM_ERR_PROTOCOL);
+        error_clear(&x->err);
+    }
+}
+
 static void over_tcp(void **state)
 {
     struct fixture *x = *state;
@@ -719,6 +745,7 @@ int main(void)
         TEST(monitor_for_people_is_none),
         TEST(other_greetings_are_none),
         TEST(nobody_listens),
+        TEST(negotiation_may_fail),
         TEST(over_tcp),
         TEST(event_before_negotiation_is_nothing),
         TEST(error_says_who_and_what),
