@@ -19,6 +19,15 @@ def pytest_collection_modifyitems(items):
             item.add_marker(skip)
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What the parts of a lab have to say goes with a failure."""
+    report = (yield).get_result()
+    lab_of_item = getattr(item, 'funcargs', {}).get('lab')
+    if report.when == 'call' and report.failed and lab_of_item:
+        report.sections += lab_of_item.describe()
+
+
 @pytest.fixture(scope='session', autouse=True)
 def clean_start():
     """What killed runs left is removed first; at the end nothing of ours

@@ -39,6 +39,8 @@ class Engine:
         self.process = lab.spawn([program(), *self.args], host=host, env=env,
                                  stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE)
+        lab.show('engine ' + ' '.join(self.args), lambda: (
+            f'exit status {self.process.poll()}\n{self.text()}'))
         self._threads = [
             threading.Thread(target=self._listen, args=pair, daemon=True)
             for pair in ((self.process.stdout, self.stdout),
@@ -78,7 +80,7 @@ class Engine:
     def text(self):
         """All that it said, for a person."""
         lines = sorted(self.stdout + self.stderr)
-        return '\n'.join(line for _, line in lines)
+        return '\n'.join(f'{t - self.began:8.3f} {line}' for t, line in lines)
 
     @property
     def err(self):

@@ -125,6 +125,7 @@ class Lab:
         self._names = itertools.count(1)
         self._switch = None
         self.hosts = {}
+        self._shown = []
 
     def __enter__(self):
         self.on_exit(shutil.rmtree, self.dir, ignore_errors=True)
@@ -141,6 +142,20 @@ class Lab:
     def enter(self, thing):
         """Keep a context manager open until the lab ends."""
         return self._stack.enter_context(thing)
+
+    def show(self, title, text):
+        """text() is printed if the case fails."""
+        self._shown.append((title, text))
+
+    def describe(self):
+        """(title, text) of everything that has something to say."""
+        found = []
+        for title, text in self._shown:
+            try:
+                found.append((title, str(text())))
+            except Exception as e:      # it describes what is broken already
+                found.append((title, f'cannot be shown: {e!r}'))
+        return [(title, text) for title, text in found if text.strip()]
 
     def path(self, name):
         """A file of that name in the lab's folder, made unique."""
@@ -178,7 +193,8 @@ class Lab:
 
     def spawn(self, argv, host=None, env=None, **popen):
         """Starts a process that dies with the test, on a host if one is
-        given. The returned Popen's pid is that of argv[0] itself."""
+        given. The returned Popen's pid is that of argv[0] itself. Call it
+        from the main thread: the process dies with the thread."""
         argv = [str(arg) for arg in argv]
         if host is not None:
             argv = ['nsenter', f'--net={host.netns_path}', '--', *argv]

@@ -68,6 +68,7 @@ class QmpProxy:
         self._refusing = False
         self._closed = False
         lab.on_exit(self._close)
+        lab.show(f'commands through {name}', lambda: ' '.join(self.names()))
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self.path)
         self._listener.listen(8)

@@ -94,12 +94,13 @@ class Qemu:
                 pass_fds=[s.fileno() for s in theirs])
         for s in theirs:
             s.close()
+        lab.show(f'QEMU {name} on {host.name}', self.describe)
         self.recorder = Recorder(ours[0])
         self._control = ours[1]
         self.spy = None
         try:
-            self.spy = Qmp(self.spy_path)
-        except OSError as e:
+            self.spy = Qmp(self.spy_path, alive=self.is_alive)
+        except (OSError, LinkLost) as e:
             raise RuntimeError(f'QEMU did not start: {self.stderr()}') from e
         self.pid = self.process.pid
 
@@ -135,6 +136,15 @@ class Qemu:
 
     def stderr(self):
         return self._stderr.read_text(errors='replace')
+
+    def describe(self):
+        """For a person who looks at a case that failed."""
+        lines = [f'{self.binary.name} {self.binary.version}, exit status '
+                 f'{self.process.poll()}']
+        if self.spy:
+            lines += [f'  {e.time:.3f} {e.name} {e.data}'
+                      for e in self.spy.events[-30:]]
+        return '\n'.join([*lines, self.stderr()])
 
     def status(self):
         """The run state: 'running', 'paused', 'inmigrate', ..."""

@@ -33,16 +33,19 @@ class Qmp:
     """Connects, negotiates and listens. Use cmd(), or oob() while the
     monitor itself is stuck; events is everything heard so far."""
 
-    def __init__(self, path, timeout=10):
+    def __init__(self, path, timeout=10, alive=lambda: True):
         self.events = []
         self._replies = {}
         self._ids = itertools.count(1)
         self._changed = threading.Condition()
         self._lost = None
-        self._socket = connect(path, timeout)
+        self._socket = connect(path, timeout, alive)
         self._file = self._socket.makefile('rb')
         self._socket.settimeout(timeout)
-        self.greeting = json.loads(self._file.readline())['QMP']
+        line = self._file.readline()
+        if not line:
+            raise LinkLost('no greeting, but the end of the file')
+        self.greeting = json.loads(line)['QMP']
         self._socket.settimeout(None)
         self._thread = threading.Thread(target=self._receive, daemon=True)
         self._thread.start()
@@ -156,8 +159,9 @@ class Qmp:
             self._changed.notify_all()
 
 
-def connect(path, timeout):
-    """A connected unix socket, once somebody listens there."""
+def connect(path, timeout, alive):
+    """A connected unix socket, once somebody listens there; not waited for
+    if the one who should listen is not alive."""
     end = time.monotonic() + timeout
     while True:
         s = socket.socket(socket.AF_UNIX)
@@ -166,6 +170,6 @@ def connect(path, timeout):
             return s
         except (FileNotFoundError, ConnectionRefusedError):
             s.close()
-            if time.monotonic() > end:
+            if time.monotonic() > end or not alive():
                 raise
             time.sleep(0.01)

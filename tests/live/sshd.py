@@ -93,6 +93,7 @@ class Sshd:
             'PermitRootLogin prohibit-password',
             'AllowStreamLocalForwarding yes', 'AllowTcpForwarding yes',
             'PrintMotd no', *options]) + '\n')
+        self.lab.show(f'sshd on {self.host.name}', self.log)
         with open(self.dir / 'log', 'wb') as log:
             self.lab.on_exit(self._end)
             self.process = self.host.spawn(

@@ -216,6 +216,15 @@ def test_leftovers_are_seen(lab):
     assert lab_module.leftovers(other.name) == []
 
 
+def test_broken_qemu_says_why(lab):
+    began = time.monotonic()
+    with pytest.raises(RuntimeError, match='no-such-device'):
+        Qemu(lab, lab.host('source'), live=False,
+             extra=['-device', 'no-such-device'])
+    assert time.monotonic() - began < 8
+    assert any('no-such-device' in text for _, text in lab.describe())
+
+
 def test_lab_leaves_nothing_after_failure():
     class Oops(Exception):
         pass
