@@ -182,7 +182,7 @@ static void read_export(struct nbd_handle *h, struct nbd_export *ret)
 static int ask(struct probe *run, deadline_t by, struct nbd_export *seen,
                struct qm_error *err)
 {
-    nbd_completion_callback callback = {
+    nbd_completion_callback completion = {
         .callback = on_answer,
         .user_data = run,
     };
@@ -191,7 +191,7 @@ static int ask(struct probe *run, deadline_t by, struct nbd_export *seen,
         return -1;
     if (!run->link.lost) {
         seen->reached = true;
-        if (nbd_aio_opt_info(run->link.h, callback) < 0)
+        if (nbd_aio_opt_info(run->link.h, completion) < 0)
             return error_set(err, QM_ERR_DISK, "ask for it: %s",
                              nbd_get_error());
         nbd_link_kick(&run->link);

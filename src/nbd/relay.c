@@ -90,7 +90,7 @@ static bool write_far(struct relay *r)
     if (!r->to_far.len)
         return false;
     if (r->far_broken)
-        return was_sent(&r->to_far, (ssize_t)r->to_far.len, NULL);
+        return was_sent(&r->to_far, (ssize_t)r->to_far.len, &r->far_broken);
     return was_sent(&r->to_far,
                     r->far->ops->send(r->far, r->to_far.data, r->to_far.len),
                     &r->far_broken);
@@ -101,7 +101,7 @@ static bool write_near(struct relay *r)
     if (!r->to_near.len)
         return false;
     if (r->near_broken)
-        return was_sent(&r->to_near, (ssize_t)r->to_near.len, NULL);
+        return was_sent(&r->to_near, (ssize_t)r->to_near.len, &r->near_broken);
     return was_sent(
         &r->to_near,
         send(r->near, r->to_near.data, r->to_near.len, MSG_NOSIGNAL),

@@ -9,14 +9,28 @@
 #include <arpa/inet.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "nbd-attempt.h"
 
+/* The lowest descriptor that is free: it rises with a leak. */
+static int lowest_free_fd(void)
+{
+    int fd = dup(STDERR_FILENO);
+
+    assert_true(fd >= 0);
+    close(fd);
+    return fd;
+}
+
 void attempt_run(struct attempt *a, int64_t ms)
 {
+    int free_before = lowest_free_fd();
+
     error_clear(&a->err);
     a->rc =
         nbd_probe_export(a->loop, &a->p, deadline_in_ms(ms), &a->seen, &a->err);
+    assert_in_range(lowest_free_fd(), 0, free_before);
 }
 
 void attempt_must_fail(const struct attempt *a, enum qm_error_code code,

@@ -107,14 +107,6 @@ static void server_done(struct server *s)
 DEFINE_CLEANUP_DONE(struct server, server_done)
 #define SERVER(name) CLEANUP(server_done) struct server name = { .fd = -1 }
 
-static void needs_qemu_nbd(void)
-{
-    if (system("qemu-nbd --version >/dev/null 2>&1") == 0)
-        return;
-    print_message("needs qemu-nbd, from qemu-utils\n");
-    skip();
-}
-
 #define ATTEMPT(name)                                                          \
     CLEANUP(attempt_done)                                                      \
     struct attempt name = ATTEMPT_INIT(all.loop, all.client_dir)
@@ -139,7 +131,6 @@ static void tls_server_is_seen(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve_tls(&s, all.server_dir, true);
     a.p.port = s.port;
     attempt_run(&a, LONG_MS);
@@ -156,7 +147,6 @@ static void connection_is_given_back(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve_tls(&s, all.server_dir, true);
     a.p.port = s.port;
     for (int i = 0; i < 5; i++) {
@@ -172,7 +162,6 @@ static void clear_server_is_seen(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve(&s, none);
     a.p.port = s.port;
     a.p.tls_dir = NULL;
@@ -189,7 +178,6 @@ static void read_only_is_told(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve(&s, read_only);
     a.p.port = s.port;
     a.p.tls_dir = NULL;
@@ -204,7 +192,6 @@ static void name_may_be_given(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve_tls(&s, all.server_dir, true);
     a.p.port = s.port;
     a.p.tls_hostname = "dst.example";
@@ -230,7 +217,6 @@ static void socket_may_be_given(void **state)
     ATTEMPT(bad);
 
     (void)state;
-    needs_qemu_nbd();
     serve_tls(&s, all.server_dir, true);
     good.p.host = bad.p.host = NULL;
     good.p.fd = connected(s.port);
@@ -254,7 +240,6 @@ static void wrong_name_is_refused(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve_tls(&s, all.server_dir, true);
     a.p.port = s.port;
     a.p.tls_hostname = "src.example";
@@ -271,7 +256,6 @@ static void wrong_ca_is_refused(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve_tls(&s, all.server_dir, true);
     a.p.port = s.port;
     a.p.tls_dir = all.other_ca_dir;
@@ -286,7 +270,6 @@ static void missing_ca_is_named(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve_tls(&s, all.server_dir, true);
     a.p.port = s.port;
     a.p.tls_dir = all.dir;
@@ -302,7 +285,6 @@ static void clear_server_is_refused(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve(&s, none);
     a.p.port = s.port;
     attempt_run(&a, LONG_MS);
@@ -317,7 +299,6 @@ static void tls_is_insisted_on(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve_tls(&s, all.server_dir, true);
     a.p.port = s.port;
     a.p.tls_dir = NULL;
@@ -331,7 +312,6 @@ static void our_certificate_is_refused(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve_tls(&s, all.server_dir, true);
     a.p.port = s.port;
     a.p.tls_dir = all.stranger_dir;
@@ -346,7 +326,6 @@ static void revoked_client_is_refused(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve_tls(&s, all.revoking_dir, true);
     a.p.port = s.port;
     attempt_run(&a, LONG_MS);
@@ -360,7 +339,6 @@ static void stale_revocation_list_is_used(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve_tls(&s, all.stale_dir, true);
     a.p.port = s.port;
     attempt_run(&a, LONG_MS);
@@ -373,7 +351,6 @@ static void without_a_key_only_the_server_is_verified(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve_tls(&s, all.server_dir, true);
     a.p.port = s.port;
     a.p.tls_dir = all.no_key_dir;
@@ -396,7 +373,6 @@ static void without_a_key_all_is_seen_if_nobody_asks(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve_tls(&s, all.server_dir, false);
     a.p.port = s.port;
     a.p.tls_dir = all.no_key_dir;
@@ -411,7 +387,6 @@ static void unknown_export_is_named(void **state)
     ATTEMPT(a);
 
     (void)state;
-    needs_qemu_nbd();
     serve_tls(&s, all.server_dir, true);
     a.p.port = s.port;
     a.p.export_name = "disk1";
@@ -510,6 +485,11 @@ static int tear_down(void **state)
 
 int main(void)
 {
+    if (system("qemu-nbd --version >/dev/null 2>&1") != 0) {
+        puts("needs qemu-nbd, from qemu-utils");
+        return 77;
+    }
+
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tls_server_is_seen),
         cmocka_unit_test(connection_is_given_back),
