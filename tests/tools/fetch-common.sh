@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Shared by the fetch-* scripts: where things are kept, one fetcher at a
 # time, and apt with sources, lists and cache of our own, so that nothing
 # is installed and the machine's configuration stays as it is.
@@ -34,6 +35,8 @@ make_tmp()
 # archive SUITE: the URI of the source that has SUITE's main component.
 archive()
 {
+    # apt fills these in, not the shell
+    # shellcheck disable=SC2016
     apt-get indextargets \
         --format '$(CREATED_BY)|$(COMPONENT)|$(RELEASE)|$(CODENAME)|$(REPO_URI)' |
     awk -F'|' -v s="$1" '
