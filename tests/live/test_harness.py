@@ -185,6 +185,21 @@ def write_physical(qemu, path, address, value):
     qemu.spy.cmd('human-monitor-command', command_line='gdbserver none')
 
 
+def test_guest_ends_as_told(lab):
+    qemu = Qemu(lab, lab.host('source'))
+    recorder = qemu.recorder
+    Guest(qemu).wait_ready()
+    for boots, command in enumerate(('reboot', 'panic'), start=2):
+        since = len(qemu.spy.events)
+        qemu.tell(command)
+        qemu.spy.wait_event('RESET', since=since)
+        recorder.wait(lambda n=boots: recorder.text.count(b'ready ') >= n,
+                      60, 'another start')
+    qemu.tell('off')
+    qemu.spy.wait_event('SHUTDOWN', guest=True, reason='guest-shutdown')
+    qemu.wait_exit()
+
+
 def test_observer_sees_two_guests(lab):
     a = Qemu(lab, lab.host('source'))
     b = Qemu(lab, lab.host('destination'))
