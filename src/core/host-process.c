@@ -18,9 +18,6 @@
 
 #include "core/host-private.h"
 
-/* Fields of /proc/PID/stat, counted from 1 as proc(5) does. */
-enum { FIELD_STATE = 3, FIELD_THREADS = 20, FIELD_START_TIME = 22 };
-
 /* Exit statuses of the scripts. */
 enum {
     SAYS_NO_PROC = 3,
@@ -36,7 +33,7 @@ bool process_stat_parse(const char *text, struct process_stat *ret)
     unsigned threads;
     uint64_t start_time;
 
-    /* state, then 16 numbers to the threads, one more, the start time */
+    /* fields 3, 20 and 22 of proc(5): state, threads, start time */
     if (!p || sscanf(p,
                      ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
                      "%*s %*s %*s %*s %u %*s %" SCNu64,
@@ -134,10 +131,11 @@ static int look_here(int pid, struct sight *ret, struct qm_error *err)
     return 0;
 }
 
+/* Only a folder that is not there says that the process is not. */
 static const char look_script[] =
     "read -r pid; "
     "cat /proc/sys/kernel/random/boot_id || exit 3; "
-    "cat /proc/$pid/stat 2>/dev/null; "
+    "cat /proc/$pid/stat 2>/dev/null || { [ -d /proc/$pid ] && exit 5; }; "
     "exit 0";
 
 static int look(struct host *h, int pid, deadline_t by, struct sight *ret,
@@ -349,7 +347,8 @@ static const char kill_script[] =
     "[ \"$now\" = \"$boot\" ] || exit 0; "
     "set -f; "
     "is_alive() { "
-    "  stat=$(cat /proc/$pid/stat 2>/dev/null) || return 1; "
+    "  stat=$(cat /proc/$pid/stat 2>/dev/null) || "
+    "  { [ -d /proc/$pid ]; return; }; "
     "  set -- ${stat##*\")\"}; "
     "  [ \"${20}\" = \"$start\" ] || return 1; "
     "  case $1 in Z|X) [ \"${18}\" -gt 1 ] ;; esac; "

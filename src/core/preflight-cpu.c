@@ -71,8 +71,7 @@ static void judge_words(const struct qmp_machine *s,
                         const struct qmp_machine *d, struct verdicts *v)
 {
     CLEANUP(strv_done)
-    struct strv lost = { .count = 0 },
-                extra = { .count = 0 };
+    struct strv lost = { .count = 0 }, extra = { .count = 0 };
     CLEANUP_FREE char *names = NULL;
     bool host_model = is_host_model(s) || is_host_model(d);
     struct verdict *x;
@@ -139,34 +138,43 @@ static bool tsc_is_close(const char *a, const char *b)
 static void judge_properties(const struct qmp_machine *s,
                              const struct qmp_machine *d, struct verdicts *v)
 {
+    CLEANUP(strv_done) struct strv differing = { .count = 0 };
+    CLEANUP_FREE char *names = NULL;
+    struct verdict *b;
+
     for (size_t i = 0; i < s->cpu_properties.count; i++) {
         const char *item = s->cpu_properties.item[i];
         const char *equals = strchr(item, '=');
         const char *other = find_property(&d->cpu_properties, item);
-        struct verdict *b;
 
-        if (!equals || !other || str_equal(equals + 1, other) ||
-            (str_starts(item, "tsc-frequency=") &&
-             tsc_is_close(equals + 1, other))) {
-            continue;
+        if (equals && other && !str_equal(equals + 1, other) &&
+            !(str_starts(item, "tsc-frequency=") &&
+              tsc_is_close(equals + 1, other))) {
+            strv_addf(&differing, "%.*s (%s, %s)", (int)(equals - item), item,
+                      equals + 1, other);
         }
-        b = verdict_block(v, ABOUT_BOTH,
-                          "the guest's CPU differs: %.*s is %s at the source "
-                          "and %s at the destination",
-                          (int)(equals - item), item, equals + 1, other);
-        verdict_fix(b, "give both sides the same -cpu");
     }
+    if (differing.count == 0) {
+        return;
+    }
+    names = strv_join_words(&differing);
+    b = verdict_block(v, ABOUT_BOTH,
+                      "the guest's CPU differs (at the source, at the "
+                      "destination): %s",
+                      names);
+    verdict_fix(b, "give both sides the same -cpu");
 }
 
 static void judge_models(const struct qmp_machine *s,
-                         const struct qmp_machine *d, struct verdicts *v)
+                         const struct qmp_machine *d, size_t blockers,
+                         struct verdicts *v)
 {
     const char *a = s->cpu_count > 0 ? s->cpu[0].type : NULL;
     const char *b = d->cpu_count > 0 ? d->cpu[0].type : NULL;
     struct verdict *w;
 
-    if (str_equal(a, b)) {
-        return;
+    if (str_equal(a, b) || verdicts_count(v, VERDICT_BLOCKER) > blockers) {
+        return; /* equal, or what differs was said already */
     }
     w = verdict_warn(v, ABOUT_BOTH,
                      "the CPU model is %s at the source and %s at the "
@@ -182,10 +190,11 @@ void preflight_cpu_features(const struct facts *f, struct verdicts *v)
     const struct qmp_machine *s = &f->side[SOURCE].machine;
     const struct qmp_machine *d = &f->side[DESTINATION].machine;
     size_t before = v->count;
+    size_t blockers = verdicts_count(v, VERDICT_BLOCKER);
 
     judge_words(s, d, v);
     judge_properties(s, d, v);
-    judge_models(s, d, v);
+    judge_models(s, d, blockers, v);
     if (v->count == before) {
         verdict_ok(v, ABOUT_BOTH,
                    "CPU model, features and properties are the same on both "

@@ -143,20 +143,27 @@ static const struct preflight_case {
       "(host, max), and the hosts' look equal | what is not in CPUID "
       "(microcode, MSRs) may still differ\n" },
     { "property_differs", property_differs,
-      "blocker both cpu-features: the guest's CPU differs: family is 6 at "
-      "the source and 15 at the destination | give both sides the same "
-      "-cpu\n" },
+      "blocker both cpu-features: the guest's CPU differs (at the source, "
+      "at the destination): family (6, 15) | give both sides the same -cpu\n" },
     { "tsc_close", tsc_close,
       "" },
     { "tsc_far", tsc_far,
-      "blocker both cpu-features: the guest's CPU differs: tsc-frequency "
-      "is 2400000000 at the source and 2401000000 at the destination | "
-      "give both sides the same -cpu\n" },
+      "blocker both cpu-features: the guest's CPU differs (at the source, "
+      "at the destination): tsc-frequency (2400000000, 2401000000) | give "
+      "both sides the same -cpu\n" },
     { "model_differs", model_differs,
       "warning both cpu-features: the CPU model is Haswell-x86_64-cpu at "
       "the source and Haswell-v4-x86_64-cpu at the destination | what "
       "they show of themselves was compared, but not everything can be | "
       "give both sides the same -cpu\n" },
+    { "another_model", another_model,
+      "blocker destination cpu-features: the guest's CPU has sse2 at the "
+      "source, which the destination does not have | programs that use "
+      "them would crash | give both sides the same -cpu, a named model "
+      "that both hosts can run, with ,enforce at the destination\n"
+      "blocker both cpu-features: the guest's CPU differs (at the source, "
+      "at the destination): family (6, 15) and tsc-frequency (2400000000, "
+      "2401000000) | give both sides the same -cpu\n" },
     { "dimm_missing", dimm_missing,
       "blocker destination memory-devices: memory device dimm0 (dimm, 1 "
       "GiB at 0x100000000, slot 0, node 0) of the source is not at the "

@@ -203,6 +203,35 @@ static void what_is_not_known_is_no_proof(void **state)
     error_clear(&err);
 }
 
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+/* A host on which programs fail (out of memory, of processes) must not make
+ * the living look dead. */
+static void a_stat_that_cannot_be_read_is_no_proof(void **state)
+{
+    CLEANUP_FREE char *cat = xasprintf("%s/cat", dir);
+    struct process_identity id = { .known = false };
+    struct qm_error err = QM_ERROR_INIT;
+
+    (void)state;
+    assert_int_equal(host_identify_pid(hosts[1], getpid(), &id, &err), 0);
+    write_file(cat, "#!/bin/sh\ncase $1 in */stat) exit 1 ;; esac\n"
+                    "exec /bin/cat \"$@\"\n");
+    assert_int_equal(chmod(cat, 0755), 0);
+    assert_int_equal(host_process_state(hosts[1], &id, deadline_in_ms(20000)),
+                     PROCESS_UNKNOWN);
+    unlink(cat);
+    assert_int_equal(host_process_state(hosts[1], &id, deadline_in_ms(20000)),
+                     PROCESS_ALIVE);
+}
+
 static int listen_on(const char *path)
 {
     struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -248,15 +277,6 @@ static void the_listener_is_found(void **state)
     }
     unlink(link);
     unlink(path);
-}
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
 }
 
 static void files_are_read(void **state)
@@ -479,6 +499,7 @@ int main(void)
         cmocka_unit_test(unit_facts_are_parsed),
         cmocka_unit_test(a_process_lives_and_dies),
         cmocka_unit_test(what_is_not_known_is_no_proof),
+        cmocka_unit_test(a_stat_that_cannot_be_read_is_no_proof),
         cmocka_unit_test(the_listener_is_found),
         cmocka_unit_test(files_are_read),
         cmocka_unit_test(files_are_told_apart),

@@ -216,6 +216,14 @@ SPOIL(model_differs)
     g->cpu[DESTINATION][0].type = T("Haswell-v4-x86_64-cpu");
 }
 
+SPOIL(another_model)
+{
+    features_lost(g);
+    model_differs(g);
+    tsc_far(g);
+    property_differs(g);
+}
+
 SPOIL(dimm_missing)
 {
     g->dimm[SOURCE][0] = (struct qmp_memory_device){
