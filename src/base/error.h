@@ -20,6 +20,7 @@
     X(CONNECT, "connect", "a host or a socket cannot be reached")              \
     X(BUSY, "busy", "somebody else holds the monitor")                         \
     X(LINK, "link-lost", "a connection broke while an answer was awaited")     \
+    X(SILENT, "silent", "QEMU did not answer a command in time")               \
     X(TIMEOUT, "timeout", "something took longer than its limit")              \
     X(PROTOCOL, "protocol", "a peer broke the rules of its protocol")          \
     X(QEMU, "qemu", "QEMU answered a command with an error")                   \

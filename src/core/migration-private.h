@@ -45,6 +45,7 @@ struct migration {
     bool nbd_server_up;
     unsigned nbd_port, ram_port;
     bool door_open;
+    bool destination_left; /* used up, and could not be ended */
     bool stream_started;
     bool source_is_back; /* it is known that the stream ended there */
     bool destination_owns; /* durable: the point of no return */
@@ -58,6 +59,7 @@ struct migration {
     bool hold_interrupts; /* rolling back, or past the point of no return */
 
     /* watching */
+    int silences; /* questions in a row that QEMU did not answer in time */
     const char *step;
     int64_t started_us, migrate_us; /* our clock */
     int64_t switchover_us, settled_us, completed_us, running_us;

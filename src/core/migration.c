@@ -197,6 +197,7 @@ static void judge(struct migration *m, bool succeeded, struct result *r)
         r->outcome = outcome_after_failure(m, r);
         r->retryable = r->guest == GUEST_SOURCE
             && (r->error.code == QM_ERR_LINK || r->error.code == QM_ERR_TIMEOUT
+                || r->error.code == QM_ERR_SILENT
                 || r->error.code == QM_ERR_BUSY
                 || r->error.code == QM_ERR_MIGRATION
                 || r->error.code == QM_ERR_CANCELLED);
@@ -212,9 +213,15 @@ static void close_journal(struct migration *m, const struct result *r)
 {
     struct qm_error err = QM_ERROR_INIT;
 
-    /* An undecided migration is not over: its journal stays as it is. */
-    if (!m->journal || r->outcome == OUTCOME_UNDECIDED)
+    /* It is not over while it is undecided, or while a destination waits that
+     * must never be started: then the journal stays as it is. */
+    if (!m->journal || r->outcome == OUTCOME_UNDECIDED
+        || m->destination_left) {
+        if (m->journal)
+            migration_warn(m, "the journal stays open: %s",
+                           journal_path(m->journal));
         return;
+    }
     if (journal_end(m->journal, outcome_name(r->outcome),
                     guest_place_name(r->guest), &err) < 0)
         migration_warn(m, "%s", err.message);

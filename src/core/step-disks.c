@@ -188,7 +188,7 @@ static int add_node(struct migration *m, struct disk_copy *d,
     d->node_added = true;
     if (side_do(source_of(m), run_add_node, asked_node, &node, err) == 0)
         return 0;
-    if (err->code == QM_ERR_TIMEOUT) {
+    if (err->code == QM_ERR_SILENT) {
         struct qm_error ignored = QM_ERROR_INIT;
 
         qmp_yank_node(source_of(m)->qmp, d->node_name, &ignored);

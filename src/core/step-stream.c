@@ -92,12 +92,14 @@ void undo_open_door(struct migration *m)
 
     if (!m->door_open)
         return;
+    m->destination_left = true;
     if (!m->source_is_back) {
         migration_left(m, "the destination's QEMU, held, which was not ended "
                           "because the source could not be asked");
         return;
     }
-    if (destination_discard(m, &err) < 0)
+    m->destination_left = destination_discard(m, &err) < 0;
+    if (m->destination_left)
         migration_left(m, "the destination's QEMU, which is used up: %s",
                        err.message);
     error_clear(&err);

@@ -282,7 +282,7 @@ static int give_up_waiting(struct qmp_request *r, struct qm_error *err)
 {
     bool sent = r->state == REQUEST_SENT;
 
-    error_set(err, QM_ERR_TIMEOUT, "%s: %s: %s within %g s", r->who, r->name,
+    error_set(err, QM_ERR_SILENT, "%s: %s: %s within %g s", r->who, r->name,
               sent ? "no answer" : "not sent, earlier commands had no answer",
               (double)r->limit_ms / 1000);
     if (sent) {

@@ -99,7 +99,7 @@ int qmp_peer_pid(const struct qmp *q);
 /*
  * One command and its reply.  ARGS is consumed and may be NULL.  *RET (may be
  * NULL) gets the reply, the caller puts it.  ERR: QEMU (the peer's class and
- * words), LINK (no reply will come: ask what is true), TIMEOUT.
+ * words), LINK (no reply will come: ask what is true), SILENT.
  */
 int qmp_command(struct qmp *q, const char *name, struct json_object *args,
                 enum qmp_class class, struct json_object **ret,
