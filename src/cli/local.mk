@@ -3,6 +3,31 @@
 noinst_LIBRARIES += libcli.a
 
 libcli_a_SOURCES = \
+	src/cli/cmd-check.c \
+	src/cli/cmd-migrate.c \
+	src/cli/commands.c \
+	src/cli/commands.h \
+	src/cli/figures.c \
+	src/cli/figures.h \
+	src/cli/options-values.c \
+	src/cli/options-values.h \
+	src/cli/options.c \
+	src/cli/options.h \
+	src/cli/output.c \
+	src/cli/output.h \
+	src/cli/run.c \
+	src/cli/run.h \
+	src/cli/show-bar.c \
+	src/cli/show-json-result.c \
+	src/cli/show-json.c \
+	src/cli/show-json.h \
+	src/cli/show-lines.c \
+	src/cli/show-parts.h \
+	src/cli/show-plan.c \
+	src/cli/show-summary.c \
+	src/cli/show-verdicts.c \
+	src/cli/show.c \
+	src/cli/show.h \
 	$(NULL)
 
 libcli_a_CPPFLAGS = $(COMMON_CPPFLAGS) -I$(builddir)/see/cli

@@ -1,13 +1,9 @@
 /*
  * qmigrate: the program.
  */
+#include "cli/commands.h"
 
-#include <stdio.h>
-
-int main(void)
+int main(int argc, char **argv)
 {
-    char line[64];
-
-    snprintf(line, sizeof(line), "qmigrate %s", QM_VERSION);
-    return puts(line) < 0;
+    return command_main(argc, argv);
 }

@@ -1,0 +1,183 @@
+/*
+ * The values of options.  Whether a number makes sense is plan_check()'s to
+ * say; here it only has to be one.
+ */
+#include "cli/options-values.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *field_of(struct options *o, const struct option_row *row)
+{
+    return (char *)o + row->offset;
+}
+
+static int refuse_value(const struct option_row *row, const char *value,
+                        const char *wanted, struct qm_error *err)
+{
+    CLEANUP_FREE char *shown = str_printable(value);
+
+    return error_set(err, QM_ERR_USAGE, "--%s '%s' is not %s", row->name,
+                     shown, wanted);
+}
+
+int parse_flag(struct options *o, const struct option_row *row,
+               const char *value, struct qm_error *err)
+{
+    (void)value;
+    (void)err;
+    *(bool *)field_of(o, row) = true;
+    return 0;
+}
+
+int parse_string(struct options *o, const struct option_row *row,
+                 const char *value, struct qm_error *err)
+{
+    if (value[0] == '\0') {
+        return error_set(err, QM_ERR_USAGE, "--%s is empty", row->name);
+    }
+    str_replace((char **)field_of(o, row), value);
+    return 0;
+}
+
+int parse_number(struct options *o, const struct option_row *row,
+                 const char *value, struct qm_error *err)
+{
+    uint64_t n;
+
+    if (!str_to_u64(value, 0, INT64_MAX, &n)) {
+        return refuse_value(row, value, "a whole number", err);
+    }
+    *(int64_t *)field_of(o, row) = (int64_t)n;
+    return 0;
+}
+
+/* A number, then K, M, G or T: powers of 1024. */
+int parse_size(struct options *o, const struct option_row *row,
+               const char *value, struct qm_error *err)
+{
+    static const char units[] = "KMGT";
+    CLEANUP_FREE char *digits = xstrdup(value);
+    size_t len = strlen(digits);
+    unsigned shift = 0;
+    uint64_t n;
+
+    if (len > 1) {
+        const char *unit = strchr(units, toupper((unsigned char)digits[len - 1]));
+
+        if (unit) {
+            shift = 10 * (unsigned)(unit - units + 1);
+            digits[len - 1] = '\0';
+        }
+    }
+    if (!str_to_u64(digits, 0, (uint64_t)INT64_MAX >> shift, &n)) {
+        return refuse_value(row, value, "a size: a number, then K, M, G or T",
+                            err);
+    }
+    *(int64_t *)field_of(o, row) = (int64_t)(n << shift);
+    return 0;
+}
+
+int parse_on_off(struct options *o, const struct option_row *row,
+                 const char *value, struct qm_error *err)
+{
+    if (!str_equal(value, "on") && !str_equal(value, "off")) {
+        return refuse_value(row, value, "on or off", err);
+    }
+    *(bool *)field_of(o, row) = str_equal(value, "on");
+    return 0;
+}
+
+int parse_ports(struct options *o, const struct option_row *row,
+                const char *value, struct qm_error *err)
+{
+    const char *dash = strchr(value, '-');
+    CLEANUP_FREE char *low = NULL;
+    uint64_t from, to;
+
+    if (dash) {
+        low = xstrndup(value, (size_t)(dash - value));
+    }
+    if (!dash || !str_to_u64(low, 1, 65535, &from) ||
+        !str_to_u64(dash + 1, 1, 65535, &to)) {
+        return refuse_value(row, value, "LOW-HIGH, two ports", err);
+    }
+    o->plan.port_low = (unsigned)from;
+    o->plan.port_high = (unsigned)to;
+    return 0;
+}
+
+int parse_channels(struct options *o, const struct option_row *row,
+                   const char *value, struct qm_error *err)
+{
+    uint64_t n;
+
+    if (!str_to_u64(value, 0, INT_MAX, &n)) {
+        return refuse_value(row, value, "a number of channels", err);
+    }
+    o->plan.channels = (int)n;
+    return 0;
+}
+
+int parse_disks(struct options *o, const struct option_row *row,
+                const char *value, struct qm_error *err)
+{
+    static const struct {
+        const char *word;
+        enum plan_disks disks;
+    } words[] = {
+        { "auto", DISKS_AUTO },
+        { "none", DISKS_NONE },
+        { "all", DISKS_ALL },
+    };
+
+    if (value[0] == '\0') {
+        return refuse_value(row, value, "auto, none, all, or a list of disks",
+                            err);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (str_equal(value, words[i].word)) {
+            o->plan.disks = words[i].disks;
+            return 0;
+        }
+    }
+    o->plan.disks = DISKS_LIST;
+    for (;;) {
+        size_t len = strcspn(value, ",");
+        CLEANUP_FREE char *id = xstrndup(value, len);
+
+        strv_add(&o->plan.disk_ids, id);
+        if (value[len] == '\0') {
+            return 0;
+        }
+        value += len + 1;
+    }
+}
+
+int parse_on_timeout(struct options *o, const struct option_row *row,
+                     const char *value, struct qm_error *err)
+{
+    if (str_equal(value, "postcopy")) {
+        error_set(err, QM_ERR_USAGE, "--on-timeout postcopy is not built yet");
+        error_hint(err, "use --on-timeout abort, or pause");
+        return -1;
+    }
+    if (!str_equal(value, "abort") && !str_equal(value, "pause")) {
+        return refuse_value(row, value, "abort or pause", err);
+    }
+    o->plan.on_timeout = str_equal(value, "pause") ? ON_TIMEOUT_PAUSE
+                                                   : ON_TIMEOUT_ABORT;
+    return 0;
+}
+
+int refuse_unbuilt(struct options *o, const struct option_row *row,
+                   const char *value, struct qm_error *err)
+{
+    (void)o;
+    (void)value;
+    error_set(err, QM_ERR_USAGE, "--%s is not built yet", row->name);
+    error_hint(err, "%s", row->help);
+    return -1;
+}

@@ -1,0 +1,27 @@
+/*
+ * What an option is, and the parsers of their values.
+ */
+#ifndef QM_CLI_OPTIONS_VALUES_H
+#define QM_CLI_OPTIONS_VALUES_H
+
+#include "cli/options.h"
+
+enum { FIRST_ROW = 256 }; /* getopt's codes: above every character */
+
+struct option_row;
+typedef int option_parser(struct options *o, const struct option_row *row,
+                          const char *value, struct qm_error *err);
+
+struct option_row {
+    const char *name;  /* without the dashes; NULL: help is a heading */
+    const char *value; /* what help calls it; NULL: takes none */
+    option_parser *parse;
+    size_t offset;     /* in struct options, for parsers that store as is */
+    const char *help;  /* what it is; its default.  Of refuse_unbuilt: what
+                        * to use instead */
+};
+
+option_parser parse_flag, parse_string, parse_size, parse_number, parse_on_off,
+    parse_ports, parse_channels, parse_disks, parse_on_timeout, refuse_unbuilt;
+
+#endif

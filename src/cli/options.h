@@ -1,0 +1,36 @@
+/*
+ * The options of `migrate` and `check`: parsed by one table, from which the
+ * help is made too.
+ */
+#ifndef QM_CLI_OPTIONS_H
+#define QM_CLI_OPTIONS_H
+
+#include "base/buffer.h"
+#include "core/plan.h"
+
+struct options {
+    struct plan plan;
+    bool dry_run, json;
+    bool help; /* asked for: the rest is then not complete */
+
+    /* until all options are known: --tls-dir is for the side without its own */
+    char *tls_dir, *side_tls_dir[SIDES];
+};
+
+/*
+ * ARGV[0] is the subcommand.  -1 with a USAGE error; options_done() is the
+ * caller's in any case.
+ */
+int options_parse(struct options *ret, int argc, char **argv,
+                  struct qm_error *err);
+void options_done(struct options *o);
+DEFINE_CLEANUP_DONE(struct options, options_done)
+
+/* What each option is, lines of at most 80 columns. */
+void options_help(struct buffer *b);
+
+/* Of NAMES (NULL-terminated) the one that WORD was probably meant to be, or
+ * NULL. */
+const char *nearest_name(const char *word, const char *const *names);
+
+#endif

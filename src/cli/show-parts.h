@@ -1,0 +1,75 @@
+/*
+ * The ways of showing: pure functions from what is known to text.
+ */
+#ifndef QM_CLI_SHOW_PARTS_H
+#define QM_CLI_SHOW_PARTS_H
+
+#include "cli/show.h"
+
+#define RED "\033[1;31m"
+#define YELLOW "\033[33m"
+#define GREEN "\033[32m"
+#define BOLD "\033[1m"
+#define PLAIN "\033[0m"
+
+/* CODE if STYLE has colours, else "". */
+static inline const char *dress(const struct style *style, const char *code)
+{
+    return style->color ? code : "";
+}
+
+/* --- show-lines.c: where nothing can be redrawn ---------------------------- */
+
+/* "[   5.0 s] converge: begins"; nothing for what needs no line. */
+void lines_narration(struct buffer *b, int64_t elapsed_ms,
+                     const struct narration *n);
+void lines_progress(struct buffer *b, int64_t elapsed_ms,
+                    const struct progress *p);
+void lines_sentence(struct buffer *b, int64_t elapsed_ms, const char *sentence);
+/* The figures of P that are known, without the step: "RAM 52 %, ..." */
+void progress_in_words(struct buffer *b, const struct progress *p);
+
+/* --- show-bar.c: two lines that are redrawn --------------------------------- */
+
+struct bar {
+    const char *step; /* the row that runs; NULL: none yet */
+    bool undoing;
+    bool insecure;
+    int64_t elapsed_ms;
+    const struct progress *progress; /* the last one; NULL: none yet */
+};
+
+/* Two lines, none wider than STYLE's columns less one; no line end after the
+ * second. */
+void bar_draw(struct buffer *b, const struct bar *bar,
+              const struct style *style);
+
+/* --- show-json.c ------------------------------------------------------------ */
+
+/* One line each, WALL_US since the epoch. */
+void json_narration(struct buffer *b, const struct narration *n,
+                    int64_t wall_us);
+void json_note(struct buffer *b, const char *sentence, int64_t wall_us);
+void json_result(struct buffer *b, const struct result *r, int64_t wall_us);
+
+/* --- show-verdicts.c --------------------------------------------------------- */
+
+/* ALL: the ok ones too, and how many there are of each. */
+void verdicts_in_words(struct buffer *b, const struct verdicts *v, bool all,
+                       const struct style *style);
+/* TEXT in lines within the columns, each after INDENT blanks. */
+void write_paragraph(struct buffer *b, unsigned indent, unsigned columns,
+                     const char *text);
+
+/* --- show-plan.c ------------------------------------------------------------- */
+
+void plan_in_words(struct buffer *b, const struct narration *n,
+                   const struct style *style);
+
+/* --- show-summary.c ---------------------------------------------------------- */
+
+/* How a migration ended. */
+void summary_in_words(struct buffer *b, const struct result *r,
+                      const struct style *style);
+
+#endif

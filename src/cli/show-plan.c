@@ -1,0 +1,71 @@
+/*
+ * What a migration would do: --dry-run.
+ */
+#include "cli/figures.h"
+#include "cli/show-parts.h"
+
+enum { INDENT = 4 };
+
+static void write_disk(struct buffer *b, const struct facts *f,
+                       const struct disk_choice *c, const struct style *style)
+{
+    const struct qmp_disk *d = &f->side[SOURCE].disks.item[c->source];
+    CLEANUP_FREE char *text = NULL;
+
+    text = xasprintf("%s: %s, %s: %s", disk_label(d),
+                     figure_bytes(d->virtual_size).s,
+                     c->copy ? "copied" : "left alone", c->reason);
+    write_paragraph(b, INDENT, style->columns, text);
+    if (c->copy) {
+        CLEANUP_FREE char *way = xasprintf(
+            "%s -> %s", d->filename ? d->filename : "?",
+            f->side[DESTINATION].disks.item[c->destination].filename);
+
+        write_paragraph(b, 2 * INDENT, style->columns, way);
+    }
+}
+
+static void write_network(struct buffer *b, const struct facts *f,
+                          const struct style *style)
+{
+    CLEANUP_FREE char *address = NULL;
+
+    address = xasprintf("by %s, ports %u-%u of the destination",
+                        f->address ? f->address : "an address not known yet",
+                        f->plan->port_low, f->plan->port_high);
+    write_paragraph(b, INDENT, style->columns, address);
+    if (f->plan->insecure) {
+        buffer_printf(b,
+                      "    %sINSECURE: memory and disks in clear%s\n",
+                      dress(style, RED), dress(style, PLAIN));
+        return;
+    }
+    CLEANUP_FREE char *tls = xasprintf(
+        "under TLS, both ends verified; the destination must be %s",
+        f->tls_hostname ? f->tls_hostname
+        : f->address    ? f->address
+                        : "who it says");
+    write_paragraph(b, INDENT, style->columns, tls);
+}
+
+void plan_in_words(struct buffer *b, const struct narration *n,
+                   const struct style *style)
+{
+    CLEANUP_FREE char *name = str_printable(n->name ? n->name : "?");
+    unsigned number = 1;
+
+    buffer_printf(b, "\n%sThe migration %s%s\n", dress(style, BOLD), name,
+                  dress(style, PLAIN));
+    write_network(b, n->facts, style);
+    buffer_printf(b, "\n%sDisks%s\n", dress(style, BOLD), dress(style, PLAIN));
+    if (n->disks->count == 0) {
+        buffer_printf(b, "    none\n");
+    }
+    for (size_t i = 0; i < n->disks->count; i++) {
+        write_disk(b, n->facts, &n->disks->item[i], style);
+    }
+    buffer_printf(b, "\n%sSteps%s\n", dress(style, BOLD), dress(style, PLAIN));
+    for (const char *const *step = n->steps; *step; step++) {
+        buffer_printf(b, "    %2u. %s\n", number++, *step);
+    }
+}

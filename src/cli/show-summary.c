@@ -1,0 +1,199 @@
+/*
+ * The end, for people: where the guest is, what it cost, what is left.
+ */
+#include "cli/figures.h"
+#include "cli/show-parts.h"
+
+enum { LABEL = 14 };
+
+static void write_label(struct buffer *b, const char *label)
+{
+    buffer_printf(b, "  %-*s", LABEL - 2, label);
+}
+
+/* --- where it is ------------------------------------------------------------ */
+
+static const char *at_source(const struct result *r)
+{
+    switch (r->outcome) {
+    case OUTCOME_REFUSED:
+        return "is where it was: nothing was touched";
+    case OUTCOME_CANCELLED:
+        return "is where it was: the migration was cancelled and undone";
+    default:
+        return "is where it was: the migration failed and was undone";
+    }
+}
+
+static void write_place(struct buffer *b, const struct result *r,
+                        const struct style *style)
+{
+    CLEANUP_FREE char *name = str_printable(r->name ? r->name : "the guest");
+    const char *color = YELLOW, *where = "";
+
+    switch (r->guest) {
+    case GUEST_DESTINATION:
+        color = r->outcome == OUTCOME_COMPLETED ? GREEN : YELLOW;
+        where = r->paused ? "is at the destination, paused"
+                          : "runs at the destination";
+        break;
+    case GUEST_SOURCE:
+        where = at_source(r);
+        break;
+    case GUEST_NOWHERE:
+        color = RED;
+        where = "runs nowhere: it ended while it was moved";
+        break;
+    case GUEST_UNKNOWN:
+        color = RED;
+        where = "may be at either side: look at both QEMUs before anything "
+                "else, and start neither";
+        break;
+    }
+    buffer_printf(b, "%s%s %s%s\n", dress(style, color), name, where,
+                  dress(style, PLAIN));
+}
+
+/* --- what it cost ------------------------------------------------------------ */
+
+static void write_stop(struct buffer *b, const struct result *r)
+{
+    if (r->handover_ms < 0) {
+        return;
+    }
+    write_label(b, "stopped for");
+    buffer_printf(b, "%s", figure_ms(r->handover_ms).s);
+    if (r->settle_ms >= 0 && r->switch_ms >= 0 && r->run_ms >= 0) {
+        buffer_printf(b, " (disks %s, switch %s, start %s",
+                      figure_ms(r->settle_ms).s, figure_ms(r->switch_ms).s,
+                      figure_ms(r->run_ms).s);
+        if (r->qemu_downtime_ms >= 0) {
+            buffer_printf(b, "; QEMU says %s",
+                          figure_ms(r->qemu_downtime_ms).s);
+        }
+        buffer_printf(b, ")");
+    }
+    buffer_printf(b, "\n");
+}
+
+static void write_time(struct buffer *b, const struct result *r)
+{
+    if (r->wall_ms < 0) {
+        return;
+    }
+    write_label(b, "took");
+    buffer_printf(b, "%s", figure_ms(r->wall_ms).s);
+    if (r->wall_to_guest_ms >= 0) {
+        buffer_printf(b, ", %s until the guest was there",
+                      figure_ms(r->wall_to_guest_ms).s);
+    }
+    buffer_printf(b, "\n");
+}
+
+static void write_ram(struct buffer *b, const struct result *r)
+{
+    if (r->ram_total_ms < 0) {
+        return;
+    }
+    write_label(b, "RAM");
+    buffer_printf(b, "%s in %s", figure_bytes(r->ram_bytes).s,
+                  figure_ms(r->ram_total_ms).s);
+    if (r->ram_total_ms > 0) {
+        uint64_t ms = (uint64_t)r->ram_total_ms;
+
+        buffer_printf(b, ", %s",
+                      figure_rate((uint64_t)((double)r->ram_bytes * 1000 /
+                                             (double)ms))
+                          .s);
+    }
+    buffer_printf(b, ", %lld pass%s", (long long)r->passes,
+                  r->passes == 1 ? "" : "es");
+    if (r->channels > 0) {
+        buffer_printf(b, ", %d channels", r->channels);
+    }
+    if (r->throttle_percent > 0) {
+        buffer_printf(b, ", slowed down by %d %%", r->throttle_percent);
+    }
+    buffer_printf(b, ", %s\n", r->tls ? "under TLS" : "in clear");
+}
+
+static void write_disks(struct buffer *b, const struct result *r)
+{
+    for (size_t i = 0; i < r->disk_count; i++) {
+        const struct result_disk *d = &r->disk[i];
+        CLEANUP_FREE char *label = str_printable(d->label ? d->label : "?");
+
+        write_label(b, i == 0 ? "disks" : "");
+        buffer_printf(b, "%s: %s copied, %s\n", label,
+                      figure_bytes(d->copied_bytes).s,
+                      !r->tls         ? "in clear"
+                      : d->tls_proved ? "TLS proved"
+                                      : "TLS requested, not proved");
+    }
+}
+
+/* --- what is left ------------------------------------------------------------ */
+
+static void write_images(struct buffer *b, const struct result *r)
+{
+    bool first = true;
+
+    if (r->guest != GUEST_DESTINATION) {
+        return;
+    }
+    for (size_t i = 0; i < r->disk_count; i++) {
+        CLEANUP_FREE char *file = NULL;
+
+        if (!r->disk[i].source_file) {
+            continue;
+        }
+        file = str_printable(r->disk[i].source_file);
+        write_label(b, first ? "stays behind" : "");
+        buffer_printf(b, "%s\n", file);
+        first = false;
+    }
+    if (!first) {
+        write_label(b, "");
+        buffer_printf(b, "(at the source, out of date from now on)\n");
+    }
+    if (r->source_kept) {
+        write_label(b, "source");
+        buffer_printf(b, "its QEMU waits there, stopped: --keep-source\n");
+    }
+}
+
+static void write_left(struct buffer *b, const struct result *r,
+                       const struct style *style)
+{
+    for (size_t i = 0; i < r->left.count; i++) {
+        CLEANUP_FREE char *left = str_printable(r->left.item[i]);
+
+        buffer_printf(b, "  %s%-*s%s%s\n", dress(style, YELLOW), LABEL - 2,
+                      i == 0 ? "to clean up" : "", dress(style, PLAIN), left);
+    }
+}
+
+void summary_in_words(struct buffer *b, const struct result *r,
+                      const struct style *style)
+{
+    bool moved = r->guest == GUEST_DESTINATION;
+
+    if (r->outcome == OUTCOME_REFUSED) {
+        return; /* the error says it all */
+    }
+    write_place(b, r, style);
+    if (moved) {
+        write_stop(b, r);
+    }
+    write_time(b, r);
+    if (moved) {
+        write_ram(b, r);
+        write_disks(b, r);
+    }
+    write_images(b, r);
+    if (!r->tls) {
+        buffer_printf(b, "  %sINSECURE: nothing was encrypted%s\n",
+                      dress(style, RED), dress(style, PLAIN));
+    }
+    write_left(b, r, style);
+}

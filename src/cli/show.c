@@ -1,0 +1,279 @@
+/*
+ * Who gets to see what, and where.
+ *
+ *     stderr   progress (a bar on a terminal, lines elsewhere), warnings,
+ *              blockers, errors; with --json the errors alone, and the bar
+ *              where stdout is not that terminal
+ *     stdout   what was asked for: verdicts, plan, summary; with --json
+ *              events, nothing else
+ *
+ * The bar is taken off before anything else is written, and drawn again with
+ * the next thing that is told.
+ */
+#include "cli/show.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/show-parts.h"
+
+enum { LINE_INTERVAL_MS = 5000 };
+
+struct show {
+    const struct options *options;
+    enum show_what what;
+    struct output *out, *err;
+    bool is_bar, is_lines; /* neither: --json into a file */
+    struct style out_style, err_style;
+    int64_t started_ms, line_at_ms;
+
+    /* the bar, and how it was drawn */
+    struct bar bar;
+    struct progress progress;
+    bool drawn;
+};
+
+/* --- writing ---------------------------------------------------------------- */
+
+static bool terminal_can_draw(void)
+{
+    const char *term = getenv("TERM");
+
+    return term && *term && !str_equal(term, "dumb");
+}
+
+static struct style style_of(const struct output *o)
+{
+    const char *no_color = getenv("NO_COLOR");
+    bool terminal = output_is_terminal(o);
+
+    return (struct style){
+        .color = terminal && terminal_can_draw() && !(no_color && *no_color),
+        .columns = terminal ? output_columns(o) : 80,
+    };
+}
+
+static int64_t elapsed_ms(const struct show *s)
+{
+    return clock_now_ms() - s->started_ms;
+}
+
+static void draw(struct show *s)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+
+    if (!s->is_bar) {
+        return;
+    }
+    s->err_style.columns = output_columns(s->err);
+    s->bar.elapsed_ms = elapsed_ms(s);
+    /* back to the first line, and clear from there on */
+    buffer_printf(&b, s->drawn ? "\r\033[A\033[J" : "\r");
+    bar_draw(&b, &s->bar, &s->err_style);
+    output_buffer(s->err, &b);
+    s->drawn = true;
+}
+
+/* Before anything else goes to a terminal. */
+static void take_off(struct show *s)
+{
+    if (s->drawn) {
+        output_printf(s->err, "\r\033[A\033[J");
+        s->drawn = false;
+    }
+}
+
+static void write_to(struct show *s, struct output *o, const struct buffer *b)
+{
+    take_off(s);
+    output_buffer(o, b);
+}
+
+/* --- the beginning ----------------------------------------------------------- */
+
+static void warn_insecure(struct show *s)
+{
+    if (s->options->plan.insecure) {
+        output_printf(s->err,
+                      "%sINSECURE: memory and disks cross the network in "
+                      "clear%s\n",
+                      dress(&s->err_style, RED), dress(&s->err_style, PLAIN));
+    }
+}
+
+struct show *show_new(const struct options *options, enum show_what what)
+{
+    struct show *s = XNEW(struct show);
+    bool draws;
+
+    s->options = options;
+    s->what = what;
+    s->out = output_new(STDOUT_FILENO);
+    s->err = output_new(STDERR_FILENO);
+    s->out_style = style_of(s->out);
+    s->err_style = style_of(s->err);
+    draws = output_is_terminal(s->err) && terminal_can_draw();
+    s->is_bar = draws && !(options->json && output_is_terminal(s->out));
+    s->is_lines = !draws && !options->json && what == SHOW_MIGRATION;
+    s->started_ms = s->line_at_ms = clock_now_ms();
+    s->bar.insecure = options->plan.insecure;
+    warn_insecure(s);
+    return s;
+}
+
+void show_free(struct show *s)
+{
+    if (!s) {
+        return;
+    }
+    take_off(s);
+    output_free(s->err);
+    output_free(s->out);
+    free(s);
+}
+
+/* --- the middle --------------------------------------------------------------- */
+
+static void record(struct show *s, const struct narration *n)
+{
+    if (n->kind == NARRATE_STEP && n->step != STEP_DONE) {
+        s->bar.step = n->text;
+        s->bar.undoing = s->bar.undoing || n->step == STEP_FAILED ||
+                         n->step == STEP_UNDONE;
+    }
+    if (n->kind == NARRATE_PROGRESS) {
+        s->progress = *n->progress;
+        s->bar.progress = &s->progress;
+    }
+}
+
+/* What stands on the screen for good, also where there is a bar. */
+static void tell_people(struct show *s, const struct narration *n)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+    bool asked = s->what == SHOW_CHECK || s->options->dry_run;
+    struct output *o = s->err;
+
+    if (n->kind == NARRATE_PREFLIGHT) {
+        o = asked ? s->out : s->err;
+        verdicts_in_words(&b, n->verdicts, asked,
+                          asked ? &s->out_style : &s->err_style);
+    } else if (n->kind == NARRATE_PLAN) {
+        o = s->out;
+        plan_in_words(&b, n, &s->out_style);
+    } else if (n->kind == NARRATE_WARNING && !s->is_lines) {
+        CLEANUP_FREE char *text = str_printable(n->text);
+
+        buffer_printf(&b, "%swarning:%s %s\n", dress(&s->err_style, YELLOW),
+                      dress(&s->err_style, PLAIN), text);
+    }
+    if (b.len > 0) {
+        write_to(s, o, &b);
+    }
+}
+
+static void tell_lines(struct show *s, const struct narration *n)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+    int64_t now = clock_now_ms();
+
+    if (n->kind == NARRATE_PROGRESS && now - s->line_at_ms < LINE_INTERVAL_MS) {
+        return;
+    }
+    lines_narration(&b, now - s->started_ms, n);
+    if (b.len > 0) {
+        s->line_at_ms = now;
+        output_buffer(s->err, &b);
+    }
+}
+
+static void tell_json(struct show *s, const struct narration *n)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+
+    json_narration(&b, n, clock_wall_us());
+    output_buffer(s->out, &b);
+}
+
+void show_narration(void *arg, const struct narration *n)
+{
+    struct show *s = arg;
+
+    record(s, n);
+    if (s->options->json) {
+        tell_json(s, n);
+    } else {
+        tell_people(s, n);
+    }
+    if (s->is_lines) {
+        tell_lines(s, n);
+    }
+    draw(s);
+}
+
+void show_tick(struct show *s)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+    int64_t now = clock_now_ms();
+
+    draw(s);
+    /* Progress that is told has its own lines; this is for the other steps. */
+    if (s->is_lines && s->bar.step &&
+        now - s->line_at_ms >= LINE_INTERVAL_MS) {
+        lines_progress(&b, now - s->started_ms,
+                       &(struct progress){ .step = s->bar.step });
+        s->line_at_ms = now;
+        output_buffer(s->err, &b);
+    }
+}
+
+void show_note(struct show *s, const char *sentence)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+
+    take_off(s);
+    if (s->is_lines) {
+        lines_sentence(&b, elapsed_ms(s), sentence);
+    } else {
+        buffer_printf(&b, "%s\n", sentence);
+    }
+    output_buffer(s->err, &b);
+    draw(s);
+}
+
+/* --- the end -------------------------------------------------------------------- */
+
+void show_error(struct output *o, const struct qm_error *err)
+{
+    CLEANUP_FREE char *message = str_printable(err->message);
+
+    output_printf(o, "qmigrate: %s\n", message);
+    if (err->hint) {
+        CLEANUP_FREE char *hint = str_printable(err->hint);
+
+        output_printf(o, "  hint: %s\n", hint);
+    }
+}
+
+static bool is_only_check(const struct show *s)
+{
+    return s->what == SHOW_CHECK || s->options->dry_run;
+}
+
+void show_result(struct show *s, const struct result *r)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+
+    take_off(s);
+    s->is_bar = false;
+    if (error_is_set(&r->error)) {
+        show_error(s->err, &r->error);
+    }
+    if (s->options->json) {
+        json_result(&b, r, clock_wall_us());
+    } else if (!is_only_check(s)) {
+        summary_in_words(&b, r, &s->out_style);
+    }
+    output_buffer(s->out, &b);
+}

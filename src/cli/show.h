@@ -1,0 +1,40 @@
+/*
+ * Everything a migration says, in the way that was asked for: a bar or lines
+ * for people on stderr, JSON for programs on stdout, and the end of it.
+ */
+#ifndef QM_CLI_SHOW_H
+#define QM_CLI_SHOW_H
+
+#include "cli/options.h"
+#include "cli/output.h"
+#include "core/narration.h"
+#include "core/result.h"
+
+enum show_what { SHOW_MIGRATION, SHOW_CHECK };
+
+/* How text for people is dressed. */
+struct style {
+    bool color;
+    unsigned columns;
+};
+
+struct show;
+
+/* OPTIONS must outlive it. */
+struct show *show_new(const struct options *options, enum show_what what);
+void show_free(struct show *s);
+DEFINE_CLEANUP(struct show *, show_free)
+
+/* ARG is the struct show: a narrator's function. */
+void show_narration(void *arg, const struct narration *n);
+/* To be called about twice a second, so that the clock is seen to run. */
+void show_tick(struct show *s);
+/* A sentence about what the operator just did. */
+void show_note(struct show *s, const char *sentence);
+/* The end.  With --json the RESULT, else a summary; and the error. */
+void show_result(struct show *s, const struct result *r);
+
+/* "qmigrate: SENTENCE", and the hint on a second line. */
+void show_error(struct output *o, const struct qm_error *err);
+
+#endif
