@@ -15,6 +15,8 @@ unit_tests = \
 	tests/unit/test-core-converge \
 	tests/unit/test-core-disks \
 	tests/unit/test-core-host \
+	tests/unit/test-core-host-parse \
+	tests/unit/test-core-network \
 	tests/unit/test-core-plan \
 	tests/unit/test-core-preflight \
 	tests/unit/test-nbd-probe \
@@ -60,7 +62,7 @@ good_facts = tests/unit/good-facts.c tests/unit/good-facts.h
 tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \
 	tests/unit/disks-cases.h $(good_facts)
 tests_unit_test_core_preflight_SOURCES = tests/unit/test-core-preflight.c \
-	tests/unit/preflight-cases.h $(good_facts)
+	tests/unit/preflight-cases.h tests/unit/preflight-spoil.h $(good_facts)
 
 # Tests of what was built, rather than of its functions.
 unit_scripts = \
