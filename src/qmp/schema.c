@@ -284,15 +284,13 @@ static bool walk(const struct schema *s, struct span type, const char *at)
 
 static bool resolve(const struct schema *s, const char *path)
 {
-    bool is_event = path[0] == '!';
-    struct span name = { .text = path + is_event };
+    struct span name = { .text = path };
     const char *arrow = strstr(path, "->");
     const char *at = arrow ? arrow : path + strcspn(path, "/");
     struct span element, type;
 
     name.len = (size_t)(at - name.text);
-    if (!find(s, name, &element) ||
-        !is_meta(element, is_event ? "event" : "command")) {
+    if (!find(s, name, &element) || !is_meta(element, "command")) {
         return false;
     }
     if (*at == '\0') {

@@ -11,8 +11,8 @@
 #include "qmp/client.h"
 
 /* name, path: command, command/argument, command/argument=enum-value,
- * command->member of what it returns, !event; nested members with '.', those
- * of a variant behind tag=value. */
+ * command->member of what it returns; nested members with '.', those of a
+ * variant behind tag=value. */
 #define QMP_FEATURES(X)                                                        \
     X(CAP_LATE_BLOCK_ACTIVATE,                                                 \
       "migrate-set-capabilities/capabilities.capability=late-block-activate")  \

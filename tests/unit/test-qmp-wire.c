@@ -152,6 +152,8 @@ static const struct {
       "'{\"id\": 1, \"id\": 2, \"return\": {}}'\n" },
     { "{\"event\": 5}",
       "ERROR protocol: it sent a malformed event: '{\"event\": 5}'\n" },
+    { "{\"event\": \"X\\u0041\"}", "ERROR protocol: it sent a malformed event: "
+                                   "'{\"event\": \"X\\u0041\"}'\n" },
     { "{\"event\": \"X\", \"data\": []}",
       "ERROR protocol: it sent a malformed event: "
       "'{\"event\": \"X\", \"data\": []}'\n" },
@@ -248,8 +250,9 @@ static void length_is_bounded(void **state)
     assert_non_null(strstr(err.message, "a message of more than 10 MiB"));
 }
 
-/* White space between messages is no message: it may go on for ever. */
-static void space_takes_no_memory(void **state)
+/* White space between messages is no message: it may go on for ever,
+ * and does not count for the next one's length. */
+static void space_may_go_on(void **state)
 {
     CLEANUP(wire_free) struct wire *w = wire_new();
     CLEANUP_FREE char *fill = xcalloc(MIB, 1);
@@ -261,6 +264,8 @@ static void space_takes_no_memory(void **state)
         wire_feed(w, fill, MIB);
         assert_int_equal(wire_next(w, &m, NULL), 0);
     }
+    wire_feed(w, "{\"QMP\": {}}", 11);
+    assert_int_equal(wire_next(w, &m, NULL), 1);
 }
 
 static int append_element(void *arg, const char *text, size_t len)
@@ -336,7 +341,7 @@ int main(void)
         cmocka_unit_test(is_dead_after_an_error),
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(length_is_bounded),
-        cmocka_unit_test(space_takes_no_memory),
+        cmocka_unit_test(space_may_go_on),
         cmocka_unit_test(elements_one_by_one),
         cmocka_unit_test(parses_strictly),
     };
