@@ -5,24 +5,6 @@
 
 #include "core/facts-private.h"
 
-/* The peer's own number where the kernel told it, else who holds the socket. */
-static int identify(const struct facts_input *in, enum side_id side,
-                    struct process_identity *ret, struct qm_error *err)
-{
-    struct host *h = in->host[side];
-    const struct qmp_address *a = &in->plan->peer[side];
-    int pid = qmp_peer_pid(in->qmp[side]);
-
-    if (pid > 0 && host_is_local(h)) {
-        return host_identify_pid(h, pid, ret, err);
-    }
-    if (!a->path) {
-        return error_set(err, QM_ERR_SYSTEM,
-                         "a TCP monitor does not tell which process it is");
-    }
-    return host_identify_listener(h, a->path, ret, err);
-}
-
 /* Where the host finds a disk's file; NULL where that is no file.  A relative
  * name is QEMU's own folder's; the caller frees it. */
 static char *path_of_disk(const struct qmp_disk *d,
@@ -71,8 +53,10 @@ void facts_collect_host(const struct facts_input *in, enum side_id side,
         return;
     }
     s->host_is_local = host_is_local(h);
-    if (identify(in, side, &s->process, &err) < 0 ||
-        host_unit_facts(h, &s->process, &s->unit, &err) < 0) {
+    s->process = *in->process[side];
+    if (!s->process.known) {
+        s->host_problem = xstrdup(in->process_problem[side]);
+    } else if (host_unit_facts(h, &s->process, &s->unit, &err) < 0) {
         s->host_problem = xstrdup(err.message);
         error_clear(&err);
     } else {

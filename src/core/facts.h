@@ -53,6 +53,7 @@ struct facts_input {
     struct qmp *qmp[SIDES];   /* connected */
     struct host *host[SIDES]; /* or NULL */
     const struct process_identity *process[SIDES];
+    const char *process_problem[SIDES]; /* why it is not known */
     int64_t now_s;            /* wall clock, for certificates */
 };
 

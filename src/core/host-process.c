@@ -266,6 +266,21 @@ int host_identify_listener(struct host *h, const char *path,
     return 0;
 }
 
+bool host_process_has_thread(struct host *h, int pid, int tid)
+{
+    static const char script[] = "read -r task; [ -d /proc/$task ]";
+    CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
+    CLEANUP_FREE char *task = xasprintf("%d/task/%d\n", pid, tid);
+
+    if (h->local) {
+        CLEANUP_FREE char *path = xasprintf("/proc/%d/task/%d", pid, tid);
+
+        return access(path, F_OK) == 0;
+    }
+    return host_run(h, script, task, deadline_in_ms(HOST_LIMIT_MS), NULL,
+                    &ignored) == 0;
+}
+
 /* --- dead or alive -------------------------------------------------------------- */
 
 static enum process_state judge(const struct process_identity *id,

@@ -86,6 +86,10 @@ int host_identify_pid(struct host *h, int pid, struct process_identity *ret,
 int host_identify_listener(struct host *h, const char *path,
                            struct process_identity *ret, struct qm_error *err);
 
+/* Does thread TID belong to process PID there?  The proof that a process is
+ * the QEMU that answers, and no relay in between. */
+bool host_process_has_thread(struct host *h, int pid, int tid);
+
 enum process_state { PROCESS_UNKNOWN, PROCESS_ALIVE, PROCESS_DEAD };
 /* DEAD is a proof: another boot, no such pid, another start time, a zombie. */
 enum process_state host_process_state(struct host *h,

@@ -32,6 +32,7 @@ void side_done(struct side *s)
     host_free(s->host);
     free_string(s->error_desc);
     free_string(s->run_state);
+    free_string(s->process_problem);
 }
 
 void disk_copy_done(struct disk_copy *d)
@@ -199,21 +200,49 @@ static void watch_process(struct side *s)
                                        on_process_end, s);
 }
 
-void side_identify(struct side *s, const struct qmp_address *a)
+/*
+ * The process at the other end of the socket may be a relay: ssh, socat, a
+ * proxy.  Only the one that has QEMU's own threads may be watched, and ended.
+ */
+static bool is_qemu_itself(struct side *s)
+{
+    CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
+    int thread = qmp_query_cpu_thread(s->qmp, &ignored);
+
+    return thread > 0
+        && host_process_has_thread(s->host, s->process.pid, thread);
+}
+
+static int identify(struct side *s, const struct qmp_address *a,
+                    struct qm_error *err)
 {
     int pid = qmp_peer_pid(s->qmp);
-    struct qm_error ignored = QM_ERROR_INIT;
 
     if (!s->host)
-        return;
-    if (a->type == QMP_ADDRESS_UNIX && pid > 0) {
-        host_identify_pid(s->host, pid, &s->process, &ignored);
-        if (s->process.known)
-            watch_process(s);
-    } else if (a->type == QMP_ADDRESS_SSH) {
-        host_identify_listener(s->host, a->path, &s->process, &ignored);
+        return error_set(err, QM_ERR_SYSTEM, "nobody said how to reach its "
+                                             "host");
+    if (!a->path)
+        return error_set(err, QM_ERR_SYSTEM,
+                         "a TCP monitor does not tell which process it is");
+    if (a->type == QMP_ADDRESS_UNIX && pid > 0)
+        return host_identify_pid(s->host, pid, &s->process, err);
+    return host_identify_listener(s->host, a->path, &s->process, err);
+}
+
+void side_identify(struct side *s, const struct qmp_address *a)
+{
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+
+    if (identify(s, a, &err) == 0 && !is_qemu_itself(s))
+        error_set(&err, QM_ERR_SYSTEM,
+                  "process %d holds the socket but is not that QEMU",
+                  s->process.pid);
+    if (error_is_set(&err)) {
+        s->process = (struct process_identity){ .known = false };
+        str_replace(&s->process_problem, err.message);
+    } else if (host_is_local(s->host)) {
+        watch_process(s);
     }
-    error_clear(&ignored);
 }
 
 /* --- asking ---------------------------------------------------------------- */

@@ -57,6 +57,7 @@ struct side {
 
     /* the process, as far as it is known */
     struct process_identity process;
+    char *process_problem; /* why it is not known, or NULL */
     int pidfd; /* of a local process, else -1 */
     struct loop_watch *pidfd_watch;
     int lock; /* rundir_lock_process(), else -1 */

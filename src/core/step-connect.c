@@ -171,6 +171,8 @@ static int collect(struct migration *m, struct qm_error *err)
         .qmp = { m->side[SOURCE].qmp, m->side[DESTINATION].qmp },
         .host = { m->side[SOURCE].host, m->side[DESTINATION].host },
         .process = { &m->side[SOURCE].process, &m->side[DESTINATION].process },
+        .process_problem = { m->side[SOURCE].process_problem,
+                             m->side[DESTINATION].process_problem },
         .now_s = clock_wall_us() / 1000000,
     };
 

@@ -255,3 +255,19 @@ int qmp_has_machine_type(struct qmp *q, const char *machine_type,
     }
     return has;
 }
+
+int qmp_query_cpu_thread(struct qmp *q, struct qm_error *err)
+{
+    CLEANUP_JSON struct json_object *reply = NULL;
+    int64_t thread;
+
+    if (qmp_command(q, "query-cpus-fast", NULL, QMP_QUERY, &reply, err) < 0) {
+        return -1;
+    }
+    thread = json_get_int(json_at(reply, 0), "thread-id", -1);
+    if (thread <= 0 || thread > INT32_MAX) {
+        json_missing("thread-id", err);
+        return error_wrap(err, "%s: query-cpus-fast", qmp_who(q));
+    }
+    return (int)thread;
+}

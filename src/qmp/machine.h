@@ -87,6 +87,12 @@ int qmp_query_machine(struct qmp *q, struct qmp_machine *ret,
 void qmp_machine_done(struct qmp_machine *m);
 DEFINE_CLEANUP_DONE(struct qmp_machine, qmp_machine_done)
 
+/*
+ * The kernel's id of the thread that runs the first CPU: it belongs to the
+ * QEMU that answers, whoever holds the other end of the socket.  -1 with ERR.
+ */
+int qmp_query_cpu_thread(struct qmp *q, struct qm_error *err);
+
 /* Is MACHINE_TYPE ("pc-q35-7.2-machine") among query-machines? 1, 0, -1. */
 int qmp_has_machine_type(struct qmp *q, const char *machine_type,
                          struct qm_error *err);
