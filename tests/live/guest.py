@@ -78,10 +78,11 @@ class Guest:
 
     @property
     def qemu(self):
-        """Where it was heard last."""
-        heard = [q for q in self.qemus if q.recorder.beats]
+        """Where it was heard last, of those that are still there."""
+        there = [q for q in self.qemus if q.is_alive()] or self.qemus
+        heard = [q for q in there if q.recorder.beats]
         if not heard:
-            return self.qemus[0]
+            return there[0]
         return max(heard, key=lambda q: q.recorder.beats[-1])
 
     # ---- what it was heard to say ----
