@@ -90,8 +90,7 @@ int command_help(const char *name)
     }
     buffer_printf(&b, "%s", addresses);
     options_help(&b);
-    buffer_printf(&b, "\nWhat stands behind the semicolon is the default; "
-                      "sizes take K M G T\n(powers of 1024).\n");
+    buffer_printf(&b, "\nSizes take K M G T (powers of 1024).\n");
     return write_stdout(&b);
 }
 

@@ -17,8 +17,8 @@ struct option_row {
     const char *value; /* what help calls it; NULL: takes none */
     option_parser *parse;
     size_t offset;     /* in struct options, for parsers that store as is */
-    const char *help;  /* what it is; its default.  Of refuse_unbuilt: what
-                        * to use instead */
+    const char *help;  /* of refuse_unbuilt: what to use instead */
+    const char *standard; /* what it is if it is not given, in words */
 };
 
 option_parser parse_flag, parse_string, parse_size, parse_number, parse_on_off,

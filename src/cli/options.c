@@ -20,71 +20,75 @@
 static const struct option_row rows[] = {
     { .help = "The migration" },
     { "name", "NAME", parse_string, PLAN(name),
-      "what status, cancel and the journal call it; the guest's name" },
+      "what status, cancel and the journal call it", "the guest's name" },
     { "disks", "WHICH", parse_disks, 0,
-      "auto, none, all, or a list ID,...: what to copy; auto" },
+      "what to copy: auto, none, all, or a list ID,... of node names or "
+      "device ids",
+      "auto" },
     { "keep-source", NULL, parse_flag, PLAN(keep_source),
-      "leave the source QEMU waiting, stopped, instead of ending it" },
+      "leave the source QEMU waiting, stopped, instead of ending it", NULL },
     { "paused", NULL, parse_flag, PLAN(paused),
-      "the guest stays paused at the destination" },
+      "the guest stays paused at the destination", NULL },
     { "dry-run", NULL, parse_flag, OPTION(dry_run),
-      "preflight and the steps that would run" },
+      "preflight, and the steps that would run", NULL },
     { "json", NULL, parse_flag, OPTION(json),
-      "one JSON object a line on stdout, and nothing else there" },
+      "one JSON object a line on stdout, and nothing else there", NULL },
 
     { .help = "The network" },
     { "address", "HOST", parse_string, PLAN(address),
       "how the source host reaches the destination host: the migration "
-      "network; the host in DESTINATION" },
+      "network",
+      "the host in DESTINATION" },
     { "bind", "ADDR", parse_string, PLAN(bind),
-      "what the destination listens on; --address" },
-    { "ports", "LOW-HIGH", parse_ports, 0,
-      "where the destination listens; 49152-49215" },
+      "what the destination listens on", "--address" },
+    { "ports", "LOW-HIGH", parse_ports, 0, "where the destination listens",
+      "49152-49215" },
     { "channels", "N", parse_channels, 0,
-      "multifd channels, 0 is the single stream; chosen" },
+      "multifd channels; 0 is the single stream", "chosen" },
     { "bandwidth", "SIZE", parse_size, PLAN(bandwidth_bps),
-      "bytes a second for RAM, 0 is no limit; 0" },
+      "bytes a second for RAM; 0 is no limit", "0" },
     { "disk-bandwidth", "SIZE", parse_size, PLAN(disk_bandwidth_bps),
-      "bytes a second for disks, 0 is no limit; 0" },
+      "bytes a second for disks; 0 is no limit", "0" },
     { "source-host", "HOST", parse_string, PLAN(host[SOURCE]),
       "ssh://[user@]host[:port] or local: where to read files and run "
-      "commands; from SOURCE" },
+      "commands",
+      "from SOURCE" },
     { "destination-host", "HOST", parse_string, PLAN(host[DESTINATION]),
-      "the same for the destination; from DESTINATION" },
+      "the same for the destination", "from DESTINATION" },
 
     { .help = "Security" },
     { "tls-dir", "DIR", parse_string, OPTION(tls_dir),
-      "x509 directory in QEMU's layout, on both hosts; " PLAN_TLS_DIR },
+      "x509 directory in QEMU's layout, on both hosts", PLAN_TLS_DIR },
     { "source-tls-dir", "DIR", parse_string, OPTION(side_tls_dir[SOURCE]),
-      "the same for the source alone; --tls-dir" },
+      "the same for the source alone", "--tls-dir" },
     { "destination-tls-dir", "DIR", parse_string,
-      OPTION(side_tls_dir[DESTINATION]),
-      "the same for the destination alone; --tls-dir" },
+      OPTION(side_tls_dir[DESTINATION]), "the same for the destination alone",
+      "--tls-dir" },
     { "tls-hostname", "NAME", parse_string, PLAN(tls_hostname),
-      "the name in the destination's certificate; DESTINATION's host if it is "
-      "a name, else the address" },
+      "the name in the destination's certificate",
+      "DESTINATION's host if it is a name, else the address" },
     { "insecure", NULL, parse_flag, PLAN(insecure),
-      "no TLS: memory and disks cross the network in clear" },
-    { "tls-psk", NULL, refuse_unbuilt, 0,
-      "use certificates: --tls-dir" },
+      "no TLS: memory and disks cross the network in clear", NULL },
+    { "tls-psk", NULL, refuse_unbuilt, 0, "use certificates: --tls-dir", NULL },
 
     { .help = "Limits" },
     { "max-downtime-ms", "N", parse_number, PLAN(max_downtime_ms),
-      "the stop of the guest to aim for at most; 300" },
+      "the stop of the guest to aim for at most", "300" },
     { "abort-handover-ms", "N", parse_number, PLAN(abort_handover_ms),
-      "a stop longer than this before the switch is undone; 10000" },
+      "a stop longer than this before the switch is undone", "10000" },
     { "timeout-s", "N", parse_number, PLAN(timeout_s),
-      "how long RAM may take, 0 is for ever; 0" },
+      "how long RAM may take; 0 is for ever", "0" },
     { "on-timeout", "WHAT", parse_on_timeout, 0,
-      "abort or pause: what then; abort" },
+      "what then: abort, or pause the guest so that it ends", "abort" },
     { "auto-converge", "on|off", parse_on_off, PLAN(auto_converge),
-      "slow down a guest that writes too fast; on" },
+      "slow down a guest that writes too fast", "on" },
     { "postcopy", NULL, refuse_unbuilt, 0,
       "let --auto-converge slow the guest down, or allow a longer stop with "
-      "--max-downtime-ms" },
+      "--max-downtime-ms",
+      NULL },
 
     { .help = "Other" },
-    { "help", NULL, parse_flag, OPTION(help), "this text" },
+    { "help", NULL, parse_flag, OPTION(help), "this text", NULL },
 };
 
 /* --- the nearest name ------------------------------------------------------- */
@@ -345,6 +349,7 @@ void options_help(struct buffer *b)
 {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const struct option_row *row = &rows[i];
+        CLEANUP_FREE char *help = NULL;
         size_t start = b->len;
 
         if (!row->name) {
@@ -360,6 +365,9 @@ void options_help(struct buffer *b)
             buffer_printf(b, "\n");
             start = b->len;
         }
-        write_wrapped(b, b->len - start, row->help);
+        help = row->standard
+                   ? xasprintf("%s (default: %s)", row->help, row->standard)
+                   : xstrdup(row->help);
+        write_wrapped(b, b->len - start, help);
     }
 }

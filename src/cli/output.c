@@ -174,6 +174,12 @@ void output_free(struct output *o)
     free(o);
 }
 
+bool output_is_behind(struct output *o)
+{
+    push(o);
+    return o->pending.len > 0;
+}
+
 bool output_is_terminal(const struct output *o)
 {
     return isatty(o->fd) == 1;

@@ -22,6 +22,9 @@ void output_buffer(struct output *o, const struct buffer *b);
 void output_printf(struct output *o, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Does the reader still owe us something? */
+bool output_is_behind(struct output *o);
+
 bool output_is_terminal(const struct output *o);
 unsigned output_columns(const struct output *o); /* 80 if it is unknown */
 

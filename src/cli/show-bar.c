@@ -43,8 +43,8 @@ static bool find_gauge(const struct progress *p, struct gauge *ret)
     return false;
 }
 
-/* LINE cut to fit, and the rest of the terminal's line cleared. */
-static void put_line(struct buffer *b, const struct buffer *line,
+/* LINE, cut to fit: how wide it came out. */
+static unsigned put_line(struct buffer *b, const struct buffer *line,
                      unsigned columns)
 {
     size_t len = line->len;
@@ -53,6 +53,7 @@ static void put_line(struct buffer *b, const struct buffer *line,
         len = columns - 1;
     }
     buffer_append(b, line->data, len);
+    return (unsigned)len;
 }
 
 static void put_gauge(struct buffer *line, const struct gauge *g,
@@ -79,8 +80,8 @@ static void put_gauge(struct buffer *line, const struct gauge *g,
     buffer_printf(line, "%s", tail);
 }
 
-static void draw_first(struct buffer *b, const struct bar *bar,
-                       unsigned columns)
+static unsigned draw_first(struct buffer *b, const struct bar *bar,
+                           unsigned columns)
 {
     CLEANUP(buffer_done) struct buffer line = { .data = NULL };
     const char *step = bar->step ? bar->step : "begin";
@@ -94,7 +95,7 @@ static void draw_first(struct buffer *b, const struct bar *bar,
     if (!bar->undoing && find_gauge(bar->progress, &g)) {
         put_gauge(&line, &g, columns);
     }
-    put_line(b, &line, columns);
+    return put_line(b, &line, columns);
 }
 
 static void put(struct buffer *line, const char *before, const char *figure)
@@ -141,18 +142,18 @@ static void draw_disks(struct buffer *line, const struct progress *p)
                   p->disk_count, p->disk_count == 1 ? "" : "s");
 }
 
-static void draw_second(struct buffer *b, const struct bar *bar,
-                        const struct style *style)
+static unsigned draw_second(struct buffer *b, const struct bar *bar,
+                            const struct style *style)
 {
     CLEANUP(buffer_done) struct buffer line = { .data = NULL };
     static const char insecure[] = "INSECURE";
     int64_t seconds = bar->elapsed_ms / 1000;
-    unsigned columns = style->columns;
+    unsigned columns = style->columns, tag = 0;
 
     if (bar->insecure && columns > sizeof(insecure) + 1) {
         buffer_printf(b, "%s%s%s ", dress(style, RED), insecure,
                       dress(style, PLAIN));
-        columns -= (unsigned)sizeof(insecure);
+        tag = (unsigned)sizeof(insecure); /* with the blank after it */
     }
     buffer_printf(&line, "%lld:%02lld", (long long)(seconds / 60),
                   (long long)(seconds % 60));
@@ -161,18 +162,31 @@ static void draw_second(struct buffer *b, const struct bar *bar,
     } else if (bar->progress && bar->progress->disk_count > 0) {
         draw_disks(&line, bar->progress);
     }
-    put_line(b, &line, columns);
+    return tag + put_line(b, &line, columns - tag);
 }
 
 void bar_draw(struct buffer *b, const struct bar *bar,
-              const struct style *style)
+              const struct style *style, unsigned ret_width[2])
 {
     struct style s = *style;
 
     if (s.columns < 2) {
         s.columns = 2;
     }
-    draw_first(b, bar, s.columns);
+    ret_width[0] = draw_first(b, bar, s.columns);
     buffer_printf(b, "\n");
-    draw_second(b, bar, &s);
+    ret_width[1] = draw_second(b, bar, &s);
+}
+
+static unsigned rows_of(unsigned width, unsigned columns)
+{
+    return width == 0 ? 1 : (width + columns - 1) / columns;
+}
+
+unsigned bar_rows_up(const unsigned width[2], unsigned columns)
+{
+    if (columns == 0) {
+        return 1;
+    }
+    return rows_of(width[0], columns) + rows_of(width[1], columns) - 1;
 }

@@ -72,7 +72,8 @@ static void add_measures(struct json_object *data, const struct result *r)
 {
     struct json_object *disks = json_object_new_array();
 
-    json_add_known(data, "wall-ms", r->wall_ms);
+    json_add_bool(data, "paused", r->paused);
+    json_add_bool(data, "source-kept", r->source_kept);
     json_add_known(data, "wall-to-guest-ms", r->wall_to_guest_ms);
     json_add_known(data, "downtime-ms", r->qemu_downtime_ms);
     json_add(data, "handover", handover_data(r));
@@ -90,7 +91,6 @@ struct json_object *json_result_data(const struct result *r)
 
     json_add_string(data, "outcome", outcome_name(r->outcome));
     json_add_string(data, "guest", guest_place_name(r->guest));
-    json_add_bool(data, "paused", r->paused);
     json_add_bool(data, "retryable", r->retryable);
     json_add(data, "left", strings(&r->left));
     if (error_is_set(&r->error)) {
@@ -98,7 +98,9 @@ struct json_object *json_result_data(const struct result *r)
     }
     json_add_text(data, "name", r->name);
     json_add_int(data, "exit", (int64_t)result_exit(r));
-    json_add_bool(data, "source-kept", r->source_kept);
-    add_measures(data, r);
+    json_add_known(data, "wall-ms", r->wall_ms);
+    if (r->outcome != OUTCOME_REFUSED) {
+        add_measures(data, r);
+    }
     return data;
 }

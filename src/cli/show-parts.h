@@ -39,10 +39,13 @@ struct bar {
     const struct progress *progress; /* the last one; NULL: none yet */
 };
 
-/* Two lines, none wider than STYLE's columns less one; no line end after the
- * second. */
+/* Two lines, none wider than STYLE's columns less one, and how wide they are;
+ * no line end after the second. */
 void bar_draw(struct buffer *b, const struct bar *bar,
-              const struct style *style);
+              const struct style *style, unsigned ret_width[2]);
+/* How many rows up the first line of such a bar is, on a terminal that has
+ * COLUMNS now: one that became narrower has wrapped it. */
+unsigned bar_rows_up(const unsigned width[2], unsigned columns);
 
 /* --- show-json.c ------------------------------------------------------------ */
 

@@ -36,7 +36,21 @@ static size_t line_of(const char *text, size_t room)
     return i;
 }
 
-/* The same, the first line going on where B's stands. */
+static size_t room_of(unsigned indent, unsigned columns)
+{
+    if (columns == 0) {
+        return SIZE_MAX;
+    }
+    if (columns > MAX_COLUMNS) {
+        columns = MAX_COLUMNS;
+    }
+    if (columns < MIN_COLUMNS) {
+        columns = MIN_COLUMNS;
+    }
+    return columns - indent - 1;
+}
+
+/* As write_paragraph(), the first line going on where B's stands. */
 static void write_hanging(struct buffer *b, unsigned indent, unsigned columns,
                           const char *text)
 {
@@ -44,13 +58,7 @@ static void write_hanging(struct buffer *b, unsigned indent, unsigned columns,
     const char *rest = shown;
     size_t room;
 
-    if (columns > MAX_COLUMNS) {
-        columns = MAX_COLUMNS;
-    }
-    if (columns < MIN_COLUMNS) {
-        columns = MIN_COLUMNS;
-    }
-    room = columns - indent - 1;
+    room = room_of(indent, columns);
     for (;;) {
         size_t len = line_of(rest, room);
 

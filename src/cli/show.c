@@ -32,6 +32,7 @@ struct show {
     struct bar bar;
     struct progress progress;
     bool drawn;
+    unsigned drawn_width[2];
 };
 
 /* --- writing ---------------------------------------------------------------- */
@@ -50,7 +51,7 @@ static struct style style_of(const struct output *o)
 
     return (struct style){
         .color = terminal && terminal_can_draw() && !(no_color && *no_color),
-        .columns = terminal ? output_columns(o) : 80,
+        .columns = terminal ? output_columns(o) : 0,
     };
 }
 
@@ -59,29 +60,38 @@ static int64_t elapsed_ms(const struct show *s)
     return clock_now_ms() - s->started_ms;
 }
 
-static void draw(struct show *s)
+/* Back to the first line of the bar, and clear from there on. */
+static void put_take_off(struct show *s, struct buffer *b)
 {
-    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
-
-    if (!s->is_bar) {
-        return;
+    if (s->drawn) {
+        buffer_printf(b, "\r\033[%uA\033[J",
+                      bar_rows_up(s->drawn_width, output_columns(s->err)));
+        s->drawn = false;
     }
-    s->err_style.columns = output_columns(s->err);
-    s->bar.elapsed_ms = elapsed_ms(s);
-    /* back to the first line, and clear from there on */
-    buffer_printf(&b, s->drawn ? "\r\033[A\033[J" : "\r");
-    bar_draw(&b, &s->bar, &s->err_style);
-    output_buffer(s->err, &b);
-    s->drawn = true;
 }
 
 /* Before anything else goes to a terminal. */
 static void take_off(struct show *s)
 {
-    if (s->drawn) {
-        output_printf(s->err, "\r\033[A\033[J");
-        s->drawn = false;
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+
+    put_take_off(s, &b);
+    output_buffer(s->err, &b);
+}
+
+static void draw(struct show *s)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+
+    if (!s->is_bar || output_is_behind(s->err)) {
+        return;
     }
+    put_take_off(s, &b);
+    s->err_style.columns = output_columns(s->err);
+    s->bar.elapsed_ms = elapsed_ms(s);
+    bar_draw(&b, &s->bar, &s->err_style, s->drawn_width);
+    output_buffer(s->err, &b);
+    s->drawn = true;
 }
 
 static void write_to(struct show *s, struct output *o, const struct buffer *b)
@@ -192,6 +202,10 @@ static void tell_json(struct show *s, const struct narration *n)
 {
     CLEANUP(buffer_done) struct buffer b = { .data = NULL };
 
+    /* A reader that cannot keep up gets what happened, without the figures. */
+    if (n->kind == NARRATE_PROGRESS && output_is_behind(s->out)) {
+        return;
+    }
     json_narration(&b, n, clock_wall_us());
     output_buffer(s->out, &b);
 }
@@ -274,6 +288,12 @@ void show_result(struct show *s, const struct result *r)
         json_result(&b, r, clock_wall_us());
     } else if (!is_only_check(s)) {
         summary_in_words(&b, r, &s->out_style);
+    } else if (r->outcome == OUTCOME_COMPLETED) {
+        CLEANUP_FREE char *name = str_printable(r->name ? r->name : "it");
+
+        buffer_printf(&b, "\n%s%s can be moved%s\n",
+                      dress(&s->out_style, GREEN), name,
+                      dress(&s->out_style, PLAIN));
     }
     output_buffer(s->out, &b);
 }

@@ -15,7 +15,7 @@ enum show_what { SHOW_MIGRATION, SHOW_CHECK };
 /* How text for people is dressed. */
 struct style {
     bool color;
-    unsigned columns;
+    unsigned columns; /* 0: lines may be as long as they like */
 };
 
 struct show;
