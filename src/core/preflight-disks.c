@@ -129,6 +129,30 @@ static void judge_sizes(const struct qmp_disk *a, const struct qmp_disk *b,
                 (unsigned long long)a->virtual_size);
 }
 
+/* What should be known before disk I is copied onto J. */
+static void warn_of_copy(const struct facts *f, size_t i, size_t j,
+                         struct verdicts *v)
+{
+    const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
+    struct verdict *x;
+
+    if (facts_looks_shared(f, i, j)) {
+        x = verdict_warn(v, ABOUT_BOTH,
+                         "disk %s has the same name and inode number on both "
+                         "hosts",
+                         disk_label(a));
+        verdict_why(x, "if it is on a file system that both mount, it must "
+                       "not be copied");
+        verdict_fix(x, "leave it out of --disks if it is shared");
+    }
+    if (a->has_dirty_bitmaps) {
+        x = verdict_warn(v, ABOUT_SOURCE,
+                         "disk %s has dirty bitmaps, which do not move",
+                         disk_label(a));
+        verdict_why(x, "the next incremental backup has to be a full one");
+    }
+}
+
 /* Everything that forbids copying disk I onto J. */
 static void judge_copy(const struct facts *f, size_t i, size_t j,
                        struct verdicts *v)
@@ -159,21 +183,7 @@ static void judge_copy(const struct facts *f, size_t i, size_t j,
         verdict_fix(x, "open it for writing there (read-only=off)");
     }
     judge_sizes(a, b, v);
-    if (facts_looks_shared(f, i, j)) {
-        x = verdict_warn(v, ABOUT_BOTH,
-                         "disk %s has the same name and inode number on both "
-                         "hosts",
-                         disk_label(a));
-        verdict_why(x, "if it is on a file system that both mount, it must "
-                       "not be copied");
-        verdict_fix(x, "leave it out of --disks if it is shared");
-    }
-    if (a->has_dirty_bitmaps) {
-        x = verdict_warn(v, ABOUT_SOURCE,
-                         "disk %s has dirty bitmaps, which do not move",
-                         disk_label(a));
-        verdict_why(x, "the next incremental backup has to be a full one");
-    }
+    warn_of_copy(f, i, j, v);
 }
 
 /* What should be known of a disk that stays where it is. */
