@@ -25,6 +25,7 @@ unit_tests = \
 	tests/unit/test-qmp-client \
 	tests/unit/test-qmp-commands \
 	tests/unit/test-qmp-forward \
+	tests/unit/test-qmp-link \
 	tests/unit/test-qmp-machine \
 	tests/unit/test-qmp-real \
 	tests/unit/test-qmp-schema \
@@ -55,7 +56,9 @@ EXTRA_DIST += \
 
 # A monitor that says what a test wants.
 fake_monitor = tests/unit/fake-monitor.c tests/unit/fake-monitor.h
-tests_unit_test_qmp_client_SOURCES = tests/unit/test-qmp-client.c $(fake_monitor)
+client_fixture = tests/unit/client-fixture.c tests/unit/client-fixture.h $(fake_monitor)
+tests_unit_test_qmp_client_SOURCES = tests/unit/test-qmp-client.c $(client_fixture)
+tests_unit_test_qmp_link_SOURCES = tests/unit/test-qmp-link.c $(client_fixture)
 tests_unit_test_qmp_forward_SOURCES = tests/unit/test-qmp-forward.c $(fake_monitor)
 
 good_facts = tests/unit/good-facts.c tests/unit/good-facts.h
