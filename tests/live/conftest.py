@@ -51,6 +51,6 @@ def lab():
     with lab_module.Lab() as one:
         yield one
         left = lab_module.orphans(one.name)
-    left += lab_module.leftovers(one.name)
+    left += one.stragglers + lab_module.leftovers(one.name)
     lab_module.end_marked(one.name)
     assert not left, f'left behind: {left}'

@@ -19,6 +19,25 @@ CRASHED = re.compile(r'(ERROR: \w+Sanitizer.*|.*runtime error: .*|'
                      r'.*Assertion .* failed.*|==\d+== .*(Invalid|lost).*)')
 
 
+# What the engine keeps in the machine's folders is the lab's own: cases run
+# side by side, and each can look at what was left there.
+ISOLATE = """
+mkdir -p -m 0700 /run/qmigrate /var/lib/qmigrate "$1" "$2" &&
+mount --bind "$1" /run/qmigrate && mount --bind "$2" /var/lib/qmigrate &&
+shift 2 && exec "$@"
+"""
+
+
+def run_dir(lab):
+    """What the engine sees as /run/qmigrate."""
+    return lab.dir / 'engine-run'
+
+
+def state_dir(lab):
+    """What the engine sees as /var/lib/qmigrate: its journals."""
+    return lab.dir / 'engine-state'
+
+
 def program():
     return os.environ.get('QMIGRATE') or str(ROOT / 'build' / 'qmigrate')
 
@@ -36,9 +55,11 @@ class Engine:
         self._heard = threading.Condition()
         self._open = 2
         self.began = time.monotonic()
-        self.process = lab.spawn([program(), *self.args], host=host, env=env,
-                                 stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE)
+        self.process = lab.spawn(
+            ['unshare', '--mount', '--', 'sh', '-c', ISOLATE, 'sh',
+             run_dir(lab), state_dir(lab), program(), *self.args],
+            host=host, env=env, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
         lab.show('engine ' + ' '.join(self.args), lambda: (
             f'exit status {self.process.poll()}\n{self.text()}'))
         self._threads = [

@@ -5,9 +5,12 @@ Addresses are the same in every lab, since no lab sees another one: host N is
 network). Nothing leads out of a lab.
 """
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 NETNS = Path('/run/netns')
@@ -25,14 +28,42 @@ def ip(*args):
                    timeout=30)
 
 
+def processes_in(name):
+    """The pids of all that runs in a namespace, whoever started it."""
+    out = subprocess.run(['ip', 'netns', 'pids', name], check=False, text=True,
+                         stdout=subprocess.PIPE, timeout=30).stdout
+    return [int(pid) for pid in out.split()]
+
+
 def remove_namespace(name):
     if (NETNS / name).exists():
         ip('netns', 'del', name)
 
 
+def empty_namespace(lab, name):
+    """All processes of the lab were told to end before this; one that does
+    not within 2 s is a straggler, and fails the case."""
+    end = time.monotonic() + 2
+    while (pids := processes_in(name)) and time.monotonic() < end:
+        time.sleep(0.02)
+    for pid in pids:
+        lab.stragglers.append(f'process {pid} in {name}: {command_line(pid)}')
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def command_line(pid):
+    try:
+        line = Path(f'/proc/{pid}/cmdline').read_bytes()
+    except OSError:
+        return 'gone'
+    return line.replace(b'\0', b' ').decode(errors='replace').strip()[:200]
+
+
 def make_namespace(lab, name):
     full = f'{lab.name}-{name}'
     lab.on_exit(remove_namespace, full)
+    lab.on_exit(empty_namespace, lab, full)
     ip('netns', 'add', full)
     ip('-n', full, 'link', 'set', 'lo', 'up')
     return full

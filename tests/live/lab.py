@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from host import Host, Switch, list_namespaces
+from host import Host, Switch, command_line, list_namespaces
 
 MARK = 'QMIGRATE_TEST_LAB'
 PREFIX = 'qmt-'
@@ -55,9 +55,7 @@ def marked_processes(name):
         try:
             environ = Path(entry.path, 'environ').read_bytes()
             if wanted in environ.split(b'\0') and is_running(entry.name):
-                line = Path(entry.path, 'cmdline').read_bytes()
-                found.append((int(entry.name), line.replace(b'\0', b' ')
-                              .decode(errors='replace').strip()))
+                found.append((int(entry.name), command_line(entry.name)))
         except OSError:
             pass                # it ended, or is another user's
     return found
@@ -79,7 +77,7 @@ def orphans(name):
         while ancestor > 1 and ancestor != os.getpid():
             ancestor = parent(ancestor)
         if ancestor != os.getpid() and is_running(pid):
-            found.append(f'orphan {pid}: {line[:200]}')
+            found.append(f'orphan {pid}: {line}')
     return found
 
 
@@ -91,7 +89,7 @@ def end_marked(name):
 
 def leftovers(name):
     """What of a lab is still there: sentences, none if all is well."""
-    found = [f'process {pid}: {line[:200]}'
+    found = [f'process {pid}: {line}'
              for pid, line in marked_processes(name)]
     found += [f'namespace {ns}' for ns in list_namespaces(name + '-')]
     folder = Path(tempfile.gettempdir(), name)
@@ -125,6 +123,7 @@ class Lab:
         self._names = itertools.count(1)
         self._switch = None
         self.hosts = {}
+        self.stragglers = []
         self._shown = []
 
     def __enter__(self):

@@ -55,7 +55,12 @@ class Rule:
 
 
 class QmpProxy:
-    """path: what the engine is given. commands: all that was asked."""
+    """path: what the engine is given. commands: all that was asked.
+
+    A socket's peer is the process that called listen(): Qemu(proxied=True)
+    has it called where that process is the QEMU-to-be, so that the engine
+    takes the right one for its peer (and kills that one, if it must).
+    """
 
     def __init__(self, lab, upstream, name='proxy'):
         self.path = str(lab.path(f'{name}.qmp'))
@@ -71,10 +76,17 @@ class QmpProxy:
         lab.show(f'commands through {name}', lambda: ' '.join(self.names()))
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self.path)
-        self._listener.listen(8)
         self._wake_r, self._wake_w = os.pipe()
+
+    def listen(self):
+        """To be called in the process that is to be the peer."""
+        self._listener.listen(8)
+
+    def start(self):
+        """From now on it accepts; listen() was called somewhere."""
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
+        return self
 
     # ---- rules ----
 
@@ -176,6 +188,7 @@ class QmpProxy:
         if hasattr(self, '_thread'):
             os.write(self._wake_w, b'x')
             self._thread.join(10)
+        if hasattr(self, '_wake_r'):
             os.close(self._wake_r)
             os.close(self._wake_w)
         if hasattr(self, '_listener'):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import binaries
 from guest import Recorder
+from proxy import QmpProxy
 from qmp import LinkLost, Qmp
 
 MIB = 1 << 20
@@ -71,12 +72,14 @@ class Qemu:
     incoming: wait for a migration (-incoming defer, held by -S). paused:
     start with -S. live: boot the guest of tests/guest; otherwise there is
     nothing to boot (for QEMUs that are not to run). extra: more arguments.
+    proxied: with a QmpProxy whose socket belongs to this process, as far as
+    the engine can see.
     """
 
     def __init__(self, lab, host, disks=(), *, incoming=False, paused=False,
                  live=True, name='guest', binary=None, mem=128, smp=1,
                  machine='pc-q35-7.2', uuid=None, extra=(), kernel_line='',
-                 device='virtio-blk', discard=True):
+                 device='virtio-blk', discard=True, proxied=False):
         self.lab = lab
         self.host = host
         self.disks = list(disks)
@@ -84,6 +87,7 @@ class Qemu:
         self.dir = lab.folder(f'{name}-{host.name}')
         self.qmp = str(self.dir / 'qmp')
         self.spy_path = str(self.dir / 'spy')
+        self.proxy = QmpProxy(lab, self.qmp) if proxied else None
         self._stderr = self.dir / 'stderr'
         ours, theirs = zip(socket.socketpair(), socket.socketpair())
         argv = self._argv(theirs, locals())
@@ -91,7 +95,8 @@ class Qemu:
         with open(self._stderr, 'wb') as err:
             self.process = host.spawn(
                 argv, stdout=err, stderr=err, env=lab.env(**self.binary.env),
-                pass_fds=[s.fileno() for s in theirs])
+                pass_fds=[s.fileno() for s in theirs],
+                preexec_fn=self.proxy.listen if proxied else None)
         for s in theirs:
             s.close()
         lab.show(f'QEMU {name} on {host.name}', self.describe)
@@ -102,7 +107,14 @@ class Qemu:
             self.spy = Qmp(self.spy_path, alive=self.is_alive)
         except (OSError, LinkLost) as e:
             raise RuntimeError(f'QEMU did not start: {self.stderr()}') from e
+        if self.proxy:
+            self.proxy.start()
         self.pid = self.process.pid
+
+    @property
+    def address(self):
+        """Where the engine finds its monitor: the proxy, if there is one."""
+        return self.proxy.path if self.proxy else self.qmp
 
     def _argv(self, theirs, o):
         argv = [*self.binary.argv, '-name', o['name'],
@@ -187,3 +199,14 @@ class Qemu:
             self.recorder.close()
         for s in ours:
             s.close()
+
+
+def make_pair(lab, formats=('raw',), **options):
+    """(source, destination), each with empty images of those formats."""
+    pair = []
+    for name, incoming in (('source', False), ('destination', True)):
+        images = [make_image(lab, f'{name}{n}', f)
+                  for n, f in enumerate(formats)]
+        pair.append(Qemu(lab, lab.host(name), images, incoming=incoming,
+                         **options))
+    return pair

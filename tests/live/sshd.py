@@ -7,11 +7,14 @@ ssh://ALIAS/path for each host of the lab that has an sshd, the alias being
 the host's name.
 """
 
+import contextlib
 import os
 import shlex
+import signal
 import subprocess
 from pathlib import Path
 
+from host import command_line, processes_in
 from lab import wait_until
 
 PORT = 2222
@@ -57,14 +60,12 @@ class Sshd:
 
     def stop(self):
         """The daemon ends, and all its connections with it."""
-        pid = self.process.pid
-        children = subprocess.run(['pgrep', '-P', str(pid)], text=True,
-                                  stdout=subprocess.PIPE, check=False)
-        self.process.kill()
+        self.process.terminate()
         self.process.wait(10)
-        for child in children.stdout.split():
-            subprocess.run(['kill', '-KILL', child], check=False,
-                           stderr=subprocess.DEVNULL)
+        for pid in processes_in(self.host.netns):
+            if command_line(pid).startswith('sshd'):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _add_to_config(self, key, known):
         config, folder = self.lab.dir / 'ssh-config', self.lab.dir / 'ssh-bin'
