@@ -1,6 +1,8 @@
 """The harness proves itself: what the labs, links and files of a case do."""
 
 import signal
+import socket
+import struct
 import subprocess
 import threading
 import time
@@ -11,7 +13,6 @@ import host
 import lab as lab_module
 from engine import Engine
 from host import processes_in
-from proxy import QmpProxy
 from qemu import Qemu, make_image
 from qmp import LinkLost, Qmp, QmpError
 from snapshot import Snapshot
@@ -77,9 +78,18 @@ def test_snapshot_sees_each_change(lab, pki):
                      'listening'}
 
 
+def peer_pid(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        return struct.unpack('iii', s.getsockopt(
+            socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+
+
 def test_proxy_rules(lab):
-    qemu = Qemu(lab, lab.host('source'), live=False, paused=True)
-    proxy = QmpProxy(lab, qemu.qmp)
+    qemu = Qemu(lab, lab.host('source'), live=False, paused=True,
+                proxied=True)
+    proxy = qemu.proxy
+    assert peer_pid(qemu.address) == qemu.pid
     client = Qmp(proxy.path)
     assert client.cmd('query-status')['status'] == 'prelaunch'
 
