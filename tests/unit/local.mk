@@ -10,6 +10,7 @@ unit_tests = \
 	tests/unit/test-base-resolve \
 	tests/unit/test-base-stream \
 	tests/unit/test-base-util \
+	tests/unit/test-cli-options \
 	tests/unit/test-core-result \
 	tests/unit/test-nbd-bad \
 	tests/unit/test-core-converge \
@@ -69,6 +70,7 @@ tests_unit_test_core_preflight_SOURCES = tests/unit/test-core-preflight.c \
 
 # Tests of what was built, rather than of its functions.
 unit_scripts = \
+	tests/unit/test-cli.sh \
 	tests/unit/test-hardening.sh \
 	tests/unit/test-headers.sh \
 	tests/unit/test-includes.sh \
