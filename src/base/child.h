@@ -36,7 +36,8 @@ const struct buffer *child_output(const struct child *c);
  * "; "; "" if nothing.  Borrowed until asked again or the child is freed. */
 const char *child_complaint(struct child *c);
 void child_kill(struct child *c, int signo); /* nothing if it has exited */
-void child_free(struct child *c); /* ends it (SIGKILL) if it still runs, reaps */
+void child_free(
+    struct child *c); /* ends it (SIGKILL) if it still runs, reaps */
 DEFINE_CLEANUP(struct child *, child_free)
 
 /*

@@ -12,8 +12,8 @@ typedef int64_t deadline_t;
 
 #define DEADLINE_NEVER INT64_MAX
 
-int64_t clock_now_ms(void); /* CLOCK_MONOTONIC, in milliseconds */
-int64_t clock_now_us(void); /* the same, in microseconds */
+int64_t clock_now_ms(void);  /* CLOCK_MONOTONIC, in milliseconds */
+int64_t clock_now_us(void);  /* the same, in microseconds */
 int64_t clock_wall_us(void); /* since the epoch, in microseconds */
 
 static inline deadline_t deadline_in_ms(int64_t ms)

@@ -45,7 +45,10 @@ struct qm_error {
     char *peer_class;        /* QMP's error class, or NULL */
 };
 
-#define QM_ERROR_INIT { .message = NULL }
+#define QM_ERROR_INIT                                                          \
+    {                                                                          \
+        .message = NULL                                                        \
+    }
 
 /* The name scripts see of CODE: "link-lost". */
 const char *error_code_name(enum qm_error_code code);

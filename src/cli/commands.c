@@ -38,8 +38,8 @@ static const char addresses[] =
     "--insecure\n";
 
 #define X(name, code, meaning) "  " #code "  " meaning "\n"
-static const char exits[] = "\nThe exit status says where the guest is:\n"
-    QM_EXITS(X);
+static const char exits[] =
+    "\nThe exit status says where the guest is:\n" QM_EXITS(X);
 #undef X
 
 static int write_stdout(const struct buffer *b)
@@ -72,8 +72,9 @@ static int main_help(void)
                           commands[i].synopsis, "", commands[i].help);
         }
     }
-    buffer_printf(&b, "%s%s\nqmigrate migrate --help lists the options; "
-                      "qmigrate(1) explains them.\n",
+    buffer_printf(&b,
+                  "%s%s\nqmigrate migrate --help lists the options; "
+                  "qmigrate(1) explains them.\n",
                   addresses, exits);
     return write_stdout(&b);
 }

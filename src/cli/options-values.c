@@ -19,8 +19,8 @@ static int refuse_value(const struct option_row *row, const char *value,
 {
     CLEANUP_FREE char *shown = str_printable(value);
 
-    return error_set(err, QM_ERR_USAGE, "--%s '%s' is not %s", row->name,
-                     shown, wanted);
+    return error_set(err, QM_ERR_USAGE, "--%s '%s' is not %s", row->name, shown,
+                     wanted);
 }
 
 int parse_flag(struct options *o, const struct option_row *row,
@@ -65,7 +65,8 @@ int parse_size(struct options *o, const struct option_row *row,
     uint64_t n;
 
     if (len > 1) {
-        const char *unit = strchr(units, toupper((unsigned char)digits[len - 1]));
+        const char *unit =
+            strchr(units, toupper((unsigned char)digits[len - 1]));
 
         if (unit) {
             shift = 10 * (unsigned)(unit - units + 1);
@@ -167,8 +168,8 @@ int parse_on_timeout(struct options *o, const struct option_row *row,
     if (!str_equal(value, "abort") && !str_equal(value, "pause")) {
         return refuse_value(row, value, "abort or pause", err);
     }
-    o->plan.on_timeout = str_equal(value, "pause") ? ON_TIMEOUT_PAUSE
-                                                   : ON_TIMEOUT_ABORT;
+    o->plan.on_timeout =
+        str_equal(value, "pause") ? ON_TIMEOUT_PAUSE : ON_TIMEOUT_ABORT;
     return 0;
 }
 

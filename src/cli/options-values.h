@@ -16,8 +16,8 @@ struct option_row {
     const char *name;  /* without the dashes; NULL: help is a heading */
     const char *value; /* what help calls it; NULL: takes none */
     option_parser *parse;
-    size_t offset;     /* in struct options, for parsers that store as is */
-    const char *help;  /* of refuse_unbuilt: what to use instead */
+    size_t offset;        /* in struct options, for parsers that store as is */
+    const char *help;     /* of refuse_unbuilt: what to use instead */
     const char *standard; /* what it is if it is not given, in words */
 };
 

@@ -338,8 +338,8 @@ static void write_wrapped(struct buffer *b, size_t column, const char *text)
                 continue;
             }
         }
-        buffer_printf(b, "%*s%.*s\n", (int)(HELP_INDENT - column), "",
-                      (int)len, text);
+        buffer_printf(b, "%*s%.*s\n", (int)(HELP_INDENT - column), "", (int)len,
+                      text);
         text += len + strspn(text + len, " ");
         column = 0;
     }

@@ -21,11 +21,17 @@ struct gauge {
     uint64_t bps;
 };
 
-static bool find_gauge(const struct progress *p, struct gauge *ret)
+/* Of another step it is too old to be shown. */
+static bool find_gauge(const struct bar *bar, struct gauge *ret)
 {
-    if (p && p->ram) {
-        uint64_t left = p->ram_remaining < p->ram_total ? p->ram_remaining
-                                                        : p->ram_total;
+    const struct progress *p = bar->progress;
+
+    if (bar->undoing || !p || !str_equal(p->step, bar->step)) {
+        return false;
+    }
+    if (p->ram) {
+        uint64_t left =
+            p->ram_remaining < p->ram_total ? p->ram_remaining : p->ram_total;
 
         *ret = (struct gauge){ "RAM", 0, p->ram_bps };
         if (p->ram_total > 0) {
@@ -33,7 +39,7 @@ static bool find_gauge(const struct progress *p, struct gauge *ret)
         }
         return true;
     }
-    if (p && p->disk_count > 0) {
+    if (p->disk_count > 0) {
         *ret = (struct gauge){ "disks", 0, p->disk_bps };
         if (p->disk_total > 0) {
             ret->percent = percent_of(p->disk_copied, p->disk_total);
@@ -45,7 +51,7 @@ static bool find_gauge(const struct progress *p, struct gauge *ret)
 
 /* LINE, cut to fit: how wide it came out. */
 static unsigned put_line(struct buffer *b, const struct buffer *line,
-                     unsigned columns)
+                         unsigned columns)
 {
     size_t len = line->len;
 
@@ -62,8 +68,9 @@ static void put_gauge(struct buffer *line, const struct gauge *g,
     char tail[64];
     size_t room, used, full;
 
-    snprintf(tail, sizeof(tail), " %s %3u %%  %s", g->what, g->percent,
-             figure_rate(g->bps).s);
+    /* of constant width, so that the bar stands still */
+    snprintf(tail, sizeof(tail), " %s %3u %% %14s", g->what, g->percent,
+             g->bps > 0 ? figure_rate(g->bps).s : "");
     used = line->len + 2 + strlen(tail) + 1;
     room = columns > used ? columns - used : 0;
     if (room > BAR_MAX) {
@@ -90,9 +97,9 @@ static unsigned draw_first(struct buffer *b, const struct bar *bar,
     if (bar->undoing) {
         buffer_printf(&line, "undo: ");
     }
-    buffer_printf(&line, "%-*s ",
-                  (int)(STEP_COLUMNS - (bar->undoing ? 6 : 0)), step);
-    if (!bar->undoing && find_gauge(bar->progress, &g)) {
+    buffer_printf(&line, "%-*s ", (int)(STEP_COLUMNS - (bar->undoing ? 6 : 0)),
+                  step);
+    if (find_gauge(bar, &g)) {
         put_gauge(&line, &g, columns);
     }
     return put_line(b, &line, columns);
@@ -142,6 +149,15 @@ static void draw_disks(struct buffer *line, const struct progress *p)
                   p->disk_count, p->disk_count == 1 ? "" : "s");
 }
 
+static void draw_figures(struct buffer *line, const struct progress *p)
+{
+    if (p->ram) {
+        draw_ram(line, p);
+    } else if (p->disk_count > 0) {
+        draw_disks(line, p);
+    }
+}
+
 static unsigned draw_second(struct buffer *b, const struct bar *bar,
                             const struct style *style)
 {
@@ -157,10 +173,8 @@ static unsigned draw_second(struct buffer *b, const struct bar *bar,
     }
     buffer_printf(&line, "%lld:%02lld", (long long)(seconds / 60),
                   (long long)(seconds % 60));
-    if (bar->progress && bar->progress->ram) {
-        draw_ram(&line, bar->progress);
-    } else if (bar->progress && bar->progress->disk_count > 0) {
-        draw_disks(&line, bar->progress);
+    if (bar->progress && !bar->undoing) {
+        draw_figures(&line, bar->progress);
     }
     return tag + put_line(b, &line, columns - tag);
 }

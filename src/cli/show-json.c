@@ -18,10 +18,10 @@ static void write_event(struct buffer *b, const char *name,
     json_add_int(stamp, "seconds", wall_us / 1000000);
     json_add_int(stamp, "microseconds", wall_us % 1000000);
     json_add(event, "timestamp", stamp);
-    buffer_printf(b, "%s\n",
-                  json_object_to_json_string_ext(
-                      event,
-                      JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    buffer_printf(
+        b, "%s\n",
+        json_object_to_json_string_ext(
+            event, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(event);
 }
 

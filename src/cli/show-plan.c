@@ -17,9 +17,9 @@ static void write_disk(struct buffer *b, const struct facts *f,
                      c->copy ? "copied" : "left alone", c->reason);
     write_paragraph(b, INDENT, style->columns, text);
     if (c->copy) {
-        CLEANUP_FREE char *way = xasprintf(
-            "%s -> %s", d->filename ? d->filename : "?",
-            f->side[DESTINATION].disks.item[c->destination].filename);
+        CLEANUP_FREE char *way =
+            xasprintf("%s -> %s", d->filename ? d->filename : "?",
+                      f->side[DESTINATION].disks.item[c->destination].filename);
 
         write_paragraph(b, 2 * INDENT, style->columns, way);
     }
@@ -35,16 +35,15 @@ static void write_network(struct buffer *b, const struct facts *f,
                         f->plan->port_low, f->plan->port_high);
     write_paragraph(b, INDENT, style->columns, address);
     if (f->plan->insecure) {
-        buffer_printf(b,
-                      "    %sINSECURE: memory and disks in clear%s\n",
+        buffer_printf(b, "    %sINSECURE: memory and disks in clear%s\n",
                       dress(style, RED), dress(style, PLAIN));
         return;
     }
-    CLEANUP_FREE char *tls = xasprintf(
-        "under TLS, both ends verified; the destination must be %s",
-        f->tls_hostname ? f->tls_hostname
-        : f->address    ? f->address
-                        : "who it says");
+    CLEANUP_FREE char *tls =
+        xasprintf("under TLS, both ends verified; the destination must be %s",
+                  f->tls_hostname ? f->tls_hostname
+                  : f->address    ? f->address
+                                  : "who it says");
     write_paragraph(b, INDENT, style->columns, tls);
 }
 

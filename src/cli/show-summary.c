@@ -4,7 +4,7 @@
 #include "cli/figures.h"
 #include "cli/show-parts.h"
 
-enum { LABEL = 14 };
+enum { LABEL = 16 }; /* columns, the indent with it */
 
 static void write_label(struct buffer *b, const char *label)
 {
@@ -101,10 +101,10 @@ static void write_ram(struct buffer *b, const struct result *r)
     if (r->ram_total_ms > 0) {
         uint64_t ms = (uint64_t)r->ram_total_ms;
 
-        buffer_printf(b, ", %s",
-                      figure_rate((uint64_t)((double)r->ram_bytes * 1000 /
-                                             (double)ms))
-                          .s);
+        buffer_printf(
+            b, ", %s",
+            figure_rate((uint64_t)((double)r->ram_bytes * 1000 / (double)ms))
+                .s);
     }
     buffer_printf(b, ", %lld pass%s", (long long)r->passes,
                   r->passes == 1 ? "" : "es");

@@ -87,8 +87,8 @@ static void write_verdict(struct buffer *b, const struct verdict *v,
         [ABOUT_DESTINATION] = "destination: ",
         [ABOUT_BOTH] = "",
     };
-    const char *side = str_starts(v->what, sides[v->side]) ? ""
-                                                           : sides[v->side];
+    const char *side =
+        str_starts(v->what, sides[v->side]) ? "" : sides[v->side];
     CLEANUP_FREE char *what = xasprintf("%s%s", side, v->what);
 
     buffer_printf(b, "%s%7s%s   ", dress(style, levels[v->level].color),

@@ -149,8 +149,8 @@ static void record(struct show *s, const struct narration *n)
 {
     if (n->kind == NARRATE_STEP && n->step != STEP_DONE) {
         s->bar.step = n->text;
-        s->bar.undoing = s->bar.undoing || n->step == STEP_FAILED ||
-                         n->step == STEP_UNDONE;
+        s->bar.undoing =
+            s->bar.undoing || n->step == STEP_FAILED || n->step == STEP_UNDONE;
     }
     if (n->kind == NARRATE_PROGRESS) {
         s->progress = *n->progress;
@@ -233,8 +233,7 @@ void show_tick(struct show *s)
 
     draw(s);
     /* Progress that is told has its own lines; this is for the other steps. */
-    if (s->is_lines && s->bar.step &&
-        now - s->line_at_ms >= LINE_INTERVAL_MS) {
+    if (s->is_lines && s->bar.step && now - s->line_at_ms >= LINE_INTERVAL_MS) {
         lines_progress(&b, now - s->started_ms,
                        &(struct progress){ .step = s->bar.step });
         s->line_at_ms = now;

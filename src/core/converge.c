@@ -36,8 +36,8 @@ static void measure_rate(struct converge *c, const struct converge_sample *s)
         c->window_at_ms = s->at_ms;
         c->window_transferred = s->transferred;
     } else if (span >= WINDOW_MS) {
-        c->bps = (s->transferred - c->window_transferred) * 1000
-            / (uint64_t)span;
+        c->bps =
+            (s->transferred - c->window_transferred) * 1000 / (uint64_t)span;
         c->window_at_ms = s->at_ms;
         c->window_transferred = s->transferred;
     }
@@ -69,8 +69,8 @@ static bool pass_has_stalled(struct converge *c,
     if (s->pass <= c->pass)
         return false;
     /* The first pass sends everything: what it leaves is the first measure. */
-    stalled = c->pass_remaining > 0
-        && s->remaining > c->pass_remaining - c->pass_remaining / 10;
+    stalled = c->pass_remaining > 0 &&
+              s->remaining > c->pass_remaining - c->pass_remaining / 10;
     c->pass = s->pass;
     if (s->pass >= 2)
         c->pass_remaining = s->remaining;
@@ -89,8 +89,7 @@ static int64_t relaxed_limit(const struct converge *c,
         if (enough > limit)
             limit = enough;
     }
-    return limit < c->rules.max_downtime_ms ? limit
-                                            : c->rules.max_downtime_ms;
+    return limit < c->rules.max_downtime_ms ? limit : c->rules.max_downtime_ms;
 }
 
 enum converge_action converge_step(struct converge *c,
@@ -101,8 +100,8 @@ enum converge_action converge_step(struct converge *c,
     measure_rate(c, s);
     stalled = pass_has_stalled(c, s);
     c->left_ms = predict_left(c, s);
-    if (c->rules.timeout_ms > 0 && s->at_ms >= c->rules.timeout_ms
-        && !c->paused) {
+    if (c->rules.timeout_ms > 0 && s->at_ms >= c->rules.timeout_ms &&
+        !c->paused) {
         c->paused = c->rules.pause_on_timeout;
         return c->paused ? CONVERGE_PAUSE : CONVERGE_ABORT;
     }

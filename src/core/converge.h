@@ -22,8 +22,8 @@ struct converge_rules {
 };
 
 struct converge_sample {
-    int64_t at_ms;   /* since `migrate` */
-    int64_t pass;    /* dirty-sync-count */
+    int64_t at_ms;                          /* since `migrate` */
+    int64_t pass;                           /* dirty-sync-count */
     uint64_t total, remaining, transferred; /* bytes */
     uint64_t dirty_bps; /* QEMU's dirty-pages-rate in bytes; 0: not known */
 };

@@ -26,7 +26,7 @@ struct side_facts {
     struct qmp_settings capabilities, parameters;
     bool has_machine_type; /* destination: of the source's machine type */
 
-    bool host_known; /* the host could be asked: the four below count */
+    bool host_known;    /* the host could be asked: the four below count */
     char *host_problem; /* why it could not, or NULL */
     bool host_is_local;
     struct process_identity process;
@@ -54,7 +54,7 @@ struct facts_input {
     struct host *host[SIDES]; /* or NULL */
     const struct process_identity *process[SIDES];
     const char *process_problem[SIDES]; /* why it is not known */
-    int64_t now_s;            /* wall clock, for certificates */
+    int64_t now_s;                      /* wall clock, for certificates */
 };
 
 /*

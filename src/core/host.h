@@ -25,7 +25,7 @@ struct host *host_new(struct loop *loop, const char *spec,
 struct host *host_of_address(struct loop *loop, const struct qmp_address *a);
 void host_free(struct host *h);
 DEFINE_CLEANUP(struct host *, host_free)
-bool host_is_local(const struct host *h); /* false for NULL too */
+bool host_is_local(const struct host *h);    /* false for NULL too */
 const char *host_text(const struct host *h); /* "this machine", "ssh://..." */
 
 /*
@@ -44,7 +44,11 @@ int host_read_file(struct host *h, const char *path, size_t max,
 /* The same for several files on one trip.  0 when the host was asked; what
  * became of each is its state.  Each needs a path without a line break; the
  * bytes of all of them come to 1 MiB at most. */
-enum host_file_state { HOST_FILE_READ, HOST_FILE_MISSING, HOST_FILE_UNREADABLE };
+enum host_file_state {
+    HOST_FILE_READ,
+    HOST_FILE_MISSING,
+    HOST_FILE_UNREADABLE
+};
 struct host_file {
     char *path;
     enum host_file_state state;

@@ -33,9 +33,8 @@ static int sync_parent(const char *path)
 /* Append one line and make it durable; -1 with errno. */
 static int write_line(int fd, struct json_object *record)
 {
-    const char *text
-        = json_object_to_json_string_ext(record, JSON_C_TO_STRING_PLAIN
-                                                     | JSON_C_TO_STRING_NOSLASHESCAPE);
+    const char *text = json_object_to_json_string_ext(
+        record, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
     CLEANUP_FREE char *line = xasprintf("%s\n", text);
     size_t len = strlen(line), done = 0;
 
@@ -58,8 +57,7 @@ static int append(struct journal *j, struct json_object *record,
 
     json_object_put(record);
     if (failed)
-        return error_set_errno(err, QM_ERR_SYSTEM, failed, "write %s",
-                               j->path);
+        return error_set_errno(err, QM_ERR_SYSTEM, failed, "write %s", j->path);
     return 0;
 }
 
@@ -78,8 +76,8 @@ static struct json_object *side_record(const struct journal_begin *b, int side)
     add_string(o, "address", b->address[side]);
     if (id && id->known) {
         json_object_object_add(o, "pid", json_object_new_int(id->pid));
-        json_object_object_add(
-            o, "start-time", json_object_new_uint64(id->start_time));
+        json_object_object_add(o, "start-time",
+                               json_object_new_uint64(id->start_time));
         add_string(o, "boot-id", id->boot_id);
     }
     return o;
@@ -123,8 +121,7 @@ static int explain_existing(const char *path, const char *name,
         return -1;
     }
     error_set(err, QM_ERR_REFUSED,
-              "an earlier migration named '%s' did not finish: %s", name,
-              path);
+              "an earlier migration named '%s' did not finish: %s", name, path);
     error_hint(err, "its last \"owner\" line says which side owns the guest; "
                     "qmigrate(1), AFTER A CRASH, says how to settle it; then "
                     "remove that file");
@@ -139,8 +136,7 @@ static int create(struct journal *j, const char *name, struct qm_error *err)
     if (j->fd < 0 && errno == EEXIST)
         return explain_existing(j->path, name, err);
     if (j->fd < 0)
-        return error_set_errno(err, QM_ERR_SYSTEM, errno, "create %s",
-                               j->path);
+        return error_set_errno(err, QM_ERR_SYSTEM, errno, "create %s", j->path);
     if (flock(j->fd, LOCK_EX | LOCK_NB) < 0 || sync_parent(j->path) < 0)
         return error_set_errno(err, QM_ERR_SYSTEM, errno, "lock %s", j->path);
     return 0;
@@ -161,8 +157,8 @@ struct journal *journal_begin(const struct journal_begin *b,
         journal_close(j);
         return NULL;
     }
-    if (append(j, begin_record(b), err) < 0
-        || append(j, owner_record(SOURCE), err) < 0) {
+    if (append(j, begin_record(b), err) < 0 ||
+        append(j, owner_record(SOURCE), err) < 0) {
         unlink(j->path);
         journal_close(j);
         return NULL;
@@ -193,8 +189,7 @@ int journal_end(struct journal *j, const char *outcome, const char *guest,
     if (append(j, o, err) < 0)
         return -1;
     if (rename(j->path, j->done_path) < 0)
-        return error_set_errno(err, QM_ERR_SYSTEM, errno, "rename %s",
-                               j->path);
+        return error_set_errno(err, QM_ERR_SYSTEM, errno, "rename %s", j->path);
     sync_parent(j->path);
     return 0;
 }

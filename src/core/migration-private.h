@@ -47,12 +47,12 @@ struct migration {
     bool door_open;
     bool destination_left; /* used up, and could not be ended */
     bool stream_started;
-    bool source_is_back; /* it is known that the stream ended there */
-    bool destination_owns; /* durable: the point of no return */
-    bool owner_unknown;    /* the record's fate is unknown */
-    bool guest_started;    /* it runs there, or stays paused there */
+    bool source_is_back;     /* it is known that the stream ended there */
+    bool destination_owns;   /* durable: the point of no return */
+    bool owner_unknown;      /* the record's fate is unknown */
+    bool guest_started;      /* it runs there, or stays paused there */
     bool returned_to_source; /* it never ran there, and that QEMU is dead */
-    bool we_paused; /* the operator's --on-timeout pause stopped it */
+    bool we_paused;          /* the operator's --on-timeout pause stopped it */
 
     /* Recorded by callbacks, read by waits */
     bool cancel_requested;
@@ -65,10 +65,10 @@ struct migration {
     int64_t switchover_us, settled_us, completed_us, running_us;
     struct converge converge;
     struct progress progress;
-    int64_t told_at_ms; /* when progress was last told */
+    int64_t told_at_ms;                     /* when progress was last told */
     uint64_t disk_window_bytes, rate_bytes; /* of all disks: since when no */
-    int64_t disk_window_ms, rate_at_ms; /* byte moved; for the rate */
-    uint64_t ram_window_bytes; /* the same of the RAM */
+    int64_t disk_window_ms, rate_at_ms;     /* byte moved; for the rate */
+    uint64_t ram_window_bytes;              /* the same of the RAM */
     int64_t ram_window_ms;
     struct qmp_migration final; /* of the source, once completed */
     int max_throttle;
@@ -100,7 +100,7 @@ char *migration_own_id(const struct migration *m, const char *what);
 enum {
     ENDS_ON_CANCEL = 1,
     ENDS_ON_DESTINATION_DEATH = 2, /* dead, or its link given up */
-    ENDS_ON_STREAM_FAILURE = 4, /* the source says failed or cancelled */
+    ENDS_ON_STREAM_FAILURE = 4,    /* the source says failed or cancelled */
     ENDS_ON_MIRROR_FAILURE = 8,
     ENDS_ON_GUEST_END = 16,
     ENDS_ON_ANYTHING = 31,

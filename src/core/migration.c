@@ -66,8 +66,8 @@ void migration_tell(struct migration *m, const struct narration *n)
 
 static void warn_text(struct migration *m, const char *text)
 {
-    migration_tell(m, &(struct narration){ .kind = NARRATE_WARNING,
-                                           .text = text });
+    migration_tell(
+        m, &(struct narration){ .kind = NARRATE_WARNING, .text = text });
 }
 
 void migration_warn(struct migration *m, const char *format, ...)
@@ -164,8 +164,8 @@ static enum guest_place place_after_failure(const struct migration *m)
     }
     if (s->process_dead || s->guest_ended)
         return GUEST_NOWHERE;
-    if (!m->source_is_back || (m->stream_started
-                               && s->running != m->was_running))
+    if (!m->source_is_back ||
+        (m->stream_started && s->running != m->was_running))
         return GUEST_UNKNOWN;
     return GUEST_SOURCE;
 }
@@ -195,12 +195,12 @@ static void judge(struct migration *m, bool succeeded, struct result *r)
     } else {
         r->guest = place_after_failure(m);
         r->outcome = outcome_after_failure(m, r);
-        r->retryable = r->guest == GUEST_SOURCE
-            && (r->error.code == QM_ERR_LINK || r->error.code == QM_ERR_TIMEOUT
-                || r->error.code == QM_ERR_SILENT
-                || r->error.code == QM_ERR_BUSY
-                || r->error.code == QM_ERR_MIGRATION
-                || r->error.code == QM_ERR_CANCELLED);
+        r->retryable =
+            r->guest == GUEST_SOURCE &&
+            (r->error.code == QM_ERR_LINK || r->error.code == QM_ERR_TIMEOUT ||
+             r->error.code == QM_ERR_SILENT || r->error.code == QM_ERR_BUSY ||
+             r->error.code == QM_ERR_MIGRATION ||
+             r->error.code == QM_ERR_CANCELLED);
         if (r->guest == GUEST_SOURCE && m->door_open)
             error_hint(&r->error,
                        "start a fresh destination before trying again");
@@ -215,8 +215,7 @@ static void close_journal(struct migration *m, const struct result *r)
 
     /* It is not over while it is undecided, or while a destination waits that
      * must never be started: then the journal stays as it is. */
-    if (!m->journal || r->outcome == OUTCOME_UNDECIDED
-        || m->destination_left) {
+    if (!m->journal || r->outcome == OUTCOME_UNDECIDED || m->destination_left) {
         if (m->journal)
             migration_warn(m, "the journal stays open: %s",
                            journal_path(m->journal));

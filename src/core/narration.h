@@ -25,9 +25,9 @@ struct progress {
 };
 
 enum narration_kind {
-    NARRATE_STEP,     /* a row begins, is done, or is undone */
-    NARRATE_STATE,    /* a side's migration status changed */
-    NARRATE_PASS,     /* QEMU began another pass over the RAM */
+    NARRATE_STEP,  /* a row begins, is done, or is undone */
+    NARRATE_STATE, /* a side's migration status changed */
+    NARRATE_PASS,  /* QEMU began another pass over the RAM */
     NARRATE_PROGRESS,
     NARRATE_WARNING,
     NARRATE_PREFLIGHT, /* all verdicts */
@@ -38,17 +38,17 @@ enum step_event { STEP_BEGINS, STEP_DONE, STEP_FAILED, STEP_UNDONE };
 
 struct narration {
     enum narration_kind kind;
-    enum side_id side;         /* STATE */
-    const char *text;          /* STEP: the row; STATE: QEMU's word; WARNING */
-    enum step_event step;      /* STEP */
-    int64_t pass;              /* PASS */
+    enum side_id side;    /* STATE */
+    const char *text;     /* STEP: the row; STATE: QEMU's word; WARNING */
+    enum step_event step; /* STEP */
+    int64_t pass;         /* PASS */
     const struct progress *progress;
     const struct verdicts *verdicts; /* PREFLIGHT */
     /* PLAN */
     const struct facts *facts;
     const struct disk_choices *disks;
     const char *const *steps; /* NULL-terminated */
-    const char *name; /* of the migration */
+    const char *name;         /* of the migration */
 };
 
 struct narrator {

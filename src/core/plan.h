@@ -22,10 +22,10 @@ enum plan_on_timeout { ON_TIMEOUT_ABORT, ON_TIMEOUT_PAUSE };
 
 struct plan {
     struct qmp_address peer[SIDES];
-    char *name;         /* --name, or NULL: from the guest or the socket */
-    char *host[SIDES];  /* --source-host ...: "local", "ssh://...", or NULL */
-    char *address;      /* --address, or NULL */
-    char *bind;         /* --bind, or NULL */
+    char *name;        /* --name, or NULL: from the guest or the socket */
+    char *host[SIDES]; /* --source-host ...: "local", "ssh://...", or NULL */
+    char *address;     /* --address, or NULL */
+    char *bind;        /* --bind, or NULL */
     unsigned port_low, port_high;
     char *tls_dir[SIDES];
     char *tls_hostname; /* or NULL */

@@ -95,7 +95,7 @@ static const char *systemctl(const struct unit_facts *u)
 static char *quoted_unit(const struct unit_facts *u)
 {
     return strchr(u->unit, '\\') ? xasprintf("'%s'", u->unit)
-                                  : xstrdup(u->unit);
+                                 : xstrdup(u->unit);
 }
 
 /*

@@ -27,8 +27,7 @@ static void measure_disk_rate(struct migration *m, uint64_t copied)
     if (m->rate_at_ms != 0 && span < RATE_WINDOW_MS)
         return;
     if (m->rate_at_ms != 0 && copied >= m->rate_bytes)
-        m->progress.disk_bps = (copied - m->rate_bytes) * 1000
-            / (uint64_t)span;
+        m->progress.disk_bps = (copied - m->rate_bytes) * 1000 / (uint64_t)span;
     m->rate_at_ms = clock_now_ms();
     m->rate_bytes = copied;
 }

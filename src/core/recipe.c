@@ -61,8 +61,8 @@ static int run_step(struct migration *m, const struct step *step,
     if (m->cancel_requested && !m->hold_interrupts)
         return error_set(err, QM_ERR_CANCELLED, "cancelled by the operator");
     tell_step(m, step, STEP_BEGINS);
-    if (failpoint(step->name, "before", err) < 0 || step->run(m, err) < 0
-        || failpoint(step->name, "after", err) < 0) {
+    if (failpoint(step->name, "before", err) < 0 || step->run(m, err) < 0 ||
+        failpoint(step->name, "after", err) < 0) {
         tell_step(m, step, STEP_FAILED);
         if (err->code != QM_ERR_CANCELLED)
             error_wrap(err, "%s", step->name);

@@ -58,8 +58,7 @@ static enum qm_exit exit_at_source(const struct result *r)
         return QM_EXIT_REFUSED;
     if (r->left.count > 0)
         return QM_EXIT_LEFT_HERE;
-    return r->outcome == OUTCOME_CANCELLED ? QM_EXIT_CANCELLED
-                                           : QM_EXIT_FAILED;
+    return r->outcome == OUTCOME_CANCELLED ? QM_EXIT_CANCELLED : QM_EXIT_FAILED;
 }
 
 enum qm_exit result_exit(const struct result *r)
@@ -73,6 +72,6 @@ enum qm_exit result_exit(const struct result *r)
     if (r->guest == GUEST_SOURCE && r->outcome != OUTCOME_COMPLETED)
         return exit_at_source(r);
     return r->left.count > 0 || r->outcome != OUTCOME_COMPLETED
-        ? QM_EXIT_LEFT_THERE
-        : QM_EXIT_DONE;
+               ? QM_EXIT_LEFT_THERE
+               : QM_EXIT_DONE;
 }

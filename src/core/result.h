@@ -34,10 +34,14 @@ enum outcome {
     OUTCOME_UNDECIDED,
 };
 
-enum guest_place { GUEST_SOURCE, GUEST_DESTINATION, GUEST_NOWHERE,
-                   GUEST_UNKNOWN };
+enum guest_place {
+    GUEST_SOURCE,
+    GUEST_DESTINATION,
+    GUEST_NOWHERE,
+    GUEST_UNKNOWN
+};
 
-const char *outcome_name(enum outcome outcome); /* "completed" */
+const char *outcome_name(enum outcome outcome);       /* "completed" */
 const char *guest_place_name(enum guest_place place); /* "source" */
 
 struct result_disk {
@@ -55,7 +59,7 @@ struct result {
     bool retryable;   /* trying again may succeed as it is */
     struct strv left; /* what remains to clean up, a sentence each */
     struct qm_error error;
-    char *name; /* of the migration; NULL if it never got one */
+    char *name;  /* of the migration; NULL if it never got one */
     bool paused; /* the guest is stopped where it is */
     bool source_kept;
 
@@ -67,7 +71,7 @@ struct result {
     int64_t handover_ms; /* from the source's STOP to the destination's
                           * RESUME, by the engine's clock */
     int64_t settle_ms, switch_ms, run_ms; /* the parts of it */
-    uint64_t ram_bytes; /* on the wire */
+    uint64_t ram_bytes;                   /* on the wire */
     int64_t passes;
     int throttle_percent; /* the highest seen */
     int channels;

@@ -22,11 +22,11 @@ static int make_dir(const char *path, struct qm_error *err)
         return error_set_errno(err, QM_ERR_SYSTEM, errno, "mkdir %s", path);
     if (lstat(path, &st) < 0)
         return error_set_errno(err, QM_ERR_SYSTEM, errno, "stat %s", path);
-    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid()
-        || (st.st_mode & 077)) {
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077)) {
         error_set(err, QM_ERR_SYSTEM,
                   "%s is not a directory of mode 0700 that belongs to this "
-                  "user", path);
+                  "user",
+                  path);
         error_hint(err, "look who made it, then remove it");
         return -1;
     }
@@ -132,5 +132,9 @@ int rundir_lock_process(const char *who, const struct process_identity *id,
         error_hint(err, "wait for it, or cancel it with Ctrl-C or SIGTERM");
         return -1;
     }
-    return __extension__({ int kept = fd; fd = -1; kept; });
+    return __extension__({
+        int kept = fd;
+        fd = -1;
+        kept;
+    });
 }

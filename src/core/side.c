@@ -196,8 +196,8 @@ static void watch_process(struct side *s)
 {
     s->pidfd = (int)syscall(SYS_pidfd_open, s->process.pid, 0);
     if (s->pidfd >= 0)
-        s->pidfd_watch = loop_watch_fd(s->loop, s->pidfd, LOOP_READ,
-                                       on_process_end, s);
+        s->pidfd_watch =
+            loop_watch_fd(s->loop, s->pidfd, LOOP_READ, on_process_end, s);
 }
 
 /*
@@ -209,8 +209,8 @@ static bool is_qemu_itself(struct side *s)
     CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
     int thread = qmp_query_cpu_thread(s->qmp, &ignored);
 
-    return thread > 0
-        && host_process_has_thread(s->host, s->process.pid, thread);
+    return thread > 0 &&
+           host_process_has_thread(s->host, s->process.pid, thread);
 }
 
 static int identify(struct side *s, const struct qmp_address *a,
@@ -219,8 +219,9 @@ static int identify(struct side *s, const struct qmp_address *a,
     int pid = qmp_peer_pid(s->qmp);
 
     if (!s->host)
-        return error_set(err, QM_ERR_SYSTEM, "nobody said how to reach its "
-                                             "host");
+        return error_set(err, QM_ERR_SYSTEM,
+                         "nobody said how to reach its "
+                         "host");
     if (!a->path)
         return error_set(err, QM_ERR_SYSTEM,
                          "a TCP monitor does not tell which process it is");
@@ -299,8 +300,8 @@ int side_refresh_run_state(struct side *s, struct qm_error *err)
         return -1;
     s->running = run.running;
     str_replace(&s->run_state, run.status);
-    if (str_equal(run.status, "shutdown")
-        || str_equal(run.status, "guest-panicked"))
+    if (str_equal(run.status, "shutdown") ||
+        str_equal(run.status, "guest-panicked"))
         s->guest_ended = true;
     qmp_run_state_done(&run);
     return 0;
@@ -317,8 +318,8 @@ int side_refresh(struct side *s, struct qm_error *err)
     unsigned generation = qmp_generation(s->qmp);
     struct qmp_migration migration = { 0 };
 
-    if (side_refresh_run_state(s, err) < 0
-        || qmp_query_migrate(s->qmp, &migration, err) < 0)
+    if (side_refresh_run_state(s, err) < 0 ||
+        qmp_query_migrate(s->qmp, &migration, err) < 0)
         return -1;
     side_record_migration(s, &migration);
     qmp_migration_done(&migration);
@@ -340,8 +341,8 @@ bool side_is_gone(const struct side *s)
 
 bool side_check_dead(struct side *s, deadline_t by)
 {
-    if (!s->process_dead && s->host && s->process.known
-        && host_process_state(s->host, &s->process, by) == PROCESS_DEAD)
+    if (!s->process_dead && s->host && s->process.known &&
+        host_process_state(s->host, &s->process, by) == PROCESS_DEAD)
         s->process_dead = true;
     return s->process_dead;
 }
@@ -358,8 +359,8 @@ static bool link_back_or_gone(void *arg)
 static int await_link(struct side *s, struct qm_error *err)
 {
     if (!loop_wait(s->loop, link_back_or_gone, s,
-                   deadline_in_ms(LINK_PATIENCE_MS))
-        || side_is_gone(s))
+                   deadline_in_ms(LINK_PATIENCE_MS)) ||
+        side_is_gone(s))
         return error_set(err, QM_ERR_LINK, "the %s %s", s->name,
                          s->process_dead ? "QEMU has ended"
                                          : "cannot be reached any more");
@@ -377,8 +378,7 @@ int side_do(struct side *s, side_run_fn *run, side_asked_fn *happened,
 
         if (run(s, arg, &lost) == 0)
             return 0;
-        if (lost.code != QM_ERR_LINK || i + 1 == attempts
-            || s->process_dead)
+        if (lost.code != QM_ERR_LINK || i + 1 == attempts || s->process_dead)
             return error_move(err, &lost);
         error_clear(&lost);
         if (await_link(s, err) < 0)

@@ -58,7 +58,7 @@ struct side {
     /* the process, as far as it is known */
     struct process_identity process;
     char *process_problem; /* why it is not known, or NULL */
-    int pidfd; /* of a local process, else -1 */
+    int pidfd;             /* of a local process, else -1 */
     struct loop_watch *pidfd_watch;
     int lock; /* rundir_lock_process(), else -1 */
 
@@ -70,8 +70,8 @@ struct side {
     int64_t stopped_us; /* our clock, of the last STOP; 0: none */
     int64_t resumed_us;
     int64_t pass;
-    bool sample_due;  /* a pass began: worth a sample */
-    bool guest_ended; /* SHUTDOWN or GUEST_PANICKED */
+    bool sample_due;   /* a pass began: worth a sample */
+    bool guest_ended;  /* SHUTDOWN or GUEST_PANICKED */
     bool process_dead; /* proved */
     unsigned seen_generation;
 };

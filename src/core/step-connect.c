@@ -32,9 +32,9 @@ static int connect_side(struct migration *m, enum side_id i,
 {
     struct side *s = &m->side[i];
 
-    if (find_host(m, i, err) < 0
-        || side_connect(s, &m->plan->peer[i], m->dir,
-                        deadline_in_ms(CONNECT_LIMIT_MS), err) < 0)
+    if (find_host(m, i, err) < 0 ||
+        side_connect(s, &m->plan->peer[i], m->dir,
+                     deadline_in_ms(CONNECT_LIMIT_MS), err) < 0)
         return -1;
     side_identify(s, &m->plan->peer[i]);
     if (!s->process.known)
@@ -90,11 +90,11 @@ static bool multifd_is_safe(const struct facts *f)
     const struct side_facts *s = &f->side[SOURCE];
     const struct side_facts *d = &f->side[DESTINATION];
     /* 9.2.0 loses step with an older source: QEMU issue 2720 */
-    bool desync = d->version.major == 9 && d->version.minor == 2
-        && d->version.micro == 0 && s->version.major < 9;
+    bool desync = d->version.major == 9 && d->version.minor == 2 &&
+                  d->version.micro == 0 && s->version.major < 9;
 
-    return s->features.has[QMP_FEATURE_CAP_MULTIFD]
-        && d->features.has[QMP_FEATURE_CAP_MULTIFD] && !desync;
+    return s->features.has[QMP_FEATURE_CAP_MULTIFD] &&
+           d->features.has[QMP_FEATURE_CAP_MULTIFD] && !desync;
 }
 
 static void choose_channels(struct migration *m)
@@ -102,8 +102,8 @@ static void choose_channels(struct migration *m)
     if (m->channels != PLAN_CHANNELS_CHOSEN)
         return;
     m->channels = !m->plan->insecure && multifd_is_safe(&m->facts)
-        ? CHANNELS_WITH_TLS
-        : 0;
+                      ? CHANNELS_WITH_TLS
+                      : 0;
 }
 
 /* How long one command takes, for what the engine itself adds to a handover. */
@@ -128,8 +128,8 @@ static void prepare_disk(struct migration *m, size_t index,
                          const struct disk_choice *c)
 {
     const struct qmp_disk *s = &m->facts.side[SOURCE].disks.item[c->source];
-    const struct qmp_disk *d
-        = &m->facts.side[DESTINATION].disks.item[c->destination];
+    const struct qmp_disk *d =
+        &m->facts.side[DESTINATION].disks.item[c->destination];
     struct disk_copy *copy = &m->disk[index];
     CLEANUP_FREE char *what = xasprintf("disk%zu", index);
     CLEANUP_FREE char *job = xasprintf("mirror%zu", index);
@@ -138,8 +138,8 @@ static void prepare_disk(struct migration *m, size_t index,
     copy->label = xstrdup(disk_label(s));
     copy->source_node = xstrdup(s->node_name);
     copy->destination_node = xstrdup(d->node_name);
-    copy->source_file = xstrdup(s->protocol_filename ? s->protocol_filename
-                                                     : s->filename);
+    copy->source_file =
+        xstrdup(s->protocol_filename ? s->protocol_filename : s->filename);
     copy->size_bytes = s->virtual_size;
     copy->total_bytes = s->virtual_size;
     copy->discard = preflight_may_discard(&m->facts.side[SOURCE], s);
@@ -194,8 +194,8 @@ int step_preflight(struct migration *m, struct qm_error *err)
                           .kind = NARRATE_PREFLIGHT,
                           .verdicts = &m->verdicts,
                       });
-    if (verdicts_to_error(&m->verdicts, err) < 0 || choose_name(m, err) < 0
-        || measure_own_part(m, err) < 0)
+    if (verdicts_to_error(&m->verdicts, err) < 0 || choose_name(m, err) < 0 ||
+        measure_own_part(m, err) < 0)
         return -1;
     choose_channels(m);
     prepare_disks(m);

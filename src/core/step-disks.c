@@ -35,16 +35,16 @@ static int run_server_start(struct side *s, void *arg, struct qm_error *err)
 
 static bool port_is_taken(const struct qm_error *err)
 {
-    return err->code == QM_ERR_QEMU
-        && strstr(err->message, "Address already in use");
+    return err->code == QM_ERR_QEMU &&
+           strstr(err->message, "Address already in use");
 }
 
 /* The link broke before the reply: the server that now runs is ours, since
  * preflight saw none. */
 static bool server_was_ours(const struct qm_error *err)
 {
-    return err->code == QM_ERR_QEMU
-        && strstr(err->message, "NBD server already running");
+    return err->code == QM_ERR_QEMU &&
+           strstr(err->message, "NBD server already running");
 }
 
 static int start_server(struct migration *m, struct qm_error *err)
@@ -62,8 +62,8 @@ static int start_server(struct migration *m, struct qm_error *err)
         server.port = port;
         m->nbd_server_up = true;
         if (side_do(destination_of(m), run_server_start, NULL, &server,
-                    &failed) == 0
-            || server_was_ours(&failed)) {
+                    &failed) == 0 ||
+            server_was_ours(&failed)) {
             error_clear(&failed);
             m->nbd_port = port;
             return 0;
@@ -193,8 +193,9 @@ static int add_node(struct migration *m, struct disk_copy *d,
 
         qmp_yank_node(source_of(m)->qmp, d->node_name, &ignored);
         error_clear(&ignored);
-        error_hint(err, "the NBD server at %s port %u does not answer the "
-                        "source; is that the destination?",
+        error_hint(err,
+                   "the NBD server at %s port %u does not answer the "
+                   "source; is that the destination?",
                    node.host, node.port);
     }
     return -1;
@@ -312,8 +313,7 @@ static int switch_to_write_blocking(struct migration *m, struct qm_error *err)
         struct disk_copy *d = &m->disk[i];
 
         d->write_blocking = true;
-        if (side_do(source_of(m), run_write_blocking, NULL, d->job_id, err)
-            < 0)
+        if (side_do(source_of(m), run_write_blocking, NULL, d->job_id, err) < 0)
             return error_wrap(err, "disk %s", d->label);
     }
     return migration_wait(m, &wait_for_sync, err);
@@ -354,11 +354,10 @@ static int ask_to_dismiss(struct migration *m, struct qm_error *err)
         const struct qmp_job *job = qmp_jobs_find(&jobs, d->job_id);
         struct qm_error ignored = QM_ERROR_INIT;
 
-        if (d->mirror_started
-            && (!job
-                || (str_equal(job->status, "concluded")
-                    && qmp_job_dismiss(source_of(m)->qmp, d->job_id, &ignored)
-                        == 0)))
+        if (d->mirror_started &&
+            (!job ||
+             (str_equal(job->status, "concluded") &&
+              qmp_job_dismiss(source_of(m)->qmp, d->job_id, &ignored) == 0)))
             d->mirror_started = false;
         error_clear(&ignored);
     }

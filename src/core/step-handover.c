@@ -29,8 +29,8 @@ static int ask_destination(struct migration *m, struct qm_error *err)
 {
     struct side *d = destination_of(m);
 
-    if (qmp_wait_up(d->qmp, deadline_in_ms(ALIVE_LIMIT_MS), err) < 0
-        || side_refresh_run_state(d, err) < 0)
+    if (qmp_wait_up(d->qmp, deadline_in_ms(ALIVE_LIMIT_MS), err) < 0 ||
+        side_refresh_run_state(d, err) < 0)
         return -1;
     if (!str_equal(d->run_state, "inmigrate"))
         return error_set(err, QM_ERR_MIGRATION,
@@ -49,8 +49,7 @@ static bool every_mirror_concluded(struct migration *m)
 
 static int64_t handover_left_ms(const struct migration *m)
 {
-    int64_t since_ms
-        = (clock_now_us() - m->side[SOURCE].stopped_us) / 1000;
+    int64_t since_ms = (clock_now_us() - m->side[SOURCE].stopped_us) / 1000;
     int64_t left = m->plan->abort_handover_ms;
 
     if (m->side[SOURCE].stopped_us > 0 && m->was_running)
@@ -161,12 +160,12 @@ static const struct wait wait_for_load = {
 int step_switch_over(struct migration *m, struct qm_error *err)
 {
     str_replace(&destination_of(m)->run_state, "");
-    if (side_do(source_of(m), run_continue, asked_continued, NULL, err) < 0
-        || migration_wait(m, &wait_for_source, err) < 0)
+    if (side_do(source_of(m), run_continue, asked_continued, NULL, err) < 0 ||
+        migration_wait(m, &wait_for_source, err) < 0)
         return -1;
     m->completed_us = clock_now_us();
-    if (migration_wait(m, &wait_for_destination, err) < 0
-        || migration_wait(m, &wait_for_load, err) < 0)
+    if (migration_wait(m, &wait_for_destination, err) < 0 ||
+        migration_wait(m, &wait_for_load, err) < 0)
         return -1;
     /* A cancel that comes now comes too late. */
     m->hold_interrupts = true;
@@ -220,8 +219,8 @@ static void return_to_source(struct migration *m)
     struct side *d = destination_of(m);
     struct qm_error err = QM_ERROR_INIT;
 
-    if (side_refresh_run_state(d, &err) < 0 || d->running
-        || destination_discard(m, &err) < 0 || !d->process_dead) {
+    if (side_refresh_run_state(d, &err) < 0 || d->running ||
+        destination_discard(m, &err) < 0 || !d->process_dead) {
         migration_left(m, "the guest is stopped on both sides: %s",
                        error_is_set(&err) ? err.message
                                           : "the destination is not proved "
@@ -251,12 +250,12 @@ int step_run_destination(struct migration *m, struct qm_error *err)
 
     if (write_owner(m, err) < 0)
         return -1;
-    if (failpoint("owner", "written", err) < 0
-        || (!stays_paused && start_guest(m, err) < 0))
+    if (failpoint("owner", "written", err) < 0 ||
+        (!stays_paused && start_guest(m, err) < 0))
         return -1;
     m->guest_started = true;
-    m->running_us = stays_paused ? clock_now_us()
-                                 : destination_of(m)->resumed_us;
+    m->running_us =
+        stays_paused ? clock_now_us() : destination_of(m)->resumed_us;
     if (m->running_us == 0)
         m->running_us = clock_now_us();
     return 0;
@@ -280,8 +279,8 @@ int step_announce(struct migration *m, struct qm_error *err)
         uint64_t n;
         const char *text = qmp_settings_get(p, names[i]);
 
-        v[i] = text && str_to_u64(text, 0, 100000, &n) ? (int64_t)n
-                                                       : defaults[i];
+        v[i] =
+            text && str_to_u64(text, 0, 100000, &n) ? (int64_t)n : defaults[i];
     }
     if (qmp_announce_self(destination_of(m)->qmp, v[0], v[1], v[2], v[3],
                           &failed) < 0)

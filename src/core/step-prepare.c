@@ -91,8 +91,7 @@ void remove_credentials(struct migration *m, enum side_id side)
 
     if (!m->credentials_added[side] || s->process_dead)
         return;
-    if (side_do(s, run_del_credentials, NULL, &c, &err) < 0
-        && !s->process_dead)
+    if (side_do(s, run_del_credentials, NULL, &c, &err) < 0 && !s->process_dead)
         migration_left(m, "object %s at the %s: %s", id, s->name, err.message);
     m->credentials_added[side] = false;
     error_clear(&err);
@@ -126,8 +125,8 @@ static bool wanted_auto_converge(const struct migration *m)
 
 static bool wanted_uuid(const struct migration *m)
 {
-    return m->facts.side[SOURCE].machine.uuid
-        && m->facts.side[DESTINATION].machine.uuid;
+    return m->facts.side[SOURCE].machine.uuid &&
+           m->facts.side[DESTINATION].machine.uuid;
 }
 
 /* What is not in this table is switched off for the migration: a capability
@@ -151,8 +150,8 @@ static bool capability_wanted(const struct migration *m, enum side_id side,
 {
     for (size_t i = 0; i < ARRAY_LEN(capability_table); i++)
         if (str_equal(capability_table[i].name, name))
-            return (capability_table[i].sides & (1U << side))
-                && capability_table[i].wanted(m);
+            return (capability_table[i].sides & (1U << side)) &&
+                   capability_table[i].wanted(m);
     return false;
 }
 
@@ -226,8 +225,7 @@ static int run_apply(struct side *s, void *arg, struct qm_error *err)
 {
     const struct apply *a = arg;
 
-    return a->changes->count == 0 ? 0
-                                  : a->kind->set(s->qmp, a->changes, err);
+    return a->changes->count == 0 ? 0 : a->kind->set(s->qmp, a->changes, err);
 }
 
 static int compare(struct side *s, const struct setting_kind *kind,
@@ -268,24 +266,23 @@ int step_agree(struct migration *m, struct qm_error *err)
 {
     static const enum side_id order[] = { DESTINATION, SOURCE };
 
-    converge_init(&m->converge,
-                  &(struct converge_rules){
-                      .max_downtime_ms = m->plan->max_downtime_ms
-                              > m->own_part_ms
-                          ? m->plan->max_downtime_ms - m->own_part_ms
-                          : 1,
-                      .timeout_ms = m->plan->timeout_s * 1000,
-                      .pause_on_timeout
-                      = m->plan->on_timeout == ON_TIMEOUT_PAUSE,
-                  });
+    converge_init(
+        &m->converge,
+        &(struct converge_rules){
+            .max_downtime_ms = m->plan->max_downtime_ms > m->own_part_ms
+                                   ? m->plan->max_downtime_ms - m->own_part_ms
+                                   : 1,
+            .timeout_ms = m->plan->timeout_s * 1000,
+            .pause_on_timeout = m->plan->on_timeout == ON_TIMEOUT_PAUSE,
+        });
     for (size_t i = 0; i < ARRAY_LEN(order); i++) {
         enum side_id side = order[i];
         const struct side_facts *f = &m->facts.side[side];
 
         if (agree(m, side, &capabilities_kind, &f->capabilities,
-                  &m->capabilities_set[side], err) < 0
-            || agree(m, side, &parameters_kind, &f->parameters,
-                     &m->parameters_set[side], err) < 0)
+                  &m->capabilities_set[side], err) < 0 ||
+            agree(m, side, &parameters_kind, &f->parameters,
+                  &m->parameters_set[side], err) < 0)
             return -1;
     }
     return 0;
@@ -307,8 +304,8 @@ static void restore(struct migration *m, enum side_id side,
         const char *value = qmp_settings_get(before, changed->item[i].name);
 
         if (value)
-            qmp_settings_add(&old, changed->item[i].name,
-                             changed->item[i].type, value);
+            qmp_settings_add(&old, changed->item[i].name, changed->item[i].type,
+                             value);
     }
     if (side_do(s, run_apply, NULL, &a, &err) < 0 && !s->process_dead)
         migration_left(m, "changed %s settings at the %s: %s", kind->what,

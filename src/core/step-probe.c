@@ -121,8 +121,7 @@ int step_probe(struct migration *m, struct qm_error *err)
     for (size_t i = 0; i < m->disk_count; i++)
         if ((host_is_local(host)
                  ? probe_disk(m, &m->disk[i], &probe, err)
-                 : probe_through_host(m, &m->disk[i], &probe, err))
-            < 0)
+                 : probe_through_host(m, &m->disk[i], &probe, err)) < 0)
             return -1;
     return 0;
 }

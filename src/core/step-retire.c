@@ -55,8 +55,8 @@ static struct wait wait_for_end_of(const struct side *s)
     bool source = s->id == SOURCE;
 
     return (struct wait){
-        .what = source ? "the source QEMU to end"
-                       : "the destination QEMU to end",
+        .what =
+            source ? "the source QEMU to end" : "the destination QEMU to end",
         .holds = source ? source_has_ended : destination_has_ended,
         .limit_ms = QUIT_LIMIT_MS,
         .ask = source ? look_at_source : look_at_destination,
@@ -126,8 +126,10 @@ static void end_source(struct migration *m)
     struct side *s = source_of(m);
 
     if (quit(m, s, &err) < 0)
-        migration_left(m, "the source QEMU, stopped for good: %s; end it with "
-                          "`quit`, never `cont`", err.message);
+        migration_left(m,
+                       "the source QEMU, stopped for good: %s; end it with "
+                       "`quit`, never `cont`",
+                       err.message);
     error_clear(&err);
 }
 

@@ -38,8 +38,7 @@ static char *tcp_uri(const char *host, unsigned port)
 static int run_incoming(struct side *s, void *arg, struct qm_error *err)
 {
     return qmp_migrate_incoming(
-        s->qmp, arg, s->features.has[QMP_FEATURE_INCOMING_EXIT_ON_ERROR],
-        err);
+        s->qmp, arg, s->features.has[QMP_FEATURE_INCOMING_EXIT_ON_ERROR], err);
 }
 
 /* It listens if its status is no longer none: 7.2 shows none until the source
@@ -69,8 +68,8 @@ int step_open_door(struct migration *m, struct qm_error *err)
         m->door_open = true;
         m->ram_port = port;
         if (side_do(destination_of(m), run_incoming, asked_incoming, uri,
-                    &failed) == 0
-            || says(&failed, "already been started")) {
+                    &failed) == 0 ||
+            says(&failed, "already been started")) {
             error_clear(&failed);
             return 0;
         }
@@ -124,9 +123,9 @@ static bool stream_is_active(struct migration *m)
 {
     enum migration_status status = source_of(m)->status;
 
-    return status != MIGRATION_NONE && status != MIGRATION_SETUP
-        && status != MIGRATION_FAILED && status != MIGRATION_CANCELLED
-        && status != MIGRATION_CANCELLING;
+    return status != MIGRATION_NONE && status != MIGRATION_SETUP &&
+           status != MIGRATION_FAILED && status != MIGRATION_CANCELLED &&
+           status != MIGRATION_CANCELLING;
 }
 
 static const struct wait wait_for_active = {
@@ -163,8 +162,8 @@ static bool guest_has_stopped(struct migration *m)
 {
     enum migration_status status = source_of(m)->status;
 
-    return status == MIGRATION_PRE_SWITCHOVER || status == MIGRATION_DEVICE
-        || status == MIGRATION_COMPLETED;
+    return status == MIGRATION_PRE_SWITCHOVER || status == MIGRATION_DEVICE ||
+           status == MIGRATION_COMPLETED;
 }
 
 static int set_limit(struct migration *m, struct qm_error *err)
@@ -191,8 +190,9 @@ static int act(struct migration *m, enum converge_action action,
         return set_limit(m, err);
     case CONVERGE_PAUSE:
         m->we_paused = true;
-        migration_warn(m, "--timeout-s %lld has passed: the guest is stopped "
-                          "so that its RAM gets across",
+        migration_warn(m,
+                       "--timeout-s %lld has passed: the guest is stopped "
+                       "so that its RAM gets across",
                        (long long)m->plan->timeout_s);
         return qmp_stop(source_of(m)->qmp, err);
     case CONVERGE_ABORT:
@@ -257,8 +257,8 @@ static int ask_stream(struct migration *m, struct qm_error *err)
         .transferred = m->progress.ram_transferred,
         .dirty_bps = m->progress.dirty_bps,
     };
-    if (act(m, converge_step(&m->converge, &sample), err) < 0
-        || follow_run_state(m, err) < 0)
+    if (act(m, converge_step(&m->converge, &sample), err) < 0 ||
+        follow_run_state(m, err) < 0)
         return -1;
     return check_stall(m, err);
 }
@@ -281,8 +281,8 @@ int step_converge(struct migration *m, struct qm_error *err)
 
 static bool status_is_final(enum migration_status status)
 {
-    return status == MIGRATION_NONE || status == MIGRATION_FAILED
-        || status == MIGRATION_CANCELLED || status == MIGRATION_COMPLETED;
+    return status == MIGRATION_NONE || status == MIGRATION_FAILED ||
+           status == MIGRATION_CANCELLED || status == MIGRATION_COMPLETED;
 }
 
 static bool stream_has_ended(struct migration *m)
@@ -307,8 +307,8 @@ static int end_stream(struct migration *m, struct qm_error *err)
     struct qm_error ignored = QM_ERROR_INIT;
     struct side *s = source_of(m);
 
-    if (qmp_wait_up(s->qmp, deadline_in_ms(RESUME_LIMIT_MS * 3), err) < 0
-        || side_refresh(s, err) < 0)
+    if (qmp_wait_up(s->qmp, deadline_in_ms(RESUME_LIMIT_MS * 3), err) < 0 ||
+        side_refresh(s, err) < 0)
         return -1;
     if (stream_has_ended(m))
         return 0;
@@ -355,8 +355,8 @@ int source_resume(struct migration *m, struct qm_error *err)
     struct side *s = source_of(m);
 
     assert(!m->destination_owns || m->returned_to_source);
-    if (side_refresh_run_state(s, err) < 0
-        || migration_wait(m, &wait_for_run_state, err) < 0)
+    if (side_refresh_run_state(s, err) < 0 ||
+        migration_wait(m, &wait_for_run_state, err) < 0)
         return -1;
     if (!m->was_running && str_equal(s->run_state, "postmigrate"))
         migration_warn(m, "the guest, which was stopped before, is now in "
@@ -364,8 +364,8 @@ int source_resume(struct migration *m, struct qm_error *err)
     if (!m->was_running || s->running || s->guest_ended)
         return 0;
     return side_do(s, run_cont, NULL, NULL, err) < 0
-        ? -1
-        : side_refresh_run_state(s, err);
+               ? -1
+               : side_refresh_run_state(s, err);
 }
 
 /*

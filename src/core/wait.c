@@ -36,8 +36,8 @@ static bool mirror_has_failed(const struct migration *m)
 
 static bool stream_has_failed(const struct side *source)
 {
-    return source->status == MIGRATION_FAILED
-        || source->status == MIGRATION_CANCELLED;
+    return source->status == MIGRATION_FAILED ||
+           source->status == MIGRATION_CANCELLED;
 }
 
 static enum end find_end(struct migration *m, unsigned ends_on)
@@ -52,8 +52,7 @@ static enum end find_end(struct migration *m, unsigned ends_on)
         { ENDS_ON_DESTINATION_DEATH, side_is_gone(destination_of(m)),
           END_DESTINATION_DEAD },
         { ENDS_ON_MIRROR_FAILURE, mirror_has_failed(m), END_MIRROR },
-        { ENDS_ON_STREAM_FAILURE, stream_has_failed(source_of(m)),
-          END_STREAM },
+        { ENDS_ON_STREAM_FAILURE, stream_has_failed(source_of(m)), END_STREAM },
         { ENDS_ON_CANCEL, m->cancel_requested && !m->hold_interrupts,
           END_CANCEL },
     };
@@ -146,9 +145,9 @@ static bool worth_a_look(void *arg)
     struct look *look = arg;
     struct migration *m = look->m;
 
-    return look->w->holds(m) || find_end(m, look->w->ends_on) != END_NOT
-        || side_is_stale(source_of(m)) || side_is_stale(destination_of(m))
-        || source_of(m)->sample_due;
+    return look->w->holds(m) || find_end(m, look->w->ends_on) != END_NOT ||
+           side_is_stale(source_of(m)) || side_is_stale(destination_of(m)) ||
+           source_of(m)->sample_due;
 }
 
 /*
@@ -192,8 +191,8 @@ static int ask_now(struct migration *m, const struct wait *w, int64_t *next_ms,
         m->silences = 0;
         return 0;
     }
-    if (failed.code == QM_ERR_LINK
-        || (failed.code == QM_ERR_SILENT && ++m->silences < SILENCES_ALLOWED))
+    if (failed.code == QM_ERR_LINK ||
+        (failed.code == QM_ERR_SILENT && ++m->silences < SILENCES_ALLOWED))
         return 0;
     return error_move(err, &failed);
 }
@@ -221,15 +220,14 @@ int migration_wait(struct migration *m, const struct wait *w,
         if (deadline_is_over(by))
             return error_set(err, QM_ERR_TIMEOUT, "waited %.1f s for %s",
                              (double)w->limit_ms / 1000.0, w->what);
-        if (w->ask
-            && (deadline_is_over(next_ask_ms) || source_of(m)->sample_due)) {
+        if (w->ask &&
+            (deadline_is_over(next_ask_ms) || source_of(m)->sample_due)) {
             if (ask_now(m, w, &next_ask_ms, err) < 0)
                 return -1;
             continue;
         }
         source_of(m)->sample_due = false;
         loop_wait(m->loop, worth_a_look, &look,
-                  deadline_earlier(until,
-                                   clock_now_ms() + LOOK_INTERVAL_MS));
+                  deadline_earlier(until, clock_now_ms() + LOOK_INTERVAL_MS));
     }
 }
