@@ -103,7 +103,8 @@ enum {
     ENDS_ON_STREAM_FAILURE = 4,    /* the source says failed or cancelled */
     ENDS_ON_MIRROR_FAILURE = 8,
     ENDS_ON_GUEST_END = 16,
-    ENDS_ON_ANYTHING = 31,
+    ENDS_ON_SOURCE_DEATH = 32,
+    ENDS_ON_ANYTHING = 63,
 };
 
 struct wait {
@@ -117,8 +118,8 @@ struct wait {
 };
 
 /*
- * Serve everything until the fact holds.  The source's death always ends a
- * wait.  A lost link does not: the state is asked again when it is back.
+ * Serve everything until the fact holds.  A lost link does not end a wait: the
+ * state is asked again when it is back.
  * ERR: TIMEOUT, CANCELLED, LINK, MIGRATION, DISK, GUEST.
  */
 int migration_wait(struct migration *m, const struct wait *w,

@@ -369,6 +369,7 @@ static const struct wait wait_for_jobs_end = {
     .what = "the mirrors to end",
     .holds = every_mirror_over,
     .limit_ms = JOB_END_LIMIT_MS,
+    .ends_on = ENDS_ON_SOURCE_DEATH,
     .ask = ask_to_dismiss,
     .interval_ms = SYNC_INTERVAL_MS,
 };

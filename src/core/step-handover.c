@@ -138,7 +138,8 @@ static const struct wait wait_for_source = {
     .what = "the source to complete",
     .holds = source_is_done,
     .limit_ms = DEVICE_LIMIT_MS,
-    .ends_on = ENDS_ON_STREAM_FAILURE | ENDS_ON_GUEST_END,
+    .ends_on =
+        ENDS_ON_STREAM_FAILURE | ENDS_ON_GUEST_END | ENDS_ON_SOURCE_DEATH,
 };
 
 static const struct wait wait_for_destination = {
@@ -198,9 +199,10 @@ static int asked_running(struct side *s, void *arg, struct qm_error *err)
     return s->running;
 }
 
+/* A guest that was seen to start, and stopped again at once, has run there. */
 static bool destination_runs(struct migration *m)
 {
-    return destination_of(m)->running;
+    return destination_of(m)->running || destination_of(m)->resumed_us > 0;
 }
 
 static const struct wait wait_for_running = {
@@ -268,8 +270,7 @@ int step_announce(struct migration *m, struct qm_error *err)
     const struct qmp_settings *p = &m->facts.side[DESTINATION].parameters;
     static const char *const names[] = { "announce-initial", "announce-max",
                                          "announce-rounds", "announce-step" };
-    static const int64_t defaults[] = { 50, 550, 5, 100 }; /* options.c:78 */
-    int64_t v[ARRAY_LEN(names)];
+    int64_t v[ARRAY_LEN(names)] = { 50, 550, 5, 100 }; /* options.c:78 */
     struct qm_error failed = QM_ERROR_INIT;
 
     (void)err;
@@ -279,8 +280,8 @@ int step_announce(struct migration *m, struct qm_error *err)
         uint64_t n;
         const char *text = qmp_settings_get(p, names[i]);
 
-        v[i] =
-            text && str_to_u64(text, 0, 100000, &n) ? (int64_t)n : defaults[i];
+        if (text && str_to_u64(text, 0, 100000, &n))
+            v[i] = (int64_t)n;
     }
     if (qmp_announce_self(destination_of(m)->qmp, v[0], v[1], v[2], v[3],
                           &failed) < 0)

@@ -26,6 +26,7 @@
 #define CANCEL_LIMIT_MS 150000
 #define RUN_STATE_INTERVAL_MS 50
 #define RESUME_LIMIT_MS 10000
+#define LINK_LIMIT_MS 30000 /* for the source's link to come back */
 
 /* --- the door --------------------------------------------------------------- */
 
@@ -294,6 +295,7 @@ static const struct wait wait_for_end = {
     .what = "the source's last word on the stream",
     .holds = stream_has_ended,
     .limit_ms = CANCEL_LIMIT_MS,
+    .ends_on = ENDS_ON_SOURCE_DEATH,
 };
 
 int stream_cancel(struct migration *m, struct qm_error *err)
@@ -307,7 +309,7 @@ static int end_stream(struct migration *m, struct qm_error *err)
     struct qm_error ignored = QM_ERROR_INIT;
     struct side *s = source_of(m);
 
-    if (qmp_wait_up(s->qmp, deadline_in_ms(RESUME_LIMIT_MS * 3), err) < 0 ||
+    if (qmp_wait_up(s->qmp, deadline_in_ms(LINK_LIMIT_MS), err) < 0 ||
         side_refresh(s, err) < 0)
         return -1;
     if (stream_has_ended(m))
@@ -336,6 +338,7 @@ static const struct wait wait_for_run_state = {
     .what = "the source to leave finish-migrate",
     .holds = run_state_is_final,
     .limit_ms = RESUME_LIMIT_MS,
+    .ends_on = ENDS_ON_SOURCE_DEATH,
     .ask = ask_run_state,
     .interval_ms = RUN_STATE_INTERVAL_MS,
 };

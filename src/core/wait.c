@@ -47,7 +47,7 @@ static enum end find_end(struct migration *m, unsigned ends_on)
         bool is_so;
         enum end end;
     } table[] = {
-        { ~0U, side_is_gone(source_of(m)), END_SOURCE_DEAD },
+        { ENDS_ON_SOURCE_DEATH, side_is_gone(source_of(m)), END_SOURCE_DEAD },
         { ENDS_ON_GUEST_END, source_of(m)->guest_ended, END_GUEST },
         { ENDS_ON_DESTINATION_DEATH, side_is_gone(destination_of(m)),
           END_DESTINATION_DEAD },
