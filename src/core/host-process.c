@@ -171,7 +171,7 @@ static void identity_from_sight(int pid, const struct sight *s,
 int host_identify_pid(struct host *h, int pid, struct process_identity *ret,
                       struct qm_error *err)
 {
-    struct sight s;
+    struct sight s = { .there = false };
 
     if (look(h, pid, deadline_in_ms(HOST_LIMIT_MS), &s, err) < 0) {
         return -1;
@@ -243,7 +243,7 @@ int host_identify_listener(struct host *h, const char *path,
 {
     CLEANUP(buffer_done) struct buffer out = { .len = 0 };
     CLEANUP_FREE char *input = xasprintf("%s\n", path);
-    struct sight s;
+    struct sight s = { .there = false };
     char *rest;
     long pid;
     int status;
@@ -297,7 +297,7 @@ enum process_state host_process_state(struct host *h,
                                       const struct process_identity *id,
                                       deadline_t by)
 {
-    struct sight s;
+    struct sight s = { .there = false };
 
     if (!h || !id->known || look(h, id->pid, by, &s, NULL) < 0) {
         return PROCESS_UNKNOWN;
@@ -323,7 +323,7 @@ static int kill_here(struct host *h, const struct process_identity *id,
     CLEANUP(close_fd) int fd = (int)syscall(SYS_pidfd_open, id->pid, 0);
     struct loop_watch *watch;
     bool ended = false;
-    struct sight s;
+    struct sight s = { .there = false };
 
     if (fd < 0 && errno != ESRCH) {
         return error_set_errno(err, QM_ERR_SYSTEM, errno,

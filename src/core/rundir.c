@@ -117,6 +117,7 @@ int rundir_lock_process(const char *who, const struct process_identity *id,
     CLEANUP_FREE char *base = rundir_path(err);
     CLEANUP_FREE char *path = NULL;
     CLEANUP(close_fd) int fd = -1;
+    int kept;
 
     if (!base)
         return -1;
@@ -132,9 +133,7 @@ int rundir_lock_process(const char *who, const struct process_identity *id,
         error_hint(err, "wait for it, or cancel it with Ctrl-C or SIGTERM");
         return -1;
     }
-    return __extension__({
-        int kept = fd;
-        fd = -1;
-        kept;
-    });
+    kept = fd;
+    fd = -1;
+    return kept;
 }

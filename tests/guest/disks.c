@@ -22,7 +22,7 @@ enum {
 };
 
 struct disk {
-    int number;                     /* what records and lines call it */
+    int number; /* what records and lines call it */
     int fd;
     uint64_t blocks;
     uint64_t slots;
@@ -31,7 +31,7 @@ struct disk {
 /* The head of a record; the rest of its block is filled from seq. */
 struct record {
     char magic[8];
-    uint32_t crc;                   /* of the block, this field being 0 */
+    uint32_t crc; /* of the block, this field being 0 */
     uint32_t disk;
     uint64_t seq;
     uint64_t slot;
@@ -63,8 +63,10 @@ static uint32_t crc32(const void *data, size_t size)
 static void record_fill(uint8_t *block, const struct disk *d, uint64_t seq)
 {
     struct record head = {
-        .magic = "QMRECORD", .disk = (uint32_t)d->number,
-        .seq = seq, .slot = seq % d->slots,
+        .magic = "QMRECORD",
+        .disk = (uint32_t)d->number,
+        .seq = seq,
+        .slot = seq % d->slots,
     };
 
     memset(block, (int)(seq % 251 + 1), BLOCK);

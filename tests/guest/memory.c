@@ -12,15 +12,15 @@
 enum {
     PAGE = 4096,
     PAGE_WORDS = PAGE / 8,
-    WORD_STEP = 8,                  /* one word checked in each 64 bytes */
+    WORD_STEP = 8, /* one word checked in each 64 bytes */
     PAGES_PER_MIB = 256,
-    PAGES_A_TICK = 64,              /* looked at by the walk over all */
+    PAGES_A_TICK = 64, /* looked at by the walk over all */
     TICK_US = 2000,
-    REST_US = 100000,               /* between two walks */
+    REST_US = 100000, /* between two walks */
 };
 
 static uint64_t (*memory)[PAGE_WORDS];
-static uint32_t *generation;        /* what each page was last written with */
+static uint32_t *generation; /* what each page was last written with */
 static long n_pages;
 
 static uint64_t page_word(long page, uint32_t gen, int word)
@@ -72,7 +72,7 @@ static void *mind_memory(void *unused)
         now = now_us();
         due += (double)rate * PAGES_PER_MIB * (double)(now - last) / 1e6;
         last = now;
-        if (due > 2.0 * (double)hot)        /* cannot keep up: do not owe */
+        if (due > 2.0 * (double)hot) /* cannot keep up: do not owe */
             due = 2.0 * (double)hot;
         if (hot > n_pages)
             hot = n_pages;

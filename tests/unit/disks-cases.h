@@ -6,8 +6,7 @@ static const struct disks_case {
     void (*spoil)(struct good_facts *g);
     const char *expected;
 } cases[] = {
-    { "nothing", nothing,
-      "vd0 -> vd0: writable, local to each host\n" },
+    { "nothing", nothing, "vd0 -> vd0: writable, local to each host\n" },
     { "two_disks", two_disks,
       "vd0 -> vd0: writable, local to each host\n"
       "sd0 -> sd0: writable, local to each host\n" },
@@ -101,8 +100,7 @@ static const struct disks_case {
       "and 2147483648 at the destination | RAM and flash load only into "
       "their own size | make the destination's image anew with 1073741824 "
       "bytes\n" },
-    { "none", none,
-      "vd0 stays here: --disks none\n" },
+    { "none", none, "vd0 stays here: --disks none\n" },
     { "none_but_two_files_one_machine", none_but_two_files_one_machine,
       "vd0 stays here: --disks none\n"
       "warning both disks: disk vd0 is not copied, and its images on the "
@@ -134,6 +132,5 @@ static const struct disks_case {
       "cd0 stays here: empty tray\n"
       "blocker source disks: disk cd0 cannot be copied: empty tray | "
       "leave it out of --disks\n" },
-    { "no_disks", no_disks,
-      "" },
+    { "no_disks", no_disks, "" },
 };

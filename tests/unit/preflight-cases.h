@@ -6,8 +6,7 @@ static const struct preflight_case {
     void (*spoil)(struct good_facts *g);
     const char *expected;
 } cases[] = {
-    { "nothing", nothing,
-      "" },
+    { "nothing", nothing, "" },
     { "same_process", same_process,
       "blocker both same-process: source and destination are the same "
       "QEMU | give the monitor of a second QEMU, started with `-S "
@@ -41,8 +40,7 @@ static const struct preflight_case {
       "blocker source migration-running: a migration of the source is "
       "already under way (other) | wait for it; one that nobody leads any "
       "more is settled by `qmigrate recover`\n" },
-    { "migration_cancelled", migration_cancelled,
-      "" },
+    { "migration_cancelled", migration_cancelled, "" },
     { "blocked_both", blocked_both,
       "blocker source blocked-reasons: the source's QEMU cannot be "
       "migrated: non-migratable device: 0000:00:01.0/nvme | remove what "
@@ -104,8 +102,7 @@ static const struct preflight_case {
       "99999999-2222-3333-4444-555555555555 at the destination | the "
       "destination was made for another guest | start the destination "
       "with -uuid 11111111-2222-3333-4444-555555555555\n" },
-    { "uuid_missing", uuid_missing,
-      "" },
+    { "uuid_missing", uuid_missing, "" },
     { "ram_differs", ram_differs,
       "blocker both ram-size: RAM is 4 GiB at the source and 2 GiB at the "
       "destination | give the destination the source's -m\n"
@@ -145,8 +142,7 @@ static const struct preflight_case {
     { "property_differs", property_differs,
       "blocker both cpu-features: the guest's CPU differs (at the source, "
       "at the destination): family (6, 15) | give both sides the same -cpu\n" },
-    { "tsc_close", tsc_close,
-      "" },
+    { "tsc_close", tsc_close, "" },
     { "tsc_far", tsc_far,
       "blocker both cpu-features: the guest's CPU differs (at the source, "
       "at the destination): tsc-frequency (2400000000, 2401000000) | give "
@@ -209,8 +205,7 @@ static const struct preflight_case {
       "pcie.0 05.0 at the source, virtio-scsi-pci vd0 at pcie.0 05.0 at "
       "the destination | give it the same type and address (bus=,addr=) "
       "on both command lines\n" },
-    { "devices_in_another_order", devices_in_another_order,
-      "" },
+    { "devices_in_another_order", devices_in_another_order, "" },
     { "source_exports", source_exports,
       "warning source exports: the source exports disks: backup | their "
       "clients are cut off when the source ends\n" },
@@ -241,8 +236,7 @@ static const struct preflight_case {
       "blocker destination address: the destination's address is "
       "127.0.0.1, which on the source's host is the source's host itself "
       "| give with --address the one that the source's host uses for it\n" },
-    { "address_loopback_one_machine", address_loopback_one_machine,
-      "" },
+    { "address_loopback_one_machine", address_loopback_one_machine, "" },
     { "address_wildcard", address_wildcard,
       "blocker destination address: 0.0.0.0 is no address that a source "
       "could connect to | give --address one address of the destination's "
@@ -275,8 +269,7 @@ static const struct preflight_case {
     { "tls_bad", tls_bad,
       "blocker destination tls: destination: server-cert.pem expired | "
       "make a new one\n" },
-    { "tls_pair_warns", tls_pair_warns,
-      "warning both tls: clocks differ\n" },
+    { "tls_pair_warns", tls_pair_warns, "warning both tls: clocks differ\n" },
     { "host_unknown", host_unknown,
       "warning source hosts: the source's host could not be asked: ssh "
       "failed: Connection refused | who started that QEMU was not "
@@ -329,12 +322,9 @@ static const struct preflight_case {
       "'[Service]' Restart=no > "
       "/run/systemd/system/vm.service.d/zz-qmigrate.conf && systemctl "
       "daemon-reload\n" },
-    { "restart_no", restart_no,
-      "" },
-    { "restart_on_watchdog", restart_on_watchdog,
-      "" },
-    { "restart_of_a_bystander", restart_of_a_bystander,
-      "" },
+    { "restart_no", restart_no, "" },
+    { "restart_on_watchdog", restart_on_watchdog, "" },
+    { "restart_of_a_bystander", restart_of_a_bystander, "" },
     { "restart_unknown", restart_unknown,
       "warning source restart: nobody could tell whether systemd starts "
       "vm.service again | a second guest could boot from the disks that "

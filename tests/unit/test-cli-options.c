@@ -222,8 +222,8 @@ static void nearest(void **state)
     assert_string_equal(nearest_name("band", names), "bandwidth");
     assert_null(nearest_name("colour", names));
     assert_null(nearest_name("", names));
-    assert_null(nearest_name("a-word-that-is-longer-than-any-option-could-be",
-                             names));
+    assert_null(
+        nearest_name("a-word-that-is-longer-than-any-option-could-be", names));
 }
 
 static void help_is_of_the_table_and_fits(void **state)

@@ -113,8 +113,9 @@ static void never_exceeds_the_bound(void **state)
 static void predicts_the_rest(void **state)
 {
     struct converge c;
-    struct converge_sample s = { .at_ms = 1, .pass = 1, .total = 1000 * M,
-                                 .remaining = 1000 * M };
+    struct converge_sample s = {
+        .at_ms = 1, .pass = 1, .total = 1000 * M, .remaining = 1000 * M
+    };
 
     (void)state;
     converge_init(&c, &usual);
@@ -133,8 +134,9 @@ static void acts_on_the_timeout(void **state)
 {
     struct converge_rules rules = { .max_downtime_ms = 300,
                                     .timeout_ms = 5000 };
-    struct converge_sample s = { .at_ms = 4999, .pass = 1, .total = M,
-                                 .remaining = M };
+    struct converge_sample s = {
+        .at_ms = 4999, .pass = 1, .total = M, .remaining = M
+    };
     struct converge c;
 
     (void)state;

@@ -24,8 +24,8 @@ static char *judge(const struct good_facts *g, enum verdict_level level)
     return text;
 }
 
-#include "preflight-spoil.h"
 #include "preflight-cases.h"
+#include "preflight-spoil.h"
 
 static void words_are_as_expected(void **state)
 {
