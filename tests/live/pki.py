@@ -87,7 +87,7 @@ class Pki:
     def _ca(self, name):
         key = self._key(name)
         template = self._template([f'cn = "{name} of the tests"', 'ca',
-                                   'cert_signing_key', 'expiration_days = 2'])
+                                   'cert_signing_key', 'expiration_days = 400'])
         cert = self._new('.pem')
         certtool('--generate-self-signed', '--load-privkey', key,
                  '--template', template, '--outfile', cert)
@@ -102,7 +102,7 @@ class Pki:
             lines += ['activation_date = "2020-01-01 00:00:00"',
                       'expiration_date = "2021-01-01 00:00:00"']
         else:
-            lines += ['expiration_days = 2']
+            lines += ['expiration_days = 400']
         ca_key, ca_cert = self._ca(ca)
         cert = self._new('.pem')
         certtool('--generate-certificate', '--load-privkey', self._key('leaf'),

@@ -5,6 +5,7 @@ called. It is a process of its own, so that it disturbs no clock here.
 """
 
 import json
+import select
 import signal
 import socket
 import struct
@@ -20,6 +21,9 @@ TLS_HANDSHAKE = b'\x16\x03'
 PACKET_STATISTICS = 6
 SOL_PACKET = 263
 SO_RCVBUFFORCE = 33
+ETH_P_ALL = 3
+SYN, ACK = 2, 16
+QUIET_S = 0.2
 
 
 class Heard(NamedTuple):
@@ -46,76 +50,77 @@ class Wire:
 
 
 def split(packet):
-    """((source, port, destination, port), payload) of a TCP segment."""
+    """((source, port, destination, port), opens, payload) of a TCP segment;
+    opens: it is the first of a connection."""
     if packet[0] >> 4 != 4 or packet[9] != socket.IPPROTO_TCP:
-        return None, b''
+        return None, False, b''
     head = (packet[0] & 15) * 4
     ports = struct.unpack_from('!HH', packet, head)
     flow = (socket.inet_ntoa(packet[12:16]), ports[0],
             socket.inet_ntoa(packet[16:20]), ports[1])
-    return flow, packet[head + (packet[head + 12] >> 4) * 4:]
+    opens = packet[head + 13] & (SYN | ACK) == SYN
+    return flow, opens, packet[head + (packet[head + 12] >> 4) * 4:]
 
 
 class Ear:
+    """flows: who opened each connection, and what the opener said first.
+    secure: those in which a TLS handshake was begun."""
+
     def __init__(self):
-        self.heard = dict(bytes=0, dropped=0, connections={}, clear=[],
-                          records=0, kernel=0)
-        self.first = {}         # flow: its first payload came from it
-        self.secure = set()     # flows in which a TLS handshake was begun
+        self.bytes = self.records = self.kernel = 0
+        self.flows = {}
+        self.secure = set()
 
     def hear(self, packet):
-        flow, payload = split(packet)
+        flow, opens, payload = split(packet)
+        if opens:
+            self.flows[flow] = b''
         if not payload:
             return
-        self.heard['bytes'] += len(payload)
-        self.heard['records'] += RECORD in payload
-        self.heard['kernel'] += KERNEL in payload
-        if flow not in self.first:
-            self.first[flow] = payload[:4]
+        self.bytes += len(payload)
+        self.records += RECORD in payload
+        self.kernel += KERNEL in payload
+        if self.flows.get(flow) == b'':
+            self.flows[flow] = payload[:4]
         if payload.startswith(TLS_HANDSHAKE):
             self.secure.add(flow)
 
-    def sum_up(self):
-        """The side with the lower port is the one that listened. A
-        connection of ssh says so."""
-        for flow, begin in self.first.items():
-            back = flow[2:] + flow[:2]
-            if flow[3] > flow[1] and back in self.first:
-                continue
-            if begin == b'SSH-':
+    def sum_up(self, dropped):
+        """One that carried nothing is no connection, one of ssh no secret."""
+        opened, clear = {}, []
+        for flow, begin in self.flows.items():
+            if begin in (b'', b'SSH-'):
                 continue
             name = f'{flow[2]}:{flow[3]}'
-            seen = self.heard['connections']
-            seen[name] = seen.get(name, 0) + 1
+            opened[name] = opened.get(name, 0) + 1
             if flow not in self.secure:
-                self.heard['clear'].append(name)
-        return self.heard
+                clear.append(name)
+        return Heard(self.bytes, dropped, opened, clear, self.records,
+                     self.kernel)
 
 
-def main():
+def listen(port):
+    """Until a line comes from stdin and nothing more from the wire."""
     ear = Ear()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)    # the terminal's ^C
+    waiting = [sys.stdin]
     with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM,
-                       socket.htons(3)) as s:
+                       socket.htons(ETH_P_ALL)) as s:
         s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 256 << 20)
-        s.bind((sys.argv[1], 3))
-        s.settimeout(0.2)
+        s.bind((port, ETH_P_ALL))
         print('listening', flush=True)
-        over = [False]
-        import threading
-        threading.Thread(target=lambda: (sys.stdin.read(1),
-                                         over.__setitem__(0, True)),
-                         daemon=True).start()
         while True:
-            try:
+            ready = select.select([s, *waiting], [], [],
+                                  None if waiting else QUIET_S)[0]
+            if sys.stdin in ready:
+                waiting = []
+            if s in ready:
                 ear.hear(s.recv(1 << 18))
-            except socket.timeout:
-                if over[0]:
-                    break
-        raw = s.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
-        ear.heard['dropped'] = struct.unpack('II', raw)[1]
-    print(json.dumps(ear.sum_up()))
+            elif not waiting:
+                break
+        stats = s.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
+    return ear.sum_up(struct.unpack('II', stats)[1])
 
 
 if __name__ == '__main__':
-    main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)    # the terminal's ^C
+    print(json.dumps(listen(sys.argv[1])._asdict()))
