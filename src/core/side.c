@@ -339,6 +339,12 @@ bool side_is_gone(const struct side *s)
     return s->process_dead || qmp_is_gone(s->qmp);
 }
 
+bool side_has_ended(const struct side *s)
+{
+    return s->process_dead ||
+           (!s->process.known && s->quit_answered && !qmp_is_up(s->qmp));
+}
+
 bool side_check_dead(struct side *s, deadline_t by)
 {
     if (!s->process_dead && s->host && s->process.known &&

@@ -73,6 +73,7 @@ struct side {
     bool sample_due;   /* a pass began: worth a sample */
     bool guest_ended;  /* SHUTDOWN or GUEST_PANICKED */
     bool process_dead; /* proved */
+    bool quit_answered; /* QEMU said yes to `quit` */
     unsigned seen_generation;
 };
 
@@ -95,6 +96,9 @@ void side_record_migration(struct side *s, const struct qmp_migration *q);
 /* The link was made anew since the last refresh. */
 bool side_is_stale(const struct side *s);
 bool side_is_gone(const struct side *s); /* dead, or the link given up */
+/* Proved dead; or, where its process is not known, it answered `quit` and its
+ * link has ended, which is all that there is to see. */
+bool side_has_ended(const struct side *s);
 /* Find out whether a process whose link broke is dead; records it. */
 bool side_check_dead(struct side *s, deadline_t by);
 

@@ -142,7 +142,7 @@ void undo_export_disks(struct migration *m)
 {
     struct qm_error err = QM_ERROR_INIT;
 
-    if (destination_of(m)->process_dead)
+    if (side_has_ended(destination_of(m)))
         return;
     if (step_close_exports(m, &err) < 0)
         migration_left(m, "the NBD server of the destination, port %u: %s",
@@ -419,7 +419,7 @@ void undo_mirror(struct migration *m)
 {
     struct qm_error err = QM_ERROR_INIT;
 
-    if (m->disk_count == 0 || side_is_gone(source_of(m)))
+    if (m->disk_count == 0 || side_has_ended(source_of(m)))
         return;
     if (!every_mirror_over(m)) {
         cancel_mirrors(m);

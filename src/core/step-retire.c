@@ -8,17 +8,11 @@
 #include "core/migration-private.h"
 
 #define QUIT_LIMIT_MS 10000
-#define KILL_LIMIT_MS 10000
+/* The kernel needs about a second for 4 GiB of small pages. */
+#define END_LIMIT_MS 60000
 #define LOOK_INTERVAL_MS 200
 
 /* --- ending a process -------------------------------------------------------- */
-
-static bool side_has_ended(const struct side *s)
-{
-    /* Where the process is not known, the end of the link after `quit` was
-     * answered is all that there is to see. */
-    return s->process_dead || (!s->process.known && !qmp_is_up(s->qmp));
-}
 
 static bool source_has_ended(struct migration *m)
 {
@@ -58,23 +52,29 @@ static struct wait wait_for_end_of(const struct side *s)
         .what =
             source ? "the source QEMU to end" : "the destination QEMU to end",
         .holds = source ? source_has_ended : destination_has_ended,
-        .limit_ms = QUIT_LIMIT_MS,
+        .limit_ms = source ? END_LIMIT_MS : QUIT_LIMIT_MS,
         .ask = source ? look_at_source : look_at_destination,
         .interval_ms = LOOK_INTERVAL_MS,
     };
 }
 
-/* `quit`, and wait.  The source's death would end every wait, so the loop is
- * driven on its own fact. */
+/* `quit`, and wait.  What could not be told to quit is not waited for. */
 static int quit(struct migration *m, struct side *s, struct qm_error *err)
 {
     struct wait wait = wait_for_end_of(s);
-    struct qm_error ignored = QM_ERROR_INIT;
+    struct qm_error failed = QM_ERROR_INIT;
 
-    qmp_expect_end(s->qmp);
-    if (qmp_is_up(s->qmp))
-        qmp_quit(s->qmp, &ignored);
-    error_clear(&ignored);
+    if (!qmp_is_up(s->qmp) &&
+        side_check_dead(s, deadline_in_ms(QUIT_LIMIT_MS)))
+        return 0;
+    if (qmp_wait_up(s->qmp, deadline_in_ms(QUIT_LIMIT_MS), &failed) < 0 ||
+        qmp_quit(s->qmp, &failed) < 0) {
+        if (!side_check_dead(s, deadline_in_ms(QUIT_LIMIT_MS)))
+            return error_move(err, &failed);
+        error_clear(&failed);
+        return 0;
+    }
+    s->quit_answered = true;
     return migration_wait(m, &wait, err);
 }
 
@@ -93,7 +93,7 @@ int destination_discard(struct migration *m, struct qm_error *err)
     if (!d->process.known || !d->host)
         return error_move(err, &ignored);
     error_clear(&ignored);
-    if (host_kill_process(d->host, &d->process, deadline_in_ms(KILL_LIMIT_MS),
+    if (host_kill_process(d->host, &d->process, deadline_in_ms(END_LIMIT_MS),
                           err) < 0)
         return -1;
     d->process_dead = true;
