@@ -1,0 +1,277 @@
+"""A migration by the engine is a value, and one class runs them all.
+
+    move = Move(lab, pki, Case(formats=('qcow2',)))     two QEMUs, a guest
+    move.start()                                        the engine
+    move.moved()                                        how it must have ended
+
+The end is either moved() or undone(); nothing else is good. Both look at
+the QEMUs themselves, and only then at what the engine says of itself.
+"""
+
+import contextlib
+import re
+from dataclasses import dataclass, field
+
+import binaries
+import records
+from engine import Engine, run_dir, state_dir
+from guest import Guest
+from lab import wait_until
+from qemu import Qemu, make_image
+from snapshot import Snapshot
+
+ENGINE_LIMIT_S = 120
+# What two recorders may hear in the wrong order, s.
+SLACK_S = 0.05
+
+# The exit codes of DESIGN.md, as the engine's RESULT tells them again.
+DONE, REFUSED, FAILED, CANCELLED, LEFT_THERE, UNDECIDED, LEFT_HERE, NOWHERE = \
+    0, 3, 4, 5, 6, 7, 8, 9
+OUTCOMES = {DONE: 'completed', REFUSED: 'refused', FAILED: 'failed',
+            CANCELLED: 'cancelled', UNDECIDED: 'undecided'}
+
+BINARIES = {'qemu10': binaries.qemu10, 'system': binaries.system}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is moved, and how."""
+    formats: tuple = ('raw',)
+    options: tuple = ()             # of the engine
+    tls: bool = True
+    live: bool = True               # a Linux; else a firmware without a disk
+    stopped: bool = False           # the guest is stopped before
+    mem_rate: int = 20              # MiB/s, into ...
+    hot: int = 8                    # ... so many MiB
+    disk_rate: int = 100            # records/s and disk
+    binaries: tuple = ('qemu10', 'qemu10')
+    device: str = 'virtio-blk'
+    proxied: bool = False           # a QmpProxy before each QEMU
+    copied: tuple = None            # numbers of the disks; None: all
+    env: dict = field(default_factory=dict)         # of the engine
+    tls_variant: tuple = ({}, {})   # of the certificates: see pki.make()
+
+
+class Move:
+    """One case on its way; source, destination, guest, engine."""
+
+    def __init__(self, lab, pki, case):
+        self.lab = lab
+        self.case = case
+        self.engine = None
+        self.guest = None
+        self.tls = [pki.for_host(lab.folder(f'pki-{name}'), lab.host(name),
+                                 **variant)
+                    for name, variant in zip(('source', 'destination'),
+                                             case.tls_variant)] \
+            if case.tls else None
+        self.source = self._qemu('source', case.binaries[0])
+        self.destination = self._qemu('destination', case.binaries[1])
+        if case.live:
+            self._boot()
+        if case.stopped:
+            self.source.spy.cmd('stop')
+        self.before = {q: Snapshot(q) for q in self.qemus}
+
+    @property
+    def qemus(self):
+        return self.source, self.destination
+
+    @property
+    def copied(self):
+        if self.case.copied is None:
+            return tuple(range(len(self.case.formats)))
+        return self.case.copied
+
+    def _qemu(self, name, binary):
+        c = self.case
+        images = [make_image(self.lab, f'{name}{n}', f)
+                  for n, f in enumerate(c.formats)]
+        return Qemu(self.lab, self.lab.host(name), images,
+                    incoming=name == 'destination', live=c.live,
+                    binary=BINARIES[binary](), device=c.device,
+                    proxied=c.proxied)
+
+    def _boot(self):
+        c = self.case
+        self.guest = Guest(self.source).wait_ready()
+        self.guest.load(c.mem_rate, c.hot, c.disk_rate)
+        self.guest.follow(self.destination)
+        if c.formats and c.disk_rate:
+            self.guest.wait_acks(30)
+
+    def new_destination(self):
+        """A fresh one, as for a second attempt."""
+        if self.destination.is_alive():
+            self.destination.kill()
+        self.destination = self._qemu('destination', self.case.binaries[1])
+        self.before[self.destination] = Snapshot(self.destination)
+        if self.guest:
+            self.guest.follow(self.destination)
+
+    # ---- the engine ----
+
+    def arguments(self):
+        c = self.case
+        where = ['--insecure'] if self.tls is None else \
+            ['--source-tls-dir', self.tls[0],
+             '--destination-tls-dir', self.tls[1]]
+        if '--address' not in c.options:
+            where += ['--address', self.destination.host.address]
+        return [*where, *c.options, self.source.address,
+                self.destination.address]
+
+    def start(self, *options, command='migrate', **env):
+        self.engine = Engine(
+            self.lab, command, '--json', *options, *self.arguments(),
+            host=self.source.host, env=self.lab.env(**self.case.env, **env))
+        return self
+
+    def wait_step(self, step, state='begins', timeout=60):
+        return self.engine.wait_event('STEP', timeout, step=step, state=state)
+
+    def steps(self, state):
+        """The rows of the recipe that came to that state, in order."""
+        return [e['data']['step'] for e in self.engine.events('STEP')
+                if e['data']['state'] == state]
+
+    @property
+    def error(self):
+        """What it says went wrong: message and hint in one."""
+        error = self.engine.result().get('error', {})
+        return f"{error.get('message', '')}\n{error.get('hint', '')}"
+
+    def _ended(self, codes, guest):
+        code = self.engine.wait(ENGINE_LIMIT_S)
+        result = self.engine.result()
+        assert not self.engine.crashes()
+        assert code in codes, result
+        assert result['exit'] == code
+        assert result['guest'] == guest
+        assert result['outcome'] == OUTCOMES.get(code, result['outcome'])
+        assert ('error' in result) == (result['outcome'] != 'completed')
+        assert bool(result['left']) == (code == LEFT_HERE) or \
+            code in (LEFT_THERE, UNDECIDED, NOWHERE), result['left']
+        return result
+
+    # ---- the two good ends ----
+
+    def moved(self, codes=(DONE,), paused=False, kept=False):
+        """The guest is at the destination with all that it had."""
+        result = self._ended(codes, 'destination')
+        assert self.ran_at_once() == []
+        assert self.destination.status() == ('paused' if paused else
+                                             'running')
+        assert differences(self.destination, self.before[self.destination],
+                           disks_in_use=True) == []
+        if kept:
+            assert self.source.status() == 'postmigrate'
+            assert differences(self.source, self.before[self.source],
+                               disks_in_use=False) == []
+        else:
+            self.source.wait_exit()
+        if self.guest:
+            self._check_guest(self.destination, self.copied, paused)
+        self.check_folders()
+        return result
+
+    def undone(self, codes=(FAILED,), destination='gone'):
+        """The guest is at the source, which is exactly as it was; the
+        destination is 'gone', or 'waiting' as it was, or 'any' of these."""
+        result = self._ended(codes, 'source')
+        assert self.ran_at_once() == []
+        assert self.unlike_before(self.source) == []
+        if destination == 'gone' or (destination == 'any' and
+                                     not self._is_waiting()):
+            self.destination.wait_exit()
+        else:
+            assert self.unlike_before(self.destination) == []
+        if self.guest:
+            self._check_guest(self.source, range(len(self.case.formats)),
+                              self.case.stopped)
+        self.check_folders()
+        return result
+
+    def settled(self):
+        """One of the two, as the engine says; True if it moved."""
+        self.engine.wait(ENGINE_LIMIT_S)
+        if self.engine.result()['guest'] == 'destination':
+            self.moved()
+            return True
+        self.undone((REFUSED, FAILED), 'any')
+        return False
+
+    # ---- what is looked at ----
+
+    def _is_waiting(self):
+        with contextlib.suppress(Exception):
+            return self.destination.status() == 'inmigrate'
+        return False
+
+    def unlike_before(self, qemu, *without):
+        return Snapshot(qemu).without(*without).diff(
+            self.before[qemu].without(*without))
+
+    def ran_at_once(self):
+        """By STOP and RESUME of both QEMUs: a sentence if both ran."""
+        runs = {self.source: self.before[self.source].state['run state'] ==
+                'running', self.destination: False}
+        heard = sorted((e.time, q, e.name) for q in self.qemus
+                       for e in q.spy.events if e.name in ('STOP', 'RESUME'))
+        since, found = None, []
+        for time, qemu, name in heard + [(float('inf'), self.source, '')]:
+            if since is not None and time - since > SLACK_S:
+                found.append(f'both ran for {time - since:.3f} s')
+            if name:
+                runs[qemu] = name == 'RESUME'
+            since = time if all(runs.values()) else None
+        return found
+
+    def _check_guest(self, qemu, disks, paused):
+        """It lives where it should, and its acknowledged records are on the
+        disks there; the QEMU is ended for that."""
+        if paused:
+            assert self.guest.beats()[-1][1] is self.source
+        else:
+            self.guest.wait_alive(qemu)
+        qemu.quit()
+        assert self.guest.faults() == []
+        images = {n: qemu.disks[n] for n in disks}
+        assert records.missing_records(self.guest, images) == []
+
+    def journals(self):
+        folder = state_dir(self.lab)
+        return sorted(folder.iterdir()) if folder.exists() else []
+
+    def check_folders(self, open_journals=0):
+        """Nothing of the engine's is left but finished journals (and the
+        locks, which go with the machine's next boot)."""
+        names = [p.name for p in run_dir(self.lab).iterdir()]
+        assert [n for n in names if not re.match(r'qemu-.*\.lock$', n)] == []
+        unfinished = [p.name for p in self.journals() if p.suffix != '.done']
+        assert len(unfinished) == open_journals, unfinished
+
+
+def differences(qemu, before, disks_in_use):
+    """Between a QEMU after a move and before, but for the run state: its
+    disks are now in use, or are given up. (7.2 does not tell.)"""
+    now = Snapshot(qemu).without('run state')
+    found = [f'node {name} is {"not " if disks_in_use else ""}in use'
+             for name, node in now.state['nodes'].items()
+             if node['active'] not in (None, disks_in_use)]
+    then = before.without('run state')
+    for snapshot in (now, then):
+        snapshot.state['nodes'] = {
+            name: {**node, 'active': None}
+            for name, node in snapshot.state['nodes'].items()}
+    return now.diff(then) + found
+
+
+def recipe_rows(path):
+    """The names of the recipe's rows, in order, from its source: the cases
+    are named for them. What the program itself says is compared with it."""
+    return re.findall(r'\{ "([a-z ]+)", step_', path.read_text())
+
+
+def wait_gone(qemu):
+    wait_until(lambda: not qemu.is_alive(), 10, 'the QEMU ends')
