@@ -58,6 +58,9 @@ static unsigned put_line(struct buffer *b, const struct buffer *line,
     if (len > columns - 1) {
         len = columns - 1;
     }
+    while (len > 0 && line->data[len - 1] == ' ') {
+        len--;
+    }
     buffer_append(b, line->data, len);
     return (unsigned)len;
 }
@@ -105,78 +108,90 @@ static unsigned draw_first(struct buffer *b, const struct bar *bar,
     return put_line(b, &line, columns);
 }
 
-static void put(struct buffer *line, const char *before, const char *figure)
+/* The second line: what does not fit is left out, whole. */
+struct items {
+    struct buffer line;
+    unsigned columns;
+};
+
+static void put(struct items *items, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void put(struct items *items, const char *format, ...)
 {
-    buffer_printf(line, "  %s%s", before, figure);
+    CLEANUP_FREE char *text = NULL;
+    const char *gap = items->line.len > 0 ? "  " : "";
+    va_list args;
+
+    va_start(args, format);
+    text = xvasprintf(format, args);
+    va_end(args);
+    if (items->line.len + strlen(gap) + strlen(text) < items->columns) {
+        buffer_printf(&items->line, "%s%s", gap, text);
+    }
 }
 
-static void draw_ram(struct buffer *line, const struct progress *p)
+static void put_ram(struct items *items, const struct progress *p)
 {
     if (p->left_ms == -2) {
-        put(line, "", "will not converge at this rate");
+        put(items, "will not converge at this rate");
     } else if (p->left_ms >= 0) {
-        put(line, figure_left(p->left_ms).s, " left");
+        put(items, "%s left", figure_left(p->left_ms).s);
     }
     if (p->dirty_bps > 0) {
-        put(line, "dirties ", figure_rate(p->dirty_bps).s);
+        put(items, "dirties %s", figure_rate(p->dirty_bps).s);
     }
     if (p->pass > 0) {
-        buffer_printf(line, "  pass %lld", (long long)p->pass);
+        put(items, "pass %lld", (long long)p->pass);
     }
     if (p->downtime_limit_ms > 0) {
-        put(line, "limit ", figure_ms(p->downtime_limit_ms).s);
+        put(items, "limit %s", figure_ms(p->downtime_limit_ms).s);
     }
     if (p->throttle_percent > 0) {
-        buffer_printf(line, "  slowed by %d %%", p->throttle_percent);
+        put(items, "slowed by %d %%", p->throttle_percent);
     }
     if (p->disk_count > 0) {
-        buffer_printf(line, "  disks %u %%",
-                      percent_of(p->disk_copied, p->disk_total));
+        put(items, "disks %u %%", percent_of(p->disk_copied, p->disk_total));
     }
 }
 
-static void draw_disks(struct buffer *line, const struct progress *p)
+static void put_disks(struct items *items, const struct progress *p)
 {
     if (p->disk_bps > 0 && p->disk_total > p->disk_copied) {
         uint64_t left = p->disk_total - p->disk_copied;
+        double left_ms = (double)left * 1000 / (double)p->disk_bps;
 
-        put(line,
-            figure_left((int64_t)((double)left * 1000 / (double)p->disk_bps)).s,
-            " left");
+        put(items, "%s left", figure_left((int64_t)left_ms).s);
     }
-    buffer_printf(line, "  %s of %s on %zu disk%s",
-                  figure_bytes(p->disk_copied).s, figure_bytes(p->disk_total).s,
-                  p->disk_count, p->disk_count == 1 ? "" : "s");
-}
-
-static void draw_figures(struct buffer *line, const struct progress *p)
-{
-    if (p->ram) {
-        draw_ram(line, p);
-    } else if (p->disk_count > 0) {
-        draw_disks(line, p);
-    }
+    put(items, "%s of %s on %zu disk%s", figure_bytes(p->disk_copied).s,
+        figure_bytes(p->disk_total).s, p->disk_count,
+        p->disk_count == 1 ? "" : "s");
 }
 
 static unsigned draw_second(struct buffer *b, const struct bar *bar,
                             const struct style *style)
 {
-    CLEANUP(buffer_done) struct buffer line = { .data = NULL };
     static const char insecure[] = "INSECURE";
     int64_t seconds = bar->elapsed_ms / 1000;
-    unsigned columns = style->columns, tag = 0;
+    struct items items = { .columns = style->columns };
+    unsigned tag = 0, width;
 
-    if (bar->insecure && columns > sizeof(insecure) + 1) {
+    if (bar->insecure && style->columns > sizeof(insecure) + 1) {
         buffer_printf(b, "%s%s%s ", dress(style, RED), insecure,
                       dress(style, PLAIN));
         tag = (unsigned)sizeof(insecure); /* with the blank after it */
     }
-    buffer_printf(&line, "%lld:%02lld", (long long)(seconds / 60),
-                  (long long)(seconds % 60));
-    if (bar->progress && !bar->undoing) {
-        draw_figures(&line, bar->progress);
+    items.columns -= tag;
+    put(&items, "%lld:%02lld", (long long)(seconds / 60),
+        (long long)(seconds % 60));
+    if (bar->progress && !bar->undoing && bar->progress->ram) {
+        put_ram(&items, bar->progress);
+    } else if (bar->progress && !bar->undoing && bar->progress->disk_count) {
+        put_disks(&items, bar->progress);
     }
-    return tag + put_line(b, &line, columns - tag);
+    width = tag + put_line(b, &items.line, items.columns);
+    buffer_done(&items.line);
+    return width;
 }
 
 void bar_draw(struct buffer *b, const struct bar *bar,

@@ -53,7 +53,7 @@ void plan_in_words(struct buffer *b, const struct narration *n,
     CLEANUP_FREE char *name = str_printable(n->name ? n->name : "?");
     unsigned number = 1;
 
-    buffer_printf(b, "\n%sThe migration %s%s\n", dress(style, BOLD), name,
+    buffer_printf(b, "\n%sMigration of %s%s\n", dress(style, BOLD), name,
                   dress(style, PLAIN));
     write_network(b, n->facts, style);
     buffer_printf(b, "\n%sDisks%s\n", dress(style, BOLD), dress(style, PLAIN));

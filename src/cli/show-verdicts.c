@@ -79,17 +79,25 @@ void write_paragraph(struct buffer *b, unsigned indent, unsigned columns,
     write_hanging(b, indent, columns, text);
 }
 
+/* What it says, and about whom unless it says that itself. */
+static char *with_side(const struct verdict *v)
+{
+    static const char *const sides[] = {
+        [ABOUT_SOURCE] = "source",
+        [ABOUT_DESTINATION] = "destination",
+        [ABOUT_BOTH] = "",
+    };
+
+    if (strstr(v->what, sides[v->side])) { /* "" is in every text */
+        return xstrdup(v->what);
+    }
+    return xasprintf("%s: %s", sides[v->side], v->what);
+}
+
 static void write_verdict(struct buffer *b, const struct verdict *v,
                           const struct style *style)
 {
-    static const char *const sides[] = {
-        [ABOUT_SOURCE] = "source: ",
-        [ABOUT_DESTINATION] = "destination: ",
-        [ABOUT_BOTH] = "",
-    };
-    const char *side =
-        str_starts(v->what, sides[v->side]) ? "" : sides[v->side];
-    CLEANUP_FREE char *what = xasprintf("%s%s", side, v->what);
+    CLEANUP_FREE char *what = with_side(v);
 
     buffer_printf(b, "%s%7s%s   ", dress(style, levels[v->level].color),
                   levels[v->level].mark, dress(style, PLAIN));

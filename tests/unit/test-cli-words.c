@@ -1,0 +1,280 @@
+/*
+ * What stands at the end, for people: verdicts, the plan, the summary, errors.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "cli/show-parts.h"
+#include "good-facts.h"
+
+static const struct style plain = { .color = false, .columns = 60 };
+
+static struct verdict verdict_items[] = {
+    { .id = "running", .side = ABOUT_SOURCE, .what = T("the guest runs") },
+    { .id = "waiting", .side = ABOUT_DESTINATION,
+      .what = T("the destination waits for a guest") },
+    { .id = "tls", .side = ABOUT_SOURCE, .level = VERDICT_WARNING,
+      .what = T("a certificate of whose name \x1b[2J nobody would think that "
+                "it fits on a line"),
+      .why = T("it ends soon"), .fix = T("renew it") },
+    { .id = "ram", .side = ABOUT_BOTH, .level = VERDICT_BLOCKER,
+      .what = T("4 GiB of RAM here, 2 GiB there") },
+};
+static const struct verdicts verdicts = { 4, verdict_items };
+
+static void verdicts_of_check(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+
+    (void)state;
+    verdicts_in_words(&b, &verdicts, true, &plain);
+    assert_string_equal(
+        b.data,
+        "     ok   source: the guest runs\n"
+        "     ok   the destination waits for a guest\n"
+        "warning   source: a certificate of whose name \\x1b[2J\n"
+        "          nobody would think that it fits on a line\n"
+        "          it ends soon\n"
+        "          -> renew it\n"
+        "BLOCKER   4 GiB of RAM here, 2 GiB there\n"
+        "\n2 ok, 1 warning, 1 blocker\n");
+}
+
+static void verdicts_of_migrate(void **state)
+{
+    static const struct style colors = { .color = true, .columns = 0 };
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+
+    (void)state;
+    verdicts_in_words(&b, &verdicts, false, &colors);
+    assert_string_equal(
+        b.data,
+        YELLOW "warning" PLAIN "   source: a certificate of whose name "
+               "\\x1b[2J nobody would think that it fits on a line\n"
+               "          it ends soon\n"
+               "          -> renew it\n" RED "BLOCKER" PLAIN
+               "   4 GiB of RAM here, 2 GiB there\n");
+}
+
+static void paragraphs(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+
+    (void)state;
+    write_paragraph(&b, 4, 40, "a-word-that-is-longer-than-any-line-of-this");
+    write_paragraph(&b, 4, 40, "äöü äöü äöü äöü äöü äöü äöü äöü äöü äöü");
+    write_paragraph(&b, 4, 40, "");
+    assert_string_equal(b.data,
+                        "    a-word-that-is-longer-than-any-line-of-this\n"
+                        "    äöü äöü äöü äöü äöü äöü äöü äöü äöü\n"
+                        "    äöü\n"
+                        "    \n");
+}
+
+/* --- the plan ------------------------------------------------------------------ */
+
+static struct disk_choice choices[] = {
+    { .source = 0, .destination = 0, .copy = true, .reason = T("writable") },
+    { .source = 0, .reason = T("read-only") },
+};
+static const char *const steps[] = { "connect", "preflight", NULL };
+
+static void plan_under_tls(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+    struct good_facts g;
+    struct disk_choices list = { 2, choices };
+
+    (void)state;
+    good_facts_init(&g);
+    plan_in_words(&b,
+                  &(struct narration){ .facts = &g.f,
+                                       .disks = &list,
+                                       .steps = steps,
+                                       .name = "vm1" },
+                  &plain);
+    assert_string_equal(
+        b.data, "\nMigration of vm1\n"
+                "    by 192.0.2.2, ports 49152-49215 of the destination\n"
+                "    under TLS, both ends verified; the destination must be\n"
+                "    b.example\n"
+                "\nDisks\n"
+                "    vd0: 10.0 GiB, copied: writable\n"
+                "        /images/vm.qcow2 -> /images/vm.qcow2\n"
+                "    vd0: 10.0 GiB, left alone: read-only\n"
+                "\nSteps\n"
+                "     1. connect\n"
+                "     2. preflight\n");
+    plan_done(&g.plan);
+}
+
+static void plan_in_clear(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+    struct good_facts g;
+    struct disk_choices none = { 0, NULL };
+
+    (void)state;
+    good_facts_init(&g);
+    g.plan.insecure = true;
+    plan_in_words(&b,
+                  &(struct narration){ .facts = &g.f,
+                                       .disks = &none,
+                                       .steps = steps },
+                  &plain);
+    assert_non_null(strstr(b.data, "    INSECURE: memory and disks in clear"));
+    assert_non_null(strstr(b.data, "\nDisks\n    none\n"));
+    plan_done(&g.plan);
+}
+
+/* --- the summary ----------------------------------------------------------------- */
+
+static struct result_disk result_disks[] = {
+    { .label = T("vd0"), .source_file = T("/images/vm.qcow2"),
+      .size_bytes = 10 * GIB, .copied_bytes = 4 * GIB, .tls_proved = true },
+    { .label = T("vd1"), .source_file = T("/images/data.raw"),
+      .size_bytes = GIB, .copied_bytes = GIB },
+};
+
+static struct result moved(void)
+{
+    return (struct result){
+        .outcome = OUTCOME_COMPLETED,
+        .guest = GUEST_DESTINATION,
+        .name = T("vm1"),
+        .wall_ms = 65432,
+        .wall_to_guest_ms = 65400,
+        .ram_total_ms = 12000,
+        .ram_setup_ms = 5,
+        .qemu_downtime_ms = 18,
+        .handover_ms = 34,
+        .settle_ms = 12,
+        .switch_ms = 20,
+        .run_ms = 2,
+        .ram_bytes = 6 * GIB,
+        .passes = 3,
+        .channels = 4,
+        .tls = true,
+        .disk_count = 2,
+        .disk = result_disks,
+    };
+}
+
+static char *summary(const struct result *r)
+{
+    struct buffer b = { .data = NULL };
+
+    buffer_append(&b, "", 0);
+    summary_in_words(&b, r, &plain);
+    return b.data ? b.data : xstrdup("");
+}
+
+static void summary_of_a_success(void **state)
+{
+    struct result r = moved();
+    CLEANUP_FREE char *text = summary(&r);
+
+    (void)state;
+    assert_string_equal(
+        text,
+        "vm1 runs at the destination\n"
+        "  stopped for   34 ms (disks 12 ms, switch 20 ms, start 2 ms; "
+        "QEMU says 18 ms)\n"
+        "  took          1 min 05 s, 1 min 05 s until the guest was there\n"
+        "  RAM           6.0 GiB in 12.0 s, 512.0 MiB/s, 3 passes, "
+        "4 channels, under TLS\n"
+        "  disks         vd0: 4.0 GiB copied, TLS proved\n"
+        "                vd1: 1.0 GiB copied, TLS requested, not proved\n"
+        "  stays behind  /images/vm.qcow2\n"
+        "                /images/data.raw\n"
+        "                (at the source, out of date from now on)\n");
+}
+
+static void summary_in_clear_with_things_left(void **state)
+{
+    char *left[] = { T("node qm-1-disk0 at the source"), T("another") };
+    struct result r = moved();
+    CLEANUP_FREE char *text = NULL;
+
+    (void)state;
+    r.tls = false;
+    r.paused = r.source_kept = true;
+    r.handover_ms = -1;
+    r.channels = 0;
+    r.disk_count = 1;
+    r.left = (struct strv){ 2, left };
+    text = summary(&r);
+    assert_string_equal(
+        text,
+        "vm1 is at the destination, paused\n"
+        "  took          1 min 05 s, 1 min 05 s until the guest was there\n"
+        "  RAM           6.0 GiB in 12.0 s, 512.0 MiB/s, 3 passes, in clear\n"
+        "  disks         vd0: 4.0 GiB copied, in clear\n"
+        "  stays behind  /images/vm.qcow2\n"
+        "                (at the source, out of date from now on)\n"
+        "  source        its QEMU waits there, stopped: --keep-source\n"
+        "  INSECURE: nothing was encrypted\n"
+        "  to clean up   node qm-1-disk0 at the source\n"
+        "                another\n");
+}
+
+/* How each end begins. */
+static void summary_says_where_it_is(void **state)
+{
+    static const struct {
+        enum outcome outcome;
+        enum guest_place guest;
+        const char *said;
+    } ends[] = {
+        { OUTCOME_REFUSED, GUEST_SOURCE, "" },
+        { OUTCOME_FAILED, GUEST_SOURCE,
+          "vm1 is where it was: the migration failed and was undone\n" },
+        { OUTCOME_CANCELLED, GUEST_SOURCE,
+          "vm1 is where it was: the migration was cancelled and undone\n" },
+        { OUTCOME_UNDECIDED, GUEST_UNKNOWN,
+          "vm1 may be at either side: look at both QEMUs before anything "
+          "else, and start neither\n" },
+        { OUTCOME_FAILED, GUEST_NOWHERE,
+          "vm1 runs nowhere: it ended while it was moved\n" },
+        { OUTCOME_FAILED, GUEST_DESTINATION, "vm1 runs at the destination\n" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        struct result r = moved();
+        CLEANUP_FREE char *text = NULL;
+
+        r.outcome = ends[i].outcome;
+        r.guest = ends[i].guest;
+        text = summary(&r);
+        if (!str_starts(text, ends[i].said) ||
+            (!*ends[i].said && *text)) {
+            fail_msg("%zu: %s", i, text);
+        }
+        if (r.guest != GUEST_DESTINATION) {
+            assert_null(strstr(text, "stays behind"));
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(verdicts_of_check),
+        cmocka_unit_test(verdicts_of_migrate),
+        cmocka_unit_test(paragraphs),
+        cmocka_unit_test(plan_under_tls),
+        cmocka_unit_test(plan_in_clear),
+        cmocka_unit_test(summary_of_a_success),
+        cmocka_unit_test(summary_in_clear_with_things_left),
+        cmocka_unit_test(summary_says_where_it_is),
+    };
+
+    return cmocka_run_group_tests_name("cli-words", tests, NULL, NULL);
+}
