@@ -394,3 +394,33 @@ int side_do(struct side *s, side_run_fn *run, side_asked_fn *happened,
             return done < 0 ? -1 : 0;
     }
 }
+
+static int run_stop(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    return qmp_stop(s->qmp, err);
+}
+
+int side_stop(struct side *s, struct qm_error *err)
+{
+    return side_do(s, run_stop, NULL, NULL, err);
+}
+
+static int run_cont(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    return qmp_cont(s->qmp, err);
+}
+
+static int asked_running(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    if (side_refresh_run_state(s, err) < 0)
+        return -1;
+    return s->running;
+}
+
+int side_cont(struct side *s, struct qm_error *err)
+{
+    return side_do(s, run_cont, asked_running, NULL, err);
+}

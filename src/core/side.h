@@ -112,6 +112,9 @@ typedef int side_run_fn(struct side *s, void *arg, struct qm_error *err);
 typedef int side_asked_fn(struct side *s, void *arg, struct qm_error *err);
 int side_do(struct side *s, side_run_fn *run, side_asked_fn *happened,
             void *arg, struct qm_error *err);
+/* `stop` and `cont` so. */
+int side_stop(struct side *s, struct qm_error *err);
+int side_cont(struct side *s, struct qm_error *err);
 
 void disk_copy_done(struct disk_copy *d);
 

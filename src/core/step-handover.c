@@ -185,20 +185,6 @@ static int write_owner(struct migration *m, struct qm_error *err)
     return written == 0 ? 0 : -1;
 }
 
-static int run_cont(struct side *s, void *arg, struct qm_error *err)
-{
-    (void)arg;
-    return qmp_cont(s->qmp, err);
-}
-
-static int asked_running(struct side *s, void *arg, struct qm_error *err)
-{
-    (void)arg;
-    if (side_refresh_run_state(s, err) < 0)
-        return -1;
-    return s->running;
-}
-
 /* A guest that was seen to start, and stopped again at once, has run there. */
 static bool destination_runs(struct migration *m)
 {
@@ -238,7 +224,7 @@ static void return_to_source(struct migration *m)
 
 static int start_guest(struct migration *m, struct qm_error *err)
 {
-    if (side_do(destination_of(m), run_cont, asked_running, NULL, err) < 0) {
+    if (side_cont(destination_of(m), err) < 0) {
         if (err->code == QM_ERR_QEMU)
             return_to_source(m);
         return -1;

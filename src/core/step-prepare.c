@@ -12,15 +12,9 @@
  */
 #include "core/migration-private.h"
 
-static int run_stop(struct side *s, void *arg, struct qm_error *err)
-{
-    (void)arg;
-    return qmp_stop(s->qmp, err);
-}
-
 int step_hold(struct migration *m, struct qm_error *err)
 {
-    return side_do(destination_of(m), run_stop, NULL, NULL, err);
+    return side_stop(destination_of(m), err);
 }
 
 /* --- credentials ------------------------------------------------------------ */

@@ -167,13 +167,18 @@ static bool guest_has_stopped(struct migration *m)
            status == MIGRATION_COMPLETED;
 }
 
+static int run_set(struct side *s, void *arg, struct qm_error *err)
+{
+    return qmp_set_parameters(s->qmp, arg, err);
+}
+
 static int set_limit(struct migration *m, struct qm_error *err)
 {
     struct qmp_settings limit = { 0 };
     int ret;
 
     qmp_settings_add_int(&limit, "downtime-limit", m->converge.limit_ms);
-    ret = qmp_set_parameters(source_of(m)->qmp, &limit, err);
+    ret = side_do(source_of(m), run_set, NULL, &limit, err);
     if (!qmp_settings_get(&m->parameters_set[SOURCE], "downtime-limit"))
         qmp_settings_add_int(&m->parameters_set[SOURCE], "downtime-limit",
                              m->converge.limit_ms);
@@ -195,7 +200,7 @@ static int act(struct migration *m, enum converge_action action,
                        "--timeout-s %lld has passed: the guest is stopped "
                        "so that its RAM gets across",
                        (long long)m->plan->timeout_s);
-        return qmp_stop(source_of(m)->qmp, err);
+        return side_stop(source_of(m), err);
     case CONVERGE_ABORT:
         break;
     }
@@ -343,12 +348,6 @@ static const struct wait wait_for_run_state = {
     .interval_ms = RUN_STATE_INTERVAL_MS,
 };
 
-static int run_cont(struct side *s, void *arg, struct qm_error *err)
-{
-    (void)arg;
-    return qmp_cont(s->qmp, err);
-}
-
 /*
  * The guest runs on at the source if it did before.  That is safe whatever
  * became of the destination: it was held and never told `cont`.
@@ -366,9 +365,7 @@ int source_resume(struct migration *m, struct qm_error *err)
                           "QEMU's state postmigrate; `cont` starts it");
     if (!m->was_running || s->running || s->guest_ended)
         return 0;
-    return side_do(s, run_cont, NULL, NULL, err) < 0
-               ? -1
-               : side_refresh_run_state(s, err);
+    return side_cont(s, err) < 0 ? -1 : side_refresh_run_state(s, err);
 }
 
 /*
