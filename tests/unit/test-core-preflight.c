@@ -24,8 +24,10 @@ static char *judge(const struct good_facts *g, enum verdict_level level)
     return text;
 }
 
-#include "preflight-cases.h"
 #include "preflight-spoil.h"
+
+/* it names what the other defines */
+#include "preflight-cases.h"
 
 static void words_are_as_expected(void **state)
 {
