@@ -93,6 +93,13 @@ static const char fresh[] =
     "start a fresh destination, with the source's command line and "
     "`-S -incoming defer`";
 
+/* 'setup' is how QEMU calls it that nobody has connected yet. */
+static bool is_listening(const struct qmp_migration *m)
+{
+    return m->status == MIGRATION_SETUP ||
+           (m->status == MIGRATION_NONE && m->socket_port != 0);
+}
+
 void preflight_waiting(const struct facts *f, struct verdicts *v)
 {
     const struct side_facts *d = &f->side[DESTINATION];
@@ -103,17 +110,22 @@ void preflight_waiting(const struct facts *f, struct verdicts *v)
                           "the destination does not wait for a guest (it is "
                           "'%s')",
                           d->run_state.status ? d->run_state.status : "");
+    } else if (is_listening(&d->migration)) {
+        CLEANUP_FREE char *port =
+            d->migration.socket_port
+                ? xasprintf(", on port %llu",
+                            (unsigned long long)d->migration.socket_port)
+                : xstrdup("");
+
+        b = verdict_block(v, ABOUT_DESTINATION,
+                          "the destination already listens%s", port);
+        verdict_why(b, "TLS and channels must be agreed before it listens");
     } else if (d->migration.status != MIGRATION_NONE) {
         b = verdict_block(v, ABOUT_DESTINATION,
                           "the destination was already used (its migration is "
                           "'%s')",
                           migration_status_name(d->migration.status));
         verdict_why(b, "QEMU takes one incoming guest in its life");
-    } else if (d->migration.socket_port != 0) {
-        b = verdict_block(v, ABOUT_DESTINATION,
-                          "the destination already listens, on port %llu",
-                          (unsigned long long)d->migration.socket_port);
-        verdict_why(b, "TLS and channels must be agreed before it listens");
     } else {
         verdict_ok(v, ABOUT_DESTINATION, "the destination waits for a guest");
         return;
