@@ -24,7 +24,7 @@ import binaries
 import reference
 from engine import Engine, program
 from guest import Guest
-from lab import Lab, sweep
+from lab import Lab, sweep, wait_until
 from pki import Pki
 from qemu import Qemu, make_image
 
@@ -125,6 +125,14 @@ def make_tls(lab, pki, way, hosts):
     return folders
 
 
+def when_executed(pid):
+    """What is between spawn() and the program costs time that is not its."""
+    comm = Path('/proc', str(pid), 'comm')
+    wait_until(lambda: comm.read_text().strip() == Path(program()).name[:15],
+               10, 'the engine is executed', interval=0.0005)
+    return time.monotonic()
+
+
 class Watch(threading.Thread):
     """Memory and CPU time of a process, looked at until it ends."""
 
@@ -145,9 +153,6 @@ class Watch(threading.Thread):
             time.sleep(SAMPLE_S)
 
     def _look(self):
-        if self.proc.joinpath('comm').read_text().strip() != \
-                Path(program()).name[:15]:
-            return                      # it is still being started
         status = dict(line.split(':', 1) for line in
                       (self.proc / 'status').read_text().splitlines())
         self.rss = max(self.rss, int(status['VmHWM'].split()[0]))
@@ -188,10 +193,10 @@ def engine_arguments(way, tls, source, destination):
 
 def move_by_engine(lab, way, tls, source, destination):
     """Figures of the engine alone, and when it was begun."""
-    began = time.monotonic()
     engine = Engine(lab, 'migrate',
                     *engine_arguments(way, tls, source, destination),
                     host=source.host)
+    began = when_executed(engine.process.pid)
     watch = Watch(engine.process.pid) if way.watched else None
     if engine.wait(120) != 0:
         raise RuntimeError(f'the engine failed:\n{engine.text()}')

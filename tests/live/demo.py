@@ -17,7 +17,7 @@ import time
 
 import binaries
 import records
-from engine import program
+from engine import command_line
 from guest import Guest
 from lab import Lab, leftovers, orphans, sweep
 from pki import Pki
@@ -162,9 +162,9 @@ class Demo:
         self.wire = Wire(self.lab, self.destination_host)
         # ^C is the engine's: it undoes its work, and we look on.
         before = signal.signal(signal.SIGINT, lambda *_: None)
-        engine = self.lab.spawn([program(), 'migrate', *arguments],
-                                host=self.source_host, env=ssh_env(self.lab),
-                                stdin=None)
+        engine = self.lab.spawn(
+            command_line(self.lab, 'migrate', *arguments),
+            host=self.source_host, env=ssh_env(self.lab), stdin=None)
         try:
             self.status = engine.wait(MOVE_LIMIT_S)
         finally:

@@ -42,6 +42,12 @@ def program():
     return os.environ.get('QMIGRATE') or str(ROOT / 'build' / 'qmigrate')
 
 
+def command_line(lab, *args):
+    """To run the program with these arguments, in folders of the lab's own."""
+    return ['unshare', '--mount', '--', 'sh', '-c', ISOLATE, 'sh',
+            run_dir(lab), state_dir(lab), program(), *map(str, args)]
+
+
 class Engine:
     """Engine(lab, 'migrate', '--json', source.qmp, ..., host=source.host).
 
@@ -55,11 +61,9 @@ class Engine:
         self._heard = threading.Condition()
         self._open = 2
         self.began = time.monotonic()
-        self.process = lab.spawn(
-            ['unshare', '--mount', '--', 'sh', '-c', ISOLATE, 'sh',
-             run_dir(lab), state_dir(lab), program(), *self.args],
-            host=host, env=env, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE)
+        self.process = lab.spawn(command_line(lab, *self.args), host=host,
+                                 env=env, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
         lab.show('engine ' + ' '.join(self.args), lambda: (
             f'exit status {self.process.poll()}\n{self.text()}'))
         self._threads = [
