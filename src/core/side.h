@@ -28,6 +28,7 @@ struct disk_copy {
     uint64_t size_bytes;
     bool discard; /* the target may be opened with discard=unmap */
     const char *no_discard_why; /* or NULL */
+    bool was_inactive; /* the destination's node; exporting makes it active */
 
     /* names of our own */
     char *export_id, *export_name, *node_name, *job_id;

@@ -143,6 +143,7 @@ static void prepare_disk(struct migration *m, size_t index,
     copy->size_bytes = s->virtual_size;
     copy->total_bytes = s->virtual_size;
     copy->discard = preflight_may_discard(&m->facts.side[SOURCE], s);
+    copy->was_inactive = d->is_inactive;
     copy->node_name = migration_own_id(m, what);
     copy->job_id = migration_own_id(m, job);
     copy->export_id = migration_own_id(m, export);

@@ -138,6 +138,28 @@ int step_close_exports(struct migration *m, struct qm_error *err)
     return 0;
 }
 
+static int run_deactivate(struct side *s, void *arg, struct qm_error *err)
+{
+    return qmp_blockdev_set_active(s->qmp, arg, false, err);
+}
+
+/* An export makes an inactive node active, for good (and so QEMU locks the
+ * image): it goes back to waiting. */
+static void deactivate_disks(struct migration *m)
+{
+    for (size_t i = 0; i < m->disk_count; i++) {
+        struct disk_copy *d = &m->disk[i];
+        struct qm_error err = QM_ERROR_INIT;
+
+        if (d->exported && d->was_inactive
+            && side_do(destination_of(m), run_deactivate, NULL,
+                       d->destination_node, &err) < 0)
+            migration_left(m, "disk %s of the destination, in use: %s",
+                           d->destination_node, err.message);
+        error_clear(&err);
+    }
+}
+
 void undo_export_disks(struct migration *m)
 {
     struct qm_error err = QM_ERROR_INIT;
@@ -147,6 +169,8 @@ void undo_export_disks(struct migration *m)
     if (step_close_exports(m, &err) < 0)
         migration_left(m, "the NBD server of the destination, port %u: %s",
                        m->nbd_port, err.message);
+    else
+        deactivate_disks(m);
     error_clear(&err);
 }
 
@@ -374,18 +398,28 @@ static const struct wait wait_for_jobs_end = {
     .interval_ms = SYNC_INTERVAL_MS,
 };
 
+void mirrors_yank(struct migration *m)
+{
+    for (size_t i = 0; i < m->disk_count; i++) {
+        struct qm_error ignored = QM_ERROR_INIT;
+
+        if (m->disk[i].mirror_started)
+            qmp_yank_node(source_of(m)->qmp, m->disk[i].node_name, &ignored);
+        error_clear(&ignored);
+    }
+}
+
 static void cancel_mirrors(struct migration *m)
 {
     struct qmp *q = source_of(m)->qmp;
 
+    mirrors_yank(m);
     for (size_t i = 0; i < m->disk_count; i++) {
         struct disk_copy *d = &m->disk[i];
         struct qm_error ignored = QM_ERROR_INIT;
 
         if (!d->mirror_started)
             continue;
-        qmp_yank_node(q, d->node_name, &ignored);
-        error_clear(&ignored);
         qmp_block_job_cancel(q, d->job_id, true, &ignored);
         error_clear(&ignored);
     }

@@ -219,6 +219,8 @@ static int parse_inserted(struct json_object *nodes,
     d->has_backing = json_get_int(inserted, "backing_file_depth", 0) > 0 ||
                      json_get_object(image, "backing-image");
     d->has_dirty_bitmaps = has_named_bitmaps(inserted);
+    d->is_inactive =
+        json_get(inserted, "active") && !json_get_bool(inserted, "active");
     parse_protocol(nodes, inserted, d);
     return 0;
 }

@@ -34,6 +34,7 @@ struct qmp_disk {
     bool has_backing;
     bool is_pflash; /* used by a cfi.pflash device */
     bool has_dirty_bitmaps;
+    bool is_inactive; /* it waits for a guest; from 10.0 on QEMU tells */
 };
 struct qmp_disks {
     size_t count;
@@ -99,6 +100,9 @@ int qmp_blockdev_add_nbd(struct qmp *q, const struct qmp_nbd_node *n,
                          struct qm_error *err);
 int qmp_blockdev_del(struct qmp *q, const char *node_name,
                      struct qm_error *err);
+/* Give an inactive node up, or take it; from 10.0 on. */
+int qmp_blockdev_set_active(struct qmp *q, const char *node_name, bool active,
+                            struct qm_error *err);
 /* The names of all block nodes. */
 int qmp_query_nodes(struct qmp *q, struct strv *ret, struct qm_error *err);
 

@@ -132,3 +132,12 @@ int qmp_blockdev_del(struct qmp *q, const char *node_name, struct qm_error *err)
                        json_with_string("node-name", node_name), QMP_BLOCKING,
                        NULL, err);
 }
+
+int qmp_blockdev_set_active(struct qmp *q, const char *node_name, bool active,
+                            struct qm_error *err)
+{
+    struct json_object *args = json_with_string("node-name", node_name);
+
+    json_add_bool(args, "active", active);
+    return qmp_command(q, "blockdev-set-active", args, QMP_BLOCKING, NULL, err);
+}

@@ -243,6 +243,11 @@ class Move:
         folder = state_dir(self.lab)
         return sorted(folder.iterdir()) if folder.exists() else []
 
+    def remove_private_folder(self):
+        """What an engine that was killed could not remove itself."""
+        for path in run_dir(self.lab).glob('tmp.*'):
+            path.rmdir()
+
     def check_folders(self, open_journals=0):
         """Nothing of the engine's is left but finished journals (and the
         locks, which go with the machine's next boot)."""
