@@ -175,6 +175,9 @@ STEP(retire)
 /* End the destination's QEMU: quit, then yank and quit again, then SIGKILL of
  * the verified process.  0 if it is known to be gone. */
 int destination_discard(struct migration *m, struct qm_error *err);
+/* Cut the mirrors' connections: a drain of one whose peer is silent would
+ * freeze the source's main loop. */
+void mirrors_yank(struct migration *m);
 /* The one place that sends migrate_cancel; refuses once the destination owns
  * the guest. */
 int stream_cancel(struct migration *m, struct qm_error *err);

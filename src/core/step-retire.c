@@ -82,13 +82,15 @@ int destination_discard(struct migration *m, struct qm_error *err)
 {
     struct side *d = destination_of(m);
     struct qm_error ignored = QM_ERROR_INIT;
+    bool yanked;
 
     if (d->process_dead || quit(m, d, &ignored) == 0)
         return 0;
     error_clear(&ignored);
-    qmp_yank_migration(d->qmp, &ignored);
+    yanked = qmp_yank_migration(d->qmp, &ignored) == 0;
     error_clear(&ignored);
-    if (quit(m, d, &ignored) == 0)
+    /* One that answers nothing at all is killed where that is possible. */
+    if ((yanked || !d->process.known) && quit(m, d, &ignored) == 0)
         return 0;
     if (!d->process.known || !d->host)
         return error_move(err, &ignored);

@@ -314,8 +314,10 @@ static int end_stream(struct migration *m, struct qm_error *err)
     struct qm_error ignored = QM_ERROR_INIT;
     struct side *s = source_of(m);
 
-    if (qmp_wait_up(s->qmp, deadline_in_ms(LINK_LIMIT_MS), err) < 0 ||
-        side_refresh(s, err) < 0)
+    if (qmp_wait_up(s->qmp, deadline_in_ms(LINK_LIMIT_MS), err) < 0)
+        return -1;
+    mirrors_yank(m); /* or the source may not be able to answer */
+    if (side_refresh(s, err) < 0)
         return -1;
     if (stream_has_ended(m))
         return 0;

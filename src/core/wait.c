@@ -15,6 +15,9 @@
 /* QEMU's main loop may be busy for longer than a query's 10 s (PEERS.md,
  * hazard 21): so often in a row it is forgiven. */
 #define SILENCES_ALLOWED 6
+/* A mirror whose peer is silent freezes QEMU in the drain that stops the guest,
+ * before the STOP event: it may be stopped, and only the undo's yank helps. */
+#define SILENCES_WITH_MIRRORS 2
 
 enum end {
     END_NOT,
@@ -176,6 +179,17 @@ static void look_at_processes(struct migration *m, int64_t *next_ms)
     *next_ms = clock_now_ms() + LOOK_INTERVAL_MS;
 }
 
+static bool is_forgiven(struct migration *m, const struct qm_error *failed)
+{
+    int allowed = m->stream_started && m->disk_count > 0
+                      ? SILENCES_WITH_MIRRORS
+                      : SILENCES_ALLOWED;
+
+    if (failed->code == QM_ERR_SILENT)
+        return ++m->silences < allowed;
+    return failed->code == QM_ERR_LINK;
+}
+
 /*
  * Ask what has no event.  A link that broke meanwhile is no failure, and a
  * QEMU that is too busy to answer becomes one only when it stays so.
@@ -191,8 +205,7 @@ static int ask_now(struct migration *m, const struct wait *w, int64_t *next_ms,
         m->silences = 0;
         return 0;
     }
-    if (failed.code == QM_ERR_LINK ||
-        (failed.code == QM_ERR_SILENT && ++m->silences < SILENCES_ALLOWED))
+    if (is_forgiven(m, &failed))
         return 0;
     return error_move(err, &failed);
 }
