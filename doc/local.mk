@@ -1,4 +1,6 @@
 # doc: man pages (mdoc); add yours to the list.
 
 dist_man_MANS += \
+	doc/qmigrate.1 \
+	doc/qmigrate-protocol.7 \
 	$(NULL)

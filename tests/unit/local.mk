@@ -77,6 +77,7 @@ unit_scripts = \
 	tests/unit/test-hardening.sh \
 	tests/unit/test-headers.sh \
 	tests/unit/test-includes.sh \
+	tests/unit/test-manual.sh \
 	tests/unit/test-version.sh \
 	$(NULL)
 

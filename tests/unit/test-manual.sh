@@ -1,0 +1,132 @@
+#!/bin/bash
+# The manual pages name what the program has, all of it, and nothing else:
+# options and their defaults, exit codes, error codes, verdicts, events and
+# their members, the rows of the recipe. Each list is read from the table in
+# the source that the program itself uses.
+set -u
+
+s=${QM_SOURCE:-.}
+page=$s/doc/qmigrate.1
+protocol=$s/doc/qmigrate-protocol.7
+status=0
+
+fail()
+{
+    echo "$*"
+    status=1
+}
+
+# section TITLE: the lines of that .Sh or .Ss of the page
+section()
+{
+    awk -v title="$1" '
+        /^\.S[hs] / { inside = substr($0, 5) == title; next }
+        inside' "$page"
+}
+
+# expect WHAT LIST1 LIST2: two lists, a word a line, are the same set
+expect()
+{
+    [ -n "$2" ] || fail "$1: nothing was found in the source"
+    for word in $2; do
+        printf '%s\n' "$3" | grep -qxF -e "$word" ||
+            fail "$1: $word is in the source, but not in the manual"
+    done
+    for word in $3; do
+        printf '%s\n' "$2" | grep -qxF -e "$word" ||
+            fail "$1: $word is in the manual, but not in the source"
+    done
+}
+
+# What stands behind an .It of the lines on stdin, one a line
+items()
+{
+    sed -n 's/^\.It L\{0,1\}i\{0,1\} *\([a-zA-Z0-9-]*\).*/\1/p'
+}
+
+# --- options -----------------------------------------------------------------
+
+options=$(sed -n 's/^    { "\([a-z-]*\)", .*/\1/p' "$s/src/cli/options.c")
+expect options "$(printf '%s\nversion\n' "$options" | sort -u)" \
+    "$(cat "$page" "$protocol" | grep -o 'Fl -[a-z][a-z-]*' |
+        sed 's/Fl -//' | sort -u)"
+
+# In examples options have their dashes; lines that end in \e go on.
+for file in "$page" "$protocol" "$s/README.md"; do
+    # shellcheck disable=SC2013 # words it is
+    for word in $(sed -e ':again' -e '/\\e*$/N' -e 's/\\e*\n/ /' -e 'tagain' \
+                      "$file" |
+                  sed -n '/^ *qmigrate [a-z]/p' | grep -o -e ' --[a-z][a-z-]*')
+    do
+        printf '%s\nversion\n' "$options" | grep -qxF -e "${word#--}" ||
+            fail "$file: an example has the option $word, which is none"
+    done
+done
+
+# "--name ... (default: value)", a line each
+trap 'rm -f "manual.$$"' EXIT
+"${QM_BUILD:-.}/qmigrate" migrate --help |
+    awk '/^  -/ { print line; line = "" } { line = line " " $0 }
+         END { print line }' | tr -s ' ' |
+    sed -n 's/^ --\([a-z-]*\) .*(default: \([^()]*\)).*/\1 \2/p' >"manual.$$"
+[ "$(wc -l <"manual.$$")" -gt 10 ] || fail "defaults: --help shows too few"
+while read -r name value; do
+    text=$(awk -v name="$name" '
+        /^\.S[hs] / { inside = 0 }
+        /^\.It / { inside = index($0 " ", "Fl -" name " ") }
+        inside' "$page" | sed 's/^\.Fl -/--/; s/^\.Cm //' | tr '\n' ' ')
+    case ${text##*Default: } in
+    "$value"[\ .,\;:]*|*" $value"[\ .,\;:]*) [ -n "$text" ] ;;
+    *) false ;;
+    esac || fail "defaults: --$name is not said to be '$value' by default"
+done <"manual.$$"
+
+# --- tables ------------------------------------------------------------------
+
+exits=$(sed -n 's/^    X([A-Z_]*, \([0-9]*\),.*/\1/p' "$s/src/core/result.h")
+expect "exit codes" "$exits" "$(section 'EXIT STATUS' | items)"
+
+expect "error codes" "$(sed -n 's/^    X([A-Z]*, "\([a-z-]*\)".*/\1/p' \
+        "$s/src/base/error.h")" "$(section 'ERROR CODES' | items)"
+
+expect verdicts "$(sed -n 's/^    { "\([a-z-]*\)", preflight_.*/\1/p' \
+        "$s/src/core/preflight.c")" "$(section Verdicts | items)"
+
+# The rows of the recipe, in their order
+recipe=$(sed -n 's/^    { "\([a-z ]*\)", step_.*/\1/p' "$s/src/core/recipe.c")
+told=$(awk '/^\.Sh / { inside = $2 == "STEPS" }
+            inside && /^\.Ss / { print substr($0, 5) }' "$protocol")
+[ -n "$recipe" ] || fail "recipe: no row was found in the source"
+[ "$recipe" = "$told" ] || {
+    fail "the steps of the recipe and those of qmigrate-protocol(7) differ:"
+    printf '%s\n' "$recipe" >"manual.$$"
+    printf '%s\n' "$told" | diff "manual.$$" -
+}
+
+# --- events ------------------------------------------------------------------
+
+json=$(section 'JSON OUTPUT')
+events=$(sed -n -e 's/^    \[NARRATE_[A-Z]*\] = { "\([A-Z]*\)".*/\1/p' \
+             -e 's/.*write_event(b, "\(RESULT\)".*/\1/p' "$s"/src/cli/show-json.c)
+expect events "$events" "$(printf '%s\n' "$json" | items | grep '^[A-Z]*$')"
+
+words=$(printf '%s\n' "$json" | sed -n 's/^\.\(It \)\{0,1\}Li //p' |
+        tr -cs 'a-z-' '\n' | sort -u)
+for key in $(grep -ho '"[a-z-]*",' "$s"/src/cli/show-json*.c | tr -d '",' |
+             sort -u) ram disks handover verdicts steps error; do
+    case $key in
+    event|data|timestamp|seconds|microseconds) continue ;; # QMP's own
+    begins|done|failed|undone|ok|warning|blocker|source|destination|both)
+        continue ;; # values
+    esac
+    printf '%s\n' "$words" | grep -qxF -e "$key" ||
+        fail "JSON: the member $key is not in the manual"
+done
+
+# --- form --------------------------------------------------------------------
+
+if command -v mandoc >/dev/null; then
+    mandoc -Tlint -Wwarning "$page" "$protocol" || fail "mandoc complains"
+fi
+
+exit $status
