@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/migration-private.h"
 
@@ -27,6 +28,33 @@ static int find_host(struct migration *m, enum side_id i, struct qm_error *err)
     return 0;
 }
 
+static int refuse_same_qemu(struct qm_error *err)
+{
+    error_set(err, QM_ERR_REFUSED, "source and destination are the same QEMU");
+    error_hint(err, "give the monitor of a second QEMU, started with "
+                    "`-S -incoming defer`, as DESTINATION");
+    return -1;
+}
+
+/* One socket under two names: its second client would wait for the first. */
+static bool is_same_socket(const struct qmp_address *a,
+                           const struct qmp_address *b)
+{
+    struct stat x, y;
+
+    return a->type == QMP_ADDRESS_UNIX && b->type == QMP_ADDRESS_UNIX &&
+           stat(a->path, &x) == 0 && stat(b->path, &y) == 0 &&
+           x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Two monitors of one QEMU: its lock would be found held, by ourselves. */
+static bool is_same_process(const struct process_identity *a,
+                            const struct process_identity *b)
+{
+    return a->known && b->known && a->pid == b->pid &&
+           a->start_time == b->start_time && str_equal(a->boot_id, b->boot_id);
+}
+
 static int connect_side(struct migration *m, enum side_id i,
                         struct qm_error *err)
 {
@@ -39,6 +67,9 @@ static int connect_side(struct migration *m, enum side_id i,
     side_identify(s, &m->plan->peer[i]);
     if (!s->process.known)
         return 0;
+    if (i == DESTINATION &&
+        is_same_process(&s->process, &source_of(m)->process))
+        return refuse_same_qemu(err);
     s->lock = rundir_lock_process(s->name, &s->process, err);
     return s->lock < 0 ? -1 : 0;
 }
@@ -48,6 +79,8 @@ int step_connect(struct migration *m, struct qm_error *err)
     m->dir = rundir_make_private(err);
     if (!m->dir)
         return -1;
+    if (is_same_socket(&m->plan->peer[SOURCE], &m->plan->peer[DESTINATION]))
+        return refuse_same_qemu(err);
     for (int i = 0; i < SIDES; i++)
         if (connect_side(m, (enum side_id)i, err) < 0)
             return -1;

@@ -31,7 +31,8 @@ class Refusal:
     code: str = 'refused'
     exit: int = REFUSED
     options: tuple = ()             # of the engine; {NAME} as in Pair.words
-    source: dict = field(default_factory=dict)      # of Qemu()
+    # of Qemu(), or functions from the pair to such; size: of its disk
+    source: dict = field(default_factory=dict)
     destination: dict = field(default_factory=dict)
     both: dict = field(default_factory=dict)
     spoil: Callable = nothing       # called with the pair, before it begins
@@ -64,7 +65,8 @@ class Pair:
             'source_tls': self.tls[0], 'destination_tls': self.tls[1]}
 
     def _qemu(self, name, options):
-        options = dict(options)
+        options = {k: v(self) if callable(v) else v
+                   for k, v in options.items()}
         size = options.pop('size', 16 << 20)
         images = options.pop('disks', None)
         if images is None:

@@ -8,8 +8,8 @@ import socket
 
 import pytest
 
-from refusals import USAGE, Pair, Refusal, refuse
 from qemu import make_image
+from refusals import Pair, Refusal, refuse
 
 
 # ---- what is done to a pair ----
@@ -198,7 +198,49 @@ MACHINES = {
 }
 
 
+def by_hand(path_of, *more):
+    """disk0 with more words for its node, on a file that the pair tells."""
+    return {'disks': [], 'extra': lambda pair: (
+        '-blockdev', 'driver=file,node-name=disk0-file,'
+        f'filename={path_of(pair)}',
+        '-blockdev', ','.join(('driver=raw', 'node-name=disk0',
+                               'file=disk0-file', *more)),
+        '-device', 'virtio-blk-pci,id=vd0,drive=disk0,serial=disk0')}
+
+
+def new_image(pair):
+    return make_image(pair.lab, 'image', size=16 << 20)
+
+
+def symlink(pair):
+    path = pair.lab.path('symlink')
+    path.symlink_to(pair.source.disks[0].path)
+    return path
+
+
+def hard_link(pair):
+    path = pair.lab.path('hard-link')
+    path.hardlink_to(pair.source.disks[0].path)
+    return path
+
+
+SAME = 'disk vd0 is the same image on both sides: .*source0.raw.*destroy it'
+
 DISKS = {
+    'same-path': Refusal(
+        SAME, '--disks none', ('disks',),
+        destination={'disks': lambda pair: pair.source.disks}),
+    'same-by-symlink': Refusal(SAME, 'leave it out', ('disks',),
+                               destination=by_hand(symlink)),
+    'same-by-hard-link': Refusal(SAME, 'leave it out', ('disks',),
+                                 destination=by_hand(hard_link)),
+    'read-only': Refusal(
+        'disk vd0 is read-only at the destination', 'read-only=off',
+        ('disks',), destination=by_hand(new_image, 'read-only=on')),
+    'read-only-asked-for': Refusal(
+        'disk vd0 cannot be copied: read-only', 'leave it out of --disks',
+        ('disks',), options=('--disks', 'vd0'),
+        both=by_hand(new_image, 'read-only=on')),
     'size': Refusal(
         'disk vd0 has 16777216 bytes at the source and 33554432 at the '
         'destination: .*to the byte', 'with 16777216 bytes', ('disks',),
