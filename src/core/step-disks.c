@@ -21,6 +21,7 @@
 #define ADD_NODE_LIMIT_MS 15000
 #define ADD_NODE_UNPROVED_LIMIT_MS 5000
 #define MIRROR_STALL_MS 30000
+#define MIRROR_QUIET_MS 600000 /* what QEMU does without progress */
 #define MIRROR_LIMIT_MS (30LL * 24 * 3600 * 1000) /* the stall limit governs */
 #define JOB_END_LIMIT_MS 20000
 #define PROGRESS_INTERVAL_MS 250
@@ -39,11 +40,11 @@ static bool port_is_taken(const struct qm_error *err)
            strstr(err->message, "Address already in use");
 }
 
-/* The link broke before the reply: the server that now runs is ours, since
- * preflight saw none. */
-static bool server_was_ours(const struct qm_error *err)
+/* The link broke before the reply: the server that now runs is ours.  At the
+ * first attempt it is another's, which no query shows until it has exports. */
+static bool server_was_ours(const struct side *s, const struct qm_error *err)
 {
-    return err->code == QM_ERR_QEMU &&
+    return s->attempts > 1 && err->code == QM_ERR_QEMU &&
            strstr(err->message, "NBD server already running");
 }
 
@@ -63,7 +64,7 @@ static int start_server(struct migration *m, struct qm_error *err)
         m->nbd_server_up = true;
         if (side_do(destination_of(m), run_server_start, NULL, &server,
                     &failed) == 0 ||
-            server_was_ours(&failed)) {
+            server_was_ours(destination_of(m), &failed)) {
             error_clear(&failed);
             m->nbd_port = port;
             return 0;
@@ -277,21 +278,36 @@ static bool every_mirror_synced(struct migration *m)
     return true;
 }
 
-/* Not one byte in MIRROR_STALL_MS while a copy is not yet complete. */
+/*
+ * Before it copies, a mirror may zero the whole target, and before it is ready
+ * it flushes it: both without a byte of progress, for as long as the
+ * destination's storage takes.  Nothing remains to be copied then.
+ */
+static int64_t stall_limit_ms(const struct migration *m)
+{
+    for (size_t i = 0; i < m->disk_count; i++)
+        if (m->disk[i].state == MIRROR_RUNNING &&
+            m->disk[i].current_bytes == m->disk[i].total_bytes)
+            return MIRROR_QUIET_MS;
+    return MIRROR_STALL_MS;
+}
+
+/* Not one byte in all that time while a copy is not yet complete. */
 static int check_stall(struct migration *m, struct qm_error *err)
 {
     uint64_t copied = m->progress.disk_copied;
+    int64_t limit_ms = stall_limit_ms(m);
 
     if (copied != m->disk_window_bytes || m->disk_window_ms == 0) {
         m->disk_window_bytes = copied;
         m->disk_window_ms = clock_now_ms();
         return 0;
     }
-    if (clock_now_ms() - m->disk_window_ms < MIRROR_STALL_MS)
+    if (clock_now_ms() - m->disk_window_ms < limit_ms)
         return 0;
     error_set(err, QM_ERR_TIMEOUT,
-              "source: no byte of a disk has moved for %d s",
-              MIRROR_STALL_MS / 1000);
+              "source: no byte of a disk has moved for %lld s",
+              (long long)limit_ms / 1000);
     error_hint(err, "is the network to %s port %u cut?", m->facts.address,
                m->nbd_port);
     return -1;
