@@ -382,6 +382,7 @@ int side_do(struct side *s, side_run_fn *run, side_asked_fn *happened,
         struct qm_error lost = QM_ERROR_INIT;
         int done;
 
+        s->attempts = i + 1;
         if (run(s, arg, &lost) == 0)
             return 0;
         if (lost.code != QM_ERR_LINK || i + 1 == attempts || s->process_dead)

@@ -76,6 +76,7 @@ struct side {
     bool process_dead; /* proved */
     bool quit_answered; /* QEMU said yes to `quit` */
     unsigned seen_generation;
+    int attempts; /* of side_do(): how often it ran its command */
 };
 
 void side_init(struct side *s, enum side_id id, struct loop *loop,

@@ -70,7 +70,8 @@ int step_open_door(struct migration *m, struct qm_error *err)
         m->ram_port = port;
         if (side_do(destination_of(m), run_incoming, asked_incoming, uri,
                     &failed) == 0 ||
-            says(&failed, "already been started")) {
+            (destination_of(m)->attempts > 1 &&
+             says(&failed, "already been started"))) {
             error_clear(&failed);
             return 0;
         }
