@@ -43,6 +43,8 @@ static int write_line(int fd, struct json_object *record)
 
         if (n < 0 && errno == EINTR)
             continue;
+        if (n == 0)
+            errno = EIO;
         if (n <= 0)
             return -1;
         done += (size_t)n;
@@ -137,9 +139,11 @@ static int create(struct journal *j, const char *name, struct qm_error *err)
         return explain_existing(j->path, name, err);
     if (j->fd < 0)
         return error_set_errno(err, QM_ERR_SYSTEM, errno, "create %s", j->path);
-    if (flock(j->fd, LOCK_EX | LOCK_NB) < 0 || sync_parent(j->path) < 0)
-        return error_set_errno(err, QM_ERR_SYSTEM, errno, "lock %s", j->path);
-    return 0;
+    if (flock(j->fd, LOCK_EX | LOCK_NB) == 0 && sync_parent(j->path) == 0)
+        return 0;
+    error_set_errno(err, QM_ERR_SYSTEM, errno, "lock %s", j->path);
+    unlink(j->path); /* or it would count as a migration that did not finish */
+    return -1;
 }
 
 struct journal *journal_begin(const struct journal_begin *b,
