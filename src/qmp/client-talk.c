@@ -83,6 +83,9 @@ static int on_greeting(struct qmp *q, const struct wire_message *m,
     struct json_object *greeting;
     bool understood;
 
+    if (m->kind == WIRE_EVENT) {
+        return 0; /* emitted between QEMU's accept() and its greeting */
+    }
     if (m->kind != WIRE_GREETING) {
         return error_set(err, QM_ERR_PROTOCOL, "it did not greet first");
     }

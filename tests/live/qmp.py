@@ -42,10 +42,7 @@ class Qmp:
         self._socket = connect(path, timeout, alive)
         self._file = self._socket.makefile('rb')
         self._socket.settimeout(timeout)
-        line = self._file.readline()
-        if not line:
-            raise LinkLost('no greeting, but the end of the file')
-        self.greeting = json.loads(line)['QMP']
+        self.greeting = self._read_greeting()
         self._socket.settimeout(None)
         self._thread = threading.Thread(target=self._receive, daemon=True)
         self._thread.start()
@@ -107,6 +104,16 @@ class Qmp:
         self._thread.join(10)
         self._file.close()
         self._socket.close()
+
+    def _read_greeting(self):
+        """An event may come before it: QEMU's main thread emits while its
+        monitor's thread accepts."""
+        for line in self._file:
+            message = json.loads(line)
+            if 'QMP' in message:
+                return message['QMP']
+            self._record(message, time.monotonic())
+        raise LinkLost('no greeting, but the end of the file')
 
     def _ask(self, verb, command, arguments, timeout):
         number = next(self._ids)

@@ -206,6 +206,16 @@ static void event_before_negotiation_is_nothing(void **state)
     expect_seen(x, "");
 }
 
+/* QEMU's main thread emits while its monitor's thread accepts. */
+static void event_before_greeting_is_nothing(void **state)
+{
+    struct fixture *x = *state;
+
+    x->fake.greeting = "{\"event\": \"RESUME\"}\r\n" FAKE_GREETING;
+    open_it(x);
+    expect_seen(x, "");
+}
+
 /* --- commands ----------------------------------------------------------- */
 
 static void say_error(struct fake *f, const char *name, long long id)
@@ -408,6 +418,7 @@ int main(void)
         TEST(negotiation_may_fail),
         TEST(over_tcp),
         TEST(event_before_negotiation_is_nothing),
+        TEST(event_before_greeting_is_nothing),
         TEST(error_says_who_and_what),
         TEST(events_interleave),
         TEST(late_answer_is_swallowed),
