@@ -114,7 +114,7 @@ static void write_ram(struct buffer *b, const struct result *r)
     if (r->throttle_percent > 0) {
         buffer_printf(b, ", slowed down by %d %%", r->throttle_percent);
     }
-    buffer_printf(b, ", %s\n", r->tls ? "under TLS" : "in clear");
+    buffer_printf(b, ", %s\n", r->tls ? "TLS" : "in clear");
 }
 
 static void write_disks(struct buffer *b, const struct result *r)

@@ -10,7 +10,9 @@ unit_tests = \
 	tests/unit/test-base-resolve \
 	tests/unit/test-base-stream \
 	tests/unit/test-base-util \
+	tests/unit/test-cli-json \
 	tests/unit/test-cli-options \
+	tests/unit/test-cli-output \
 	tests/unit/test-cli-progress \
 	tests/unit/test-cli-words \
 	tests/unit/test-core-result \
@@ -65,6 +67,7 @@ tests_unit_test_qmp_link_SOURCES = tests/unit/test-qmp-link.c $(client_fixture)
 tests_unit_test_qmp_forward_SOURCES = tests/unit/test-qmp-forward.c $(fake_monitor)
 
 good_facts = tests/unit/good-facts.c tests/unit/good-facts.h
+tests_unit_test_cli_json_SOURCES = tests/unit/test-cli-json.c $(good_facts)
 tests_unit_test_cli_words_SOURCES = tests/unit/test-cli-words.c $(good_facts)
 tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \
 	tests/unit/disks-cases.h $(good_facts)

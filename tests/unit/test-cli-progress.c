@@ -110,8 +110,7 @@ static void lines_of_what_happens(void **state)
         { .kind = NARRATE_STATE, .side = SOURCE, .text = "active" },
         { .kind = NARRATE_WARNING, .text = "bad\x1b[2J" },
         { .kind = NARRATE_STEP, .text = "converge", .step = STEP_FAILED },
-        { .kind = NARRATE_STEP, .text = "open the door",
-          .step = STEP_UNDONE },
+        { .kind = NARRATE_STEP, .text = "open the door", .step = STEP_UNDONE },
     };
     CLEANUP(buffer_done) struct buffer b = { .data = NULL };
 
@@ -156,24 +155,23 @@ static void bar_of_80_columns(void **state)
 
     (void)state;
     assert_string_equal(
-        text,
-        "preflight\n"
-        "0:00\n"
-        "mirror disks         "
-        "[###########..................] disks  40 %    200.0 MiB/s\n"
-        "1:01  31 s left  4.0 GiB of 10.0 GiB on 1 disk\n"
-        "converge             "
-        "[#######################........] RAM  75 %    812.0 MiB/s\n"
-        "0:12  2 s left  dirties 20.0 MiB/s  pass 2  limit 20 ms  "
-        "slowed by 20 %\n"
-        "converge             "
-        "[...............................] RAM   0 %\n"
-        "INSECURE 0:00  will not converge at this rate  pass 1\n"
-        "settle disks\n"
-        "0:00  2 s left  dirties 20.0 MiB/s  pass 2  limit 20 ms  "
-        "slowed by 20 %\n"
-        "undo: mirror disks\n"
-        "0:00\n");
+        text, "preflight\n"
+              "0:00\n"
+              "mirror disks         "
+              "[###########..................] disks  40 %    200.0 MiB/s\n"
+              "1:01  31 s left  4.0 GiB of 10.0 GiB on 1 disk\n"
+              "converge             "
+              "[#######################........] RAM  75 %    812.0 MiB/s\n"
+              "0:12  2 s left  dirties 20.0 MiB/s  pass 2  limit 20 ms  "
+              "slowed by 20 %\n"
+              "converge             "
+              "[...............................] RAM   0 %\n"
+              "INSECURE 0:00  will not converge at this rate  pass 1\n"
+              "settle disks\n"
+              "0:00  2 s left  dirties 20.0 MiB/s  pass 2  limit 20 ms  "
+              "slowed by 20 %\n"
+              "undo: mirror disks\n"
+              "0:00\n");
 }
 
 static void bar_fits_everywhere(void **state)

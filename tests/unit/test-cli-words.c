@@ -17,13 +17,19 @@ static const struct style plain = { .color = false, .columns = 60 };
 
 static struct verdict verdict_items[] = {
     { .id = "running", .side = ABOUT_SOURCE, .what = T("the guest runs") },
-    { .id = "waiting", .side = ABOUT_DESTINATION,
+    { .id = "waiting",
+      .side = ABOUT_DESTINATION,
       .what = T("the destination waits for a guest") },
-    { .id = "tls", .side = ABOUT_SOURCE, .level = VERDICT_WARNING,
+    { .id = "tls",
+      .side = ABOUT_SOURCE,
+      .level = VERDICT_WARNING,
       .what = T("a certificate of whose name \x1b[2J nobody would think that "
                 "it fits on a line"),
-      .why = T("it ends soon"), .fix = T("renew it") },
-    { .id = "ram", .side = ABOUT_BOTH, .level = VERDICT_BLOCKER,
+      .why = T("it ends soon"),
+      .fix = T("renew it") },
+    { .id = "ram",
+      .side = ABOUT_BOTH,
+      .level = VERDICT_BLOCKER,
       .what = T("4 GiB of RAM here, 2 GiB there") },
 };
 static const struct verdicts verdicts = { 4, verdict_items };
@@ -35,15 +41,14 @@ static void verdicts_of_check(void **state)
     (void)state;
     verdicts_in_words(&b, &verdicts, true, &plain);
     assert_string_equal(
-        b.data,
-        "     ok   source: the guest runs\n"
-        "     ok   the destination waits for a guest\n"
-        "warning   source: a certificate of whose name \\x1b[2J\n"
-        "          nobody would think that it fits on a line\n"
-        "          it ends soon\n"
-        "          -> renew it\n"
-        "BLOCKER   4 GiB of RAM here, 2 GiB there\n"
-        "\n2 ok, 1 warning, 1 blocker\n");
+        b.data, "     ok   source: the guest runs\n"
+                "     ok   the destination waits for a guest\n"
+                "warning   source: a certificate of whose name \\x1b[2J\n"
+                "          nobody would think that it fits on a line\n"
+                "          it ends soon\n"
+                "          -> renew it\n"
+                "BLOCKER   4 GiB of RAM here, 2 GiB there\n"
+                "\n2 ok, 1 warning, 1 blocker\n");
 }
 
 static void verdicts_of_migrate(void **state)
@@ -54,12 +59,11 @@ static void verdicts_of_migrate(void **state)
     (void)state;
     verdicts_in_words(&b, &verdicts, false, &colors);
     assert_string_equal(
-        b.data,
-        YELLOW "warning" PLAIN "   source: a certificate of whose name "
-               "\\x1b[2J nobody would think that it fits on a line\n"
-               "          it ends soon\n"
-               "          -> renew it\n" RED "BLOCKER" PLAIN
-               "   4 GiB of RAM here, 2 GiB there\n");
+        b.data, YELLOW "warning" PLAIN "   source: a certificate of whose name "
+                       "\\x1b[2J nobody would think that it fits on a line\n"
+                       "          it ends soon\n"
+                       "          -> renew it\n" RED "BLOCKER" PLAIN
+                       "   4 GiB of RAM here, 2 GiB there\n");
 }
 
 static void paragraphs(void **state)
@@ -93,12 +97,11 @@ static void plan_under_tls(void **state)
 
     (void)state;
     good_facts_init(&g);
-    plan_in_words(&b,
-                  &(struct narration){ .facts = &g.f,
-                                       .disks = &list,
-                                       .steps = steps,
-                                       .name = "vm1" },
-                  &plain);
+    plan_in_words(
+        &b,
+        &(struct narration){
+            .facts = &g.f, .disks = &list, .steps = steps, .name = "vm1" },
+        &plain);
     assert_string_equal(
         b.data, "\nMigration of vm1\n"
                 "    by 192.0.2.2, ports 49152-49215 of the destination\n"
@@ -123,11 +126,10 @@ static void plan_in_clear(void **state)
     (void)state;
     good_facts_init(&g);
     g.plan.insecure = true;
-    plan_in_words(&b,
-                  &(struct narration){ .facts = &g.f,
-                                       .disks = &none,
-                                       .steps = steps },
-                  &plain);
+    plan_in_words(
+        &b,
+        &(struct narration){ .facts = &g.f, .disks = &none, .steps = steps },
+        &plain);
     assert_non_null(strstr(b.data, "    INSECURE: memory and disks in clear"));
     assert_non_null(strstr(b.data, "\nDisks\n    none\n"));
     plan_done(&g.plan);
@@ -136,10 +138,15 @@ static void plan_in_clear(void **state)
 /* --- the summary ----------------------------------------------------------------- */
 
 static struct result_disk result_disks[] = {
-    { .label = T("vd0"), .source_file = T("/images/vm.qcow2"),
-      .size_bytes = 10 * GIB, .copied_bytes = 4 * GIB, .tls_proved = true },
-    { .label = T("vd1"), .source_file = T("/images/data.raw"),
-      .size_bytes = GIB, .copied_bytes = GIB },
+    { .label = T("vd0"),
+      .source_file = T("/images/vm.qcow2"),
+      .size_bytes = 10 * GIB,
+      .copied_bytes = 4 * GIB,
+      .tls_proved = true },
+    { .label = T("vd1"),
+      .source_file = T("/images/data.raw"),
+      .size_bytes = GIB,
+      .copied_bytes = GIB },
 };
 
 static struct result moved(void)
@@ -188,7 +195,7 @@ static void summary_of_a_success(void **state)
         "QEMU says 18 ms)\n"
         "  took          1 min 05 s, 1 min 05 s until the guest was there\n"
         "  RAM           6.0 GiB in 12.0 s, 512.0 MiB/s, 3 passes, "
-        "4 channels, under TLS\n"
+        "4 channels, TLS\n"
         "  disks         vd0: 4.0 GiB copied, TLS proved\n"
         "                vd1: 1.0 GiB copied, TLS requested, not proved\n"
         "  stays behind  /images/vm.qcow2\n"
@@ -253,8 +260,7 @@ static void summary_says_where_it_is(void **state)
         r.outcome = ends[i].outcome;
         r.guest = ends[i].guest;
         text = summary(&r);
-        if (!str_starts(text, ends[i].said) ||
-            (!*ends[i].said && *text)) {
+        if (!str_starts(text, ends[i].said) || (!*ends[i].said && *text)) {
             fail_msg("%zu: %s", i, text);
         }
         if (r.guest != GUEST_DESTINATION) {
