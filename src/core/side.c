@@ -8,6 +8,8 @@
 
 /* How long a broken link is given to come back (DESIGN.md). */
 #define LINK_PATIENCE_MS 30000
+/* How long a look at a remote process may take. */
+#define LOOK_LIMIT_MS 5000
 
 void side_init(struct side *s, enum side_id id, struct loop *loop,
                const struct narrator *narrator)
@@ -362,11 +364,16 @@ static bool link_back_or_gone(void *arg)
     return qmp_is_up(s->qmp) || side_is_gone(s);
 }
 
+/* Another QEMU may listen there now; of one without a pidfd that is looked at
+ * before it is told anything. */
 static int await_link(struct side *s, struct qm_error *err)
 {
-    if (!loop_wait(s->loop, link_back_or_gone, s,
-                   deadline_in_ms(LINK_PATIENCE_MS)) ||
-        side_is_gone(s))
+    bool back = loop_wait(s->loop, link_back_or_gone, s,
+                          deadline_in_ms(LINK_PATIENCE_MS));
+
+    if (back && s->pidfd < 0)
+        side_check_dead(s, deadline_in_ms(LOOK_LIMIT_MS));
+    if (!back || side_is_gone(s))
         return error_set(err, QM_ERR_LINK, "the %s %s", s->name,
                          s->process_dead ? "QEMU has ended"
                                          : "cannot be reached any more");
