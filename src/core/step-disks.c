@@ -425,6 +425,11 @@ void mirrors_yank(struct migration *m)
     }
 }
 
+/*
+ * Never by force: in 10.0.2 that corrupts the heap of a source whose guest
+ * writes through a write-blocking mirror, within some ten tries, and the guest
+ * is lost.  Yank has ended the connection, so there is nothing to wait for.
+ */
 static void cancel_mirrors(struct migration *m)
 {
     struct qmp *q = source_of(m)->qmp;
@@ -436,7 +441,7 @@ static void cancel_mirrors(struct migration *m)
 
         if (!d->mirror_started)
             continue;
-        qmp_block_job_cancel(q, d->job_id, true, &ignored);
+        qmp_block_job_cancel(q, d->job_id, false, &ignored);
         error_clear(&ignored);
     }
 }
