@@ -44,7 +44,8 @@ def check_raw(path, disk, seqs, blocks, slots):
             block = f.read(BLOCK)
             found = read_record(block) if len(block) == BLOCK else None
             if found is None:
-                what = 'zeroes' if not any(block) else 'not a record'
+                what = 'zeroes' if not any(block) else \
+                    f'not a record: {block[:64].hex()}...'
                 missing.append(Missing(disk, seq, what))
             elif found[0] != disk or found[2] != slot:
                 missing.append(Missing(disk, seq, f'another: {found}'))
