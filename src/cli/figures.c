@@ -70,6 +70,8 @@ struct figure figure_left(int64_t ms)
 
     if (ms < 0) {
         snprintf(f.s, sizeof(f.s), "?");
+    } else if (ms < SECOND_MS) {
+        snprintf(f.s, sizeof(f.s), "under 1 s");
     } else if (ms < MINUTE_MS - SECOND_MS) {
         snprintf(f.s, sizeof(f.s), "%d s",
                  (int)((ms + SECOND_MS - 1) / SECOND_MS));

@@ -31,7 +31,8 @@ static void figures(void **state)
     assert_string_equal(figure_ms(59950).s, "1 min 00 s");
     assert_string_equal(figure_ms(125000).s, "2 min 05 s");
     assert_string_equal(figure_ms(3720000).s, "1 h 02 min");
-    assert_string_equal(figure_left(1).s, "1 s");
+    assert_string_equal(figure_left(0).s, "under 1 s");
+    assert_string_equal(figure_left(1000).s, "1 s");
     assert_string_equal(figure_left(12001).s, "13 s");
     assert_string_equal(figure_left(59500).s, "1 min 00 s");
 }
