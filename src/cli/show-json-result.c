@@ -48,6 +48,7 @@ static struct json_object *handover_data(const struct result *r)
     struct json_object *data = json_object_new_object();
 
     json_add_known(data, "total-ms", r->handover_ms);
+    json_add_known(data, "stop-ms", r->stop_ms);
     json_add_known(data, "settle-ms", r->settle_ms);
     json_add_known(data, "switch-ms", r->switch_ms);
     json_add_known(data, "run-ms", r->run_ms);

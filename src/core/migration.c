@@ -126,6 +126,11 @@ static void measure(struct migration *m, struct result *r)
     if (!m->was_running)
         return;
     r->handover_ms = ms_between(stopped, m->running_us);
+    r->stop_ms = m->final.downtime_ms - ms_between(stopped, m->completed_us);
+    if (r->stop_ms < 0 || r->handover_ms < 0)
+        r->stop_ms = 0; /* the guest was stopped before it was to move */
+    else
+        r->handover_ms += r->stop_ms;
     r->settle_ms = ms_between(stopped, m->settled_us);
     r->switch_ms = ms_between(m->settled_us, m->completed_us);
     r->run_ms = ms_between(m->completed_us, m->running_us);

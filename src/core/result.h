@@ -68,10 +68,15 @@ struct result {
     int64_t wall_to_guest_ms; /* to the guest running at the destination */
     int64_t ram_total_ms, ram_setup_ms; /* QEMU's total-time, setup-time */
     int64_t qemu_downtime_ms;
-    int64_t handover_ms; /* from the source's STOP to the destination's
-                          * RESUME, by the engine's clock */
-    int64_t settle_ms, switch_ms, run_ms; /* the parts of it */
-    uint64_t ram_bytes;                   /* on the wire */
+    /*
+     * From the guest's last instruction at the source to the destination's
+     * RESUME, and its parts.  STOP is told only once vCPUs and disks have come
+     * to rest: how long that took is what QEMU's own downtime has more than
+     * the engine saw from STOP to `completed`.
+     */
+    int64_t handover_ms;
+    int64_t stop_ms, settle_ms, switch_ms, run_ms;
+    uint64_t ram_bytes; /* on the wire */
     int64_t passes;
     int throttle_percent; /* the highest seen */
     int channels;

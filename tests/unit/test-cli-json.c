@@ -202,6 +202,7 @@ static void result_of_a_success(void **state)
     r.wall_to_guest_ms = 8;
     r.qemu_downtime_ms = 7;
     r.handover_ms = 6;
+    r.stop_ms = 0;
     r.settle_ms = 1;
     r.switch_ms = 2;
     r.run_ms = 3;
@@ -219,16 +220,17 @@ static void result_of_a_success(void **state)
                                       .copied_bytes = 1,
                                       .tls_proved = true };
     expect_result(
-        &r, "{\"outcome\":\"completed\",\"guest\":\"destination\","
-            "\"retryable\":false,\"left\":[\"a node\"],\"name\":\"vm1\","
-            "\"exit\":6,\"wall-ms\":9,\"paused\":false,\"source-kept\":false,"
-            "\"wall-to-guest-ms\":8,\"downtime-ms\":7,"
-            "\"handover\":{\"total-ms\":6,\"settle-ms\":1,\"switch-ms\":2,"
-            "\"run-ms\":3},\"ram\":{\"bytes\":4,\"total-ms\":5,\"setup-ms\":0,"
-            "\"passes\":3,\"throttle-percent\":0,\"channels\":2},"
-            "\"disks\":[{\"disk\":\"vd0\",\"source-file\":\"/x\","
-            "\"size-bytes\":2,\"copied-bytes\":1,\"tls-proved\":true,"
-            "\"write-blocking\":false,\"discard\":false}],\"tls\":true}");
+        &r,
+        "{\"outcome\":\"completed\",\"guest\":\"destination\","
+        "\"retryable\":false,\"left\":[\"a node\"],\"name\":\"vm1\","
+        "\"exit\":6,\"wall-ms\":9,\"paused\":false,\"source-kept\":false,"
+        "\"wall-to-guest-ms\":8,\"downtime-ms\":7,"
+        "\"handover\":{\"total-ms\":6,\"stop-ms\":0,\"settle-ms\":1,\"switch-ms\":2,"
+        "\"run-ms\":3},\"ram\":{\"bytes\":4,\"total-ms\":5,\"setup-ms\":0,"
+        "\"passes\":3,\"throttle-percent\":0,\"channels\":2},"
+        "\"disks\":[{\"disk\":\"vd0\",\"source-file\":\"/x\","
+        "\"size-bytes\":2,\"copied-bytes\":1,\"tls-proved\":true,"
+        "\"write-blocking\":false,\"discard\":false}],\"tls\":true}");
     result_done(&r);
 }
 

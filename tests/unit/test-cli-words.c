@@ -161,6 +161,7 @@ static struct result moved(void)
         .ram_setup_ms = 5,
         .qemu_downtime_ms = 18,
         .handover_ms = 34,
+        .stop_ms = 0,
         .settle_ms = 12,
         .switch_ms = 20,
         .run_ms = 2,
@@ -191,7 +192,7 @@ static void summary_of_a_success(void **state)
     assert_string_equal(
         text,
         "vm1 runs at the destination\n"
-        "  stopped for   34 ms (disks 12 ms, switch 20 ms, start 2 ms; "
+        "  stopped for   34 ms (stop 0 ms, disks 12 ms, switch 20 ms, start 2 ms; "
         "QEMU says 18 ms)\n"
         "  took          1 min 05 s, 1 min 05 s until the guest was there\n"
         "  RAM           6.0 GiB in 12.0 s, 512.0 MiB/s, 3 passes, "
