@@ -27,7 +27,6 @@ struct disk_copy {
     char *source_file;
     uint64_t size_bytes;
     bool discard; /* the target may be opened with discard=unmap */
-    const char *no_discard_why; /* or NULL */
     bool was_inactive; /* the destination's node; exporting makes it active */
 
     /* names of our own */
@@ -40,7 +39,6 @@ struct disk_copy {
     /* Recorded by callbacks and side_refresh(), read by steps */
     enum mirror_state state;
     bool actively_synced;
-    bool cancel_sent;
     char *error;
     uint64_t current_bytes, total_bytes;
 };

@@ -137,11 +137,31 @@ static const struct wait wait_for_active = {
     .ends_on = ENDS_ON_ANYTHING,
 };
 
+/* An operator's own stop or cont is carried along: the run state that the
+ * guest has now is the one it shall wake up with. */
+static int follow_run_state(struct migration *m, struct qm_error *err)
+{
+    struct side *s = source_of(m);
+
+    if (side_refresh_run_state(s, err) < 0)
+        return -1;
+    if (m->we_paused)
+        return 0;
+    if (str_equal(s->run_state, "paused"))
+        m->was_running = false;
+    else if (s->running)
+        m->was_running = true;
+    return 0;
+}
+
 int step_start(struct migration *m, struct qm_error *err)
 {
     CLEANUP_FREE char *uri = tcp_uri(m->facts.address, m->ram_port);
     struct side *s = source_of(m);
 
+    /* It may have changed while disks were copied.  If it cannot be asked now,
+     * the wait will ask again. */
+    follow_run_state(m, NULL);
     /* An earlier attempt's last word must not be taken for this one's. */
     s->status = MIGRATION_NONE;
     s->pass = 0;
@@ -231,23 +251,6 @@ static int check_stall(struct migration *m, struct qm_error *err)
     error_hint(err, "is the network to %s port %u cut?", m->facts.address,
                m->ram_port);
     return -1;
-}
-
-/* An operator's own stop or cont is carried along: the run state that the
- * guest has now is the one it shall wake up with. */
-static int follow_run_state(struct migration *m, struct qm_error *err)
-{
-    struct side *s = source_of(m);
-
-    if (side_refresh_run_state(s, err) < 0)
-        return -1;
-    if (m->we_paused)
-        return 0;
-    if (str_equal(s->run_state, "paused"))
-        m->was_running = false;
-    else if (s->running)
-        m->was_running = true;
-    return 0;
 }
 
 static int ask_stream(struct migration *m, struct qm_error *err)
