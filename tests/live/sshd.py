@@ -18,6 +18,7 @@ from host import command_line, processes_in
 from lab import wait_until
 
 PORT = 2222
+BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
 
 def make_key(path):
@@ -32,10 +33,12 @@ def ssh_env(lab):
 
 
 class Sshd:
-    """Listens on host.address:port until the lab ends."""
+    """Listens on host.address:port until the lab ends. boot_id: who logs in
+    sees another machine, booted as that one."""
 
-    def __init__(self, lab, host, options=()):
+    def __init__(self, lab, host, options=(), boot_id=None):
         self.lab = lab
+        self.boot_id = boot_id
         self.host = host
         self.port = PORT
         self.dir = lab.folder(f'sshd-{host.name}')
@@ -48,7 +51,10 @@ class Sshd:
         known = self.dir / 'known_hosts'
         known.write_text(f'[{host.address}]:{self.port} {kind} {public}\n')
         self._add_to_config(key, known)
-        self._start(host_key, authorized, options)
+        self._write_config(host_key, authorized, options)
+        lab.show(f'sshd on {host.name}', self.log)
+        lab.on_exit(self._end)
+        self.start()
 
     @property
     def url(self):
@@ -85,21 +91,30 @@ class Sshd:
                               f'-F {shlex.quote(str(config))} "$@"\n')
             script.chmod(0o755)
 
-    def _start(self, host_key, authorized, options):
-        config = self.dir / 'sshd_config'
-        config.write_text('\n'.join([
+    def _write_config(self, host_key, authorized, options):
+        (self.dir / 'sshd_config').write_text('\n'.join([
             f'ListenAddress {self.host.address}:{self.port}',
             f'HostKey {host_key}', f'AuthorizedKeysFile {authorized}',
             'PidFile none', 'UsePAM no', 'StrictModes no',
             'PermitRootLogin prohibit-password',
             'AllowStreamLocalForwarding yes', 'AllowTcpForwarding yes',
             'PrintMotd no', *options]) + '\n')
-        self.lab.show(f'sshd on {self.host.name}', self.log)
-        with open(self.dir / 'log', 'wb') as log:
-            self.lab.on_exit(self._end)
-            self.process = self.host.spawn(
-                ['/usr/sbin/sshd', '-D', '-e', '-f', config], stdout=log,
-                stderr=log)
+
+    def _argv(self):
+        argv = ['/usr/sbin/sshd', '-D', '-e', '-f', self.dir / 'sshd_config']
+        if self.boot_id:
+            path = self.dir / 'boot_id'
+            path.write_text(self.boot_id + '\n')
+            argv = ['unshare', '--mount', '--', 'sh', '-c',
+                    f'mount --bind {path} {BOOT_ID} && exec "$@"', 'sh',
+                    *argv]
+        return argv
+
+    def start(self):
+        """Again, after stop()."""
+        with open(self.dir / 'log', 'ab') as log:
+            self.process = self.host.spawn(self._argv(), stdout=log,
+                                           stderr=log)
         wait_until(lambda: self.port in self.host.listening(), 10,
                    'sshd listens')
 

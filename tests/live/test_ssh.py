@@ -1,0 +1,264 @@
+"""Monitors on other hosts, by a real ssh to a real sshd.
+
+Each sshd shows a boot of its own, so that the engine takes every host for
+another machine, as it would be.
+"""
+
+import os
+import re
+import time
+import uuid
+
+import pytest
+
+from cases import FAILED, Case, Move
+from engine import Engine, program, run_dir
+from lab import marked_processes
+from refusals import Pair, Refusal, refuse
+from sshd import Sshd, make_key, ssh_env
+
+# A stream slow enough to be met on its way: Mbit/s.
+SLOW = 60
+
+
+def make_sshd(lab, name, *options):
+    return Sshd(lab, lab.host(name), options, boot_id=str(uuid.uuid4()))
+
+
+def shells(lab):
+    """The ssh processes of the lab's engines."""
+    return [line for _, line in marked_processes(lab.name)
+            if re.match(r'(/\S*/)?ssh ', line)]
+
+
+class Journey(Move):
+    """A Move whose engine runs on any host, and reaches by ssh those that
+    have an sshd."""
+
+    def __init__(self, lab, pki, case, by_ssh, where='source', fill=False):
+        self.fill = fill
+        self.sshd = {name: make_sshd(lab, name, 'LogLevel DEBUG1')
+                     for name in by_ssh}
+        self.where = where
+        super().__init__(lab, pki, case)
+
+    def _qemu(self, name, binary):
+        qemu = super()._qemu(name, binary)
+        if name == 'source' and self.fill:
+            for image in qemu.disks:
+                with open(image.path, 'r+b') as f:
+                    f.seek(image.size // 2)
+                    f.write(os.urandom(image.size // 2))
+        return qemu
+
+    def arguments(self):
+        words = ['--source-tls-dir', self.tls[0],
+                 '--destination-tls-dir', self.tls[1], *self.case.options]
+        for qemu in self.qemus:
+            sshd = self.sshd.get(qemu.host.name)
+            words.append(sshd.url + qemu.address if sshd else qemu.address)
+        return words
+
+    def start(self, *options, command='migrate', **env):
+        self.engine = Engine(
+            self.lab, command, '--json', *options, *self.arguments(),
+            host=self.lab.host(self.where), env=ssh_env(self.lab))
+        return self
+
+    def verdicts(self, ident):
+        [event] = self.engine.events('PREFLIGHT')
+        return [v for v in event['data']['verdicts'] if v['id'] == ident]
+
+    def check_folders(self, open_journals=0):
+        super().check_folders(open_journals)
+        assert shells(self.lab) == []
+
+
+HERE_TO_THERE = {'by_ssh': ('destination',)}
+THERE_TO_HERE = {'by_ssh': ('source',), 'where': 'destination'}
+FROM_A_DESK = {'by_ssh': ('source', 'destination'), 'where': 'desk'}
+LOCAL_ADDRESS = ('--address', '10.77.0.2')
+
+
+# ---- full success ----
+
+@pytest.mark.parametrize('way, options', [
+    (HERE_TO_THERE, ()), (THERE_TO_HERE, LOCAL_ADDRESS), (FROM_A_DESK, ())],
+    ids=['from-the-source', 'from-the-destination', 'from-a-desk'])
+def test_running_guest_moves(lab, pki, way, options):
+    """The address and the certificate's name come from ssh's alias."""
+    lab.host('source'), lab.host('destination')
+    move = Journey(lab, pki, Case(options=options), **way).start()
+    result = move.moved()
+    assert [d['tls-proved'] for d in result['disks']] == [True]
+    assert [v['level'] for v in move.verdicts('hosts')] == ['ok', 'ok']
+    if 'source' in move.sshd:           # proved through the source's host
+        assert re.search(r'direct_tcpip: .* target 10\.77\.0\.2 port 49\d+',
+                         move.sshd['source'].log())
+
+
+def test_certificates_that_only_the_source_has(lab, pki, monkeypatch):
+    """The engine cannot open the source's folder, and reads by ssh what is
+    public of it; what it cannot prove it says."""
+    move = Journey(lab, pki, Case(live=False), **FROM_A_DESK)
+    script = lab.path('blind')
+    script.write_text(f'#!/bin/sh\nmount -t tmpfs none {move.tls[0]} &&\n'
+                      f'exec {program()} "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv('QMIGRATE', str(script))
+    result = move.start().moved()
+    assert [v['level'] for v in move.verdicts('tls')] == ['ok', 'ok']
+    assert [d['tls-proved'] for d in result['disks']] == [False]
+    warnings = [w['data']['message'] for w in move.engine.events('WARNING')]
+    assert any('requested, not proved' in w for w in warnings), warnings
+
+
+def test_wrong_certificate_is_seen_by_ssh(lab, pki):
+    case = Case(live=False, tls_variant=({}, {'expired': True}))
+    move = Journey(lab, pki, case, **FROM_A_DESK).start()
+    assert move.engine.wait() == 3
+    assert 'destination: ' in move.error
+    assert 'expired on 2021-01-01' in move.error
+    assert [move.unlike_before(q) for q in move.qemus] == [[], []]
+    move.check_folders()
+
+
+# ---- what breaks on the way ----
+
+@pytest.mark.parametrize('row', ['mirror disks', 'converge'])
+@pytest.mark.parametrize('which', ['source', 'destination'])
+def test_sshd_comes_back(lab, pki, row, which):
+    """It is gone for two seconds, with all its connections."""
+    move = Journey(lab, pki, Case(live=row == 'converge', mem_rate=5),
+                   fill=row == 'mirror disks', **FROM_A_DESK)
+    lab.host('source').limit(SLOW)
+    move.start().wait_step(row)
+    move.sshd[which].stop()
+    time.sleep(2)                       # the fault, not a synchronisation
+    assert row not in move.steps('done')
+    move.sshd[which].start()
+    lab.host('source').limit(None)
+    move.moved()
+
+
+def test_destination_dies(lab, pki):
+    """Its death is proved by ssh, and undone."""
+    move = Journey(lab, pki, Case(mem_rate=5), **FROM_A_DESK)
+    lab.host('source').limit(SLOW)
+    move.start().wait_step('converge')
+    move.destination.kill()
+    result = move.undone((FAILED,))
+    assert result['left'] == []
+
+
+# ---- refused ----
+
+def with_ssh(lab, pki, refusal, *options):
+    """Where the destination is to be reached by ssh."""
+    pair = Pair(lab, pki)
+    sshd = make_sshd(lab, 'destination', *options)
+    refusal.spoil(sshd)
+    result = refuse(pair, refusal, env=ssh_env(lab))
+    assert shells(lab) == []
+    return result
+
+
+def change_key(sshd):
+    (sshd.dir / 'authorized').write_text(
+        (make_key(sshd.dir / 'other').with_suffix('.pub')).read_text())
+
+
+def change_host_key(sshd):
+    known = sshd.dir / 'known_hosts'
+    kind, key = (make_key(sshd.dir / 'other').with_suffix('.pub')
+                 ).read_text().split()[:2]
+    known.write_text(f'{known.read_text().split()[0]} {kind} {key}\n')
+
+
+def forget_host_key(sshd):
+    (sshd.dir / 'known_hosts').write_text('')
+
+
+def by_ssh(says, hint='', peer='ssh://destination{destination}', **more):
+    return Refusal(says, hint, code='connect', peers=('{source}', peer),
+                   **more)
+
+
+REFUSED = {
+    'key': by_ssh('destination: .*Permission denied', spoil=change_key),
+    'host-key-unknown': by_ssh('destination: .*Host key verification failed',
+                               spoil=forget_host_key),
+    'host-key-changed': by_ssh('destination: .*Host key verification failed',
+                               spoil=change_host_key),
+    'host': by_ssh('destination: ssh to nowhere.invalid: .*Could not resolve',
+                   peer='ssh://nowhere.invalid/run/qmp'),
+    'port': by_ssh('destination: ssh to .*Connection refused',
+                   spoil=Sshd.stop),
+    'user': by_ssh('destination: .*Permission denied',
+                   peer='ssh://nobody@destination{destination}'),
+    'no-socket': by_ssh('destination: .*open failed',
+                        peer='ssh://destination{lab}/none'),
+}
+
+
+@pytest.mark.parametrize('refusal', REFUSED.values(), ids=REFUSED)
+def test_refused_by_ssh(lab, pki, refusal):
+    with_ssh(lab, pki, refusal)
+
+
+def test_forwarding_forbidden(lab, pki):
+    with_ssh(lab, pki, by_ssh('destination: .*(prohibited|open failed)'),
+             'DisableForwarding yes')
+
+
+def test_addresses_of_another_machine(lab, pki):
+    """What leads to the source's own host is refused, and so is a socket
+    here for a source elsewhere."""
+    pair = Pair(lab, pki)
+    make_sshd(lab, 'destination'), make_sshd(lab, 'source')
+    refuse(pair, Refusal(
+        "the destination's address is 127.0.0.1, which on the source's host "
+        "is the source's host itself", 'give with --address', ('address',),
+        options=('--address', '127.0.0.1', '--tls-hostname', 'destination'),
+        peers=('{source}', 'ssh://destination{destination}')),
+        env=ssh_env(lab))
+    refuse(pair, Refusal(
+        'no address at which the source could reach the destination: '
+        '.*is a socket on this machine, and the source is elsewhere',
+        'give it with --address', ('address',), address=False,
+        options=('--tls-hostname', 'destination'),
+        peers=('ssh://source{source}', '{destination}')), env=ssh_env(lab))
+
+
+# ---- tcp: monitors ----
+
+def tcp_monitor(host, port):
+    return {'extra': (
+        '-chardev', f'socket,id=tcp,host={host},port={port},server=on,'
+        'wait=off', '-mon', 'chardev=tcp,mode=control')}
+
+
+def test_tcp_monitors(lab, pki):
+    """The engine beside the source knows where to look by --source-host;
+    whose monitor it is, nobody can tell it."""
+    there = lab.host('source') and lab.host('destination').address
+    pair = Pair(lab, pki, Refusal(
+        '', source=tcp_monitor('127.0.0.1', 4444),
+        destination=tcp_monitor(there, 4445)))
+    make_sshd(lab, 'destination')
+    engine = pair.run(Refusal(
+        '', address=False,
+        options=('--insecure', '--source-host', 'local',
+                 '--destination-host', 'ssh://destination'),
+        peers=('tcp:127.0.0.1:4444', f'tcp:{there}:4445')),
+        env=ssh_env(lab))
+    assert engine.process.returncode == 0, engine.text()
+    pair.source.wait_exit()
+    assert pair.destination.status() == 'running'
+    [verdicts] = [e['data']['verdicts'] for e in engine.events('PREFLIGHT')]
+    assert [v['what'] for v in verdicts
+            if v['id'] == 'hosts' and v['level'] == 'warning'] == [
+        f"the {side}'s host could not be asked: a TCP monitor does not tell "
+        'which process it is' for side in ('source', 'destination')]
+    assert shells(lab) == []
+    assert [p.name for p in run_dir(lab).iterdir()] == []
