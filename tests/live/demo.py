@@ -25,8 +25,9 @@ from qemu import MIB, Qemu, make_image
 from sshd import Sshd, ssh_env
 from wire import Wire
 
-WIRE_MBIT = 500                 # slow enough to be watched
-GUEST = {'mem': 384, 'machine': 'pc-q35-7.2', 'name': 'demo'}
+WIRE_MBIT = 1000
+QUEUE_MS = 30                   # a longer one makes the blackout longer
+GUEST = {'mem': 512, 'machine': 'pc-q35-7.2', 'name': 'demo'}
 DISK_BYTES = 256 * MIB
 USED_BYTES = 160 * MIB          # of it, at its end, before the guest boots
 LOAD = {'mem_rate': 20, 'hot': 16, 'disk_rate': 150}
@@ -97,10 +98,10 @@ class Demo:
         self.destination_host = self.lab.host('host2')
         for host in (self.source_host, self.destination_host):
             with contextlib.suppress(subprocess.CalledProcessError):
-                host.limit(WIRE_MBIT)       # a kernel may not have tbf
+                host.limit(WIRE_MBIT, QUEUE_MS)     # if the kernel can
         self.sshd = Sshd(self.lab, self.destination_host)
         self.term.say(f'''host1 and host2 are network namespaces of this
-            machine with a wire of {WIRE_MBIT} Mbit/s between them.
+            machine with a wire of {WIRE_MBIT // 1000} Gbit/s between them.
             host1 reaches host2 as it would any other: by ssh.''')
         self.tls = [self.pki.for_host(self.lab.folder(f'pki-{h.name}'), h)
                     for h in (self.source_host, self.destination_host)]
