@@ -5,7 +5,8 @@
  * Who owns the guest decides what a failure means.  Until the record
  * owner=destination is durable the source owns it: every row that began is
  * undone, the last first.  From then on nothing is undone; what remains is
- * finished, or said.
+ * finished, or said.  Only a destination that refused `cont`, and is proved
+ * dead, has given the guest back, and then all the rest is undone too.
  */
 #include "core/migration-private.h"
 
@@ -77,7 +78,8 @@ int recipe_run(struct migration *m, size_t count, struct qm_error *err)
     for (size_t i = 0; i < count; i++) {
         if (run_step(m, &recipe[i], err) == 0)
             continue;
-        if (!m->destination_owns && !m->owner_unknown)
+        if (m->returned_to_source ||
+            (!m->destination_owns && !m->owner_unknown))
             roll_back(m, i);
         return -1;
     }

@@ -1,0 +1,124 @@
+"""Every command that a migration sends is refused once, and its link is cut
+once before it and once after it.
+
+Whatever comes of it, the guest is at one place, whole, and the engine says
+where. The commands are in tables that are compared with a real migration: a
+new one has to be added, and is attacked from then on.
+"""
+
+import collections
+
+import pytest
+
+from cases import DONE, FAILED, LEFT_THERE, REFUSED, Case, Move
+
+PROXIED = Case(live=False, proxied=True)
+
+# Each with how many of them are attacked, each in a case of its own.
+READS = {
+    'qmp_capabilities': 1, 'query-qmp-schema': 1, 'query-status': 4,
+    'query-name': 1, 'query-uuid': 1, 'query-kvm': 1,
+    'query-memory-size-summary': 1, 'query-memory-devices': 1,
+    'query-memdev': 1, 'query-cpus-fast': 1, 'query-hotpluggable-cpus': 1,
+    'query-pci': 1, 'query-named-block-nodes': 1, 'query-block': 1,
+    'query-block-exports': 1, 'query-jobs': 1, 'query-block-jobs': 1,
+    'query-migrate': 2, 'query-migrate-capabilities': 2,
+    'query-migrate-parameters': 2, 'qom-list': 2, 'qom-get': 1,
+}
+TABLES = {
+    'source': {
+        'reads': {**READS, 'query-jobs': 4, 'query-block-jobs': 4,
+                  'query-migrate': 4},
+        'acts': {'object-add': 1, 'migrate-set-capabilities': 1,
+                 'migrate-set-parameters': 1, 'blockdev-add': 1,
+                 'blockdev-mirror': 1, 'block-job-change': 1, 'migrate': 1,
+                 'block-job-cancel': 1, 'migrate-continue': 1, 'quit': 1},
+    },
+    'destination': {
+        'reads': {**READS, 'query-machines': 1},
+        'acts': {'stop': 1, 'object-add': 1, 'migrate-set-capabilities': 2,
+                 'migrate-set-parameters': 2, 'nbd-server-start': 1,
+                 'block-export-add': 1, 'migrate-incoming': 1,
+                 'nbd-server-stop': 1, 'cont': 1, 'announce-self': 1,
+                 'object-del': 1},
+    },
+}
+# Not every machine has what they ask about: no answer is one.
+OPTIONAL = {'query-pci', 'query-hotpluggable-cpus'}
+
+
+def rows(kinds, parts=('reads', 'acts')):
+    return [(side, name, nth + 1, kind)
+            for side, table in TABLES.items() for part in parts
+            for name, count in table[part].items() for nth in range(count)
+            for kind in kinds]
+
+
+def ids(table):
+    return ['-'.join(map(str, row)) for row in table]
+
+
+def attack(qemu, kind, name, nth):
+    if kind == 'fail':
+        return qemu.proxy.fail(name, nth)
+    return qemu.proxy.drop(name, nth, when=kind)
+
+
+def settle(move):
+    """The end is one of the good ones: the guest has moved, or all is as it
+    was; or it has moved, and what is left behind it is named."""
+    code = move.engine.wait(120)
+    assert code in (DONE, REFUSED, FAILED, LEFT_THERE), move.engine.text()
+    if code == LEFT_THERE:
+        result = move.engine.result()
+        assert result['guest'] == 'destination'
+        assert result['left'], 'what is left is named'
+        assert move.destination.status() == 'running'
+        assert move.ran_at_once() == []
+        assert not move.source.is_alive() or \
+            move.source.status() == 'postmigrate'
+    elif code == DONE:
+        move.moved()
+    else:
+        move.undone((code,), 'any')
+        assert move.error.strip()
+    return code
+
+
+def test_tables_are_complete(lab, pki):
+    move = Move(lab, pki, PROXIED).start()
+    move.moved()
+    for qemu in move.qemus:
+        sent = collections.Counter(qemu.proxy.names())
+        table = TABLES[qemu.host.name]
+        assert set(sent) == {*table['reads'], *table['acts']}
+        for name, count in {**table['reads'], **table['acts']}.items():
+            assert sent[name] >= count, name
+
+
+FAILS = rows(['fail'])
+
+
+@pytest.mark.parametrize('side,name,nth,kind', FAILS, ids=ids(FAILS))
+def test_command_is_refused(lab, pki, side, name, nth, kind):
+    move = Move(lab, pki, PROXIED)
+    rule = attack(getattr(move, side), kind, name, nth)
+    move.start()
+    code = settle(move)
+    assert rule.has_arrived
+    if code in (REFUSED, FAILED) and name not in OPTIONAL:
+        assert 'told to fail by the test' in move.error
+        assert side in move.error
+
+
+CUTS = rows(['before', 'after'], ['acts']) + rows(['after'], ['reads'])
+
+
+@pytest.mark.parametrize('side,name,nth,kind', CUTS, ids=ids(CUTS))
+def test_link_is_cut(lab, pki, side, name, nth, kind):
+    """It is opened again; what became of the command is asked."""
+    move = Move(lab, pki, PROXIED)
+    rule = attack(getattr(move, side), kind, name, nth)
+    move.start()
+    settle(move)
+    assert rule.has_arrived
