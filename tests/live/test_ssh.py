@@ -262,3 +262,22 @@ def test_tcp_monitors(lab, pki):
         'which process it is' for side in ('source', 'destination')]
     assert shells(lab) == []
     assert [p.name for p in run_dir(lab).iterdir()] == []
+
+
+# ---- an account that may only forward ----
+
+def test_host_that_runs_nothing(lab, pki):
+    """Its monitor is reached all the same; what could not be looked at is
+    said."""
+    pair = Pair(lab, pki)
+    make_sshd(lab, 'destination', 'ForceCommand /bin/false')
+    engine = pair.run(Refusal(
+        '', peers=('{source}', 'ssh://destination{destination}')),
+        env=ssh_env(lab))
+    assert engine.process.returncode == 0, engine.text()
+    pair.source.wait_exit()
+    assert pair.destination.status() == 'running'
+    [verdicts] = [e['data']['verdicts'] for e in engine.events('PREFLIGHT')]
+    assert any("the destination's host could not be asked" in v['what']
+               for v in verdicts if v['level'] == 'warning')
+    assert shells(lab) == []
