@@ -8,6 +8,8 @@
  * finished, or said.  Only a destination that refused `cont`, and is proved
  * dead, has given the guest back, and then all the rest is undone too.
  */
+#include <string.h>
+
 #include "core/migration-private.h"
 
 const struct step recipe[] = {
@@ -55,6 +57,20 @@ static void roll_back(struct migration *m, size_t from)
     }
 }
 
+/* A side that died is why the other one complained.  Only where looking costs
+ * nothing: the guest may be stopped. */
+static void name_the_dead(struct migration *m, struct qm_error *err)
+{
+    for (int i = 0; i < SIDES; i++) {
+        struct side *s = &m->side[i];
+
+        if (s->pidfd >= 0 && side_check_dead(s, clock_now_ms()) &&
+            !strstr(err->message, "has ended"))
+            error_wrap(err, "the %s QEMU (pid %d) has ended", s->name,
+                       s->process.pid);
+    }
+}
+
 static int run_step(struct migration *m, const struct step *step,
                     struct qm_error *err)
 {
@@ -65,6 +81,7 @@ static int run_step(struct migration *m, const struct step *step,
     if (failpoint(step->name, "before", err) < 0 || step->run(m, err) < 0 ||
         failpoint(step->name, "after", err) < 0) {
         tell_step(m, step, STEP_FAILED);
+        name_the_dead(m, err);
         if (err->code != QM_ERR_CANCELLED)
             error_wrap(err, "%s", step->name);
         return -1;

@@ -154,7 +154,8 @@ static void deactivate_disks(struct migration *m)
 
         if (d->exported && d->was_inactive
             && side_do(destination_of(m), run_deactivate, NULL,
-                       d->destination_node, &err) < 0)
+                       d->destination_node, &err) < 0
+            && !side_has_ended(destination_of(m)))
             migration_left(m, "disk %s of the destination, in use: %s",
                            d->destination_node, err.message);
         error_clear(&err);
@@ -167,11 +168,11 @@ void undo_export_disks(struct migration *m)
 
     if (side_has_ended(destination_of(m)))
         return;
-    if (step_close_exports(m, &err) < 0)
+    if (step_close_exports(m, &err) == 0)
+        deactivate_disks(m);
+    else if (!side_has_ended(destination_of(m)))
         migration_left(m, "the NBD server of the destination, port %u: %s",
                        m->nbd_port, err.message);
-    else
-        deactivate_disks(m);
     error_clear(&err);
 }
 

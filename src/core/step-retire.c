@@ -135,11 +135,32 @@ static void end_source(struct migration *m)
     error_clear(&err);
 }
 
+/* The guest that was started there may be dead already.  What the source still
+ * has is then all that is left of it: it is neither started, since its disks
+ * and memory are of the past, nor ended. */
+static int check_survivor(struct migration *m, struct qm_error *err)
+{
+    struct side *d = destination_of(m);
+
+    if (qmp_is_up(d->qmp) ||
+        !side_check_dead(d, deadline_in_ms(QUIT_LIMIT_MS)))
+        return 0;
+    error_set(err, QM_ERR_GUEST,
+              "the destination QEMU (pid %d) has ended, after the guest was "
+              "started there",
+              d->process.pid);
+    error_hint(err, "the source is stopped, with the guest's memory and disks "
+                    "as they were at the switch; `quit` ends it, `cont` would "
+                    "start that older guest");
+    return -1;
+}
+
 int step_retire(struct migration *m, struct qm_error *err)
 {
-    (void)err;
     read_final_figures(m);
     clean_survivor(m, DESTINATION);
+    if (check_survivor(m, err) < 0)
+        return -1;
     if (m->plan->keep_source) {
         undo_mirror(m);
         clean_survivor(m, SOURCE);

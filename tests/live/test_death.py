@@ -1,0 +1,176 @@
+"""A QEMU dies at every row of the recipe.
+
+The destination may die at any time before it owns the guest: the guest runs
+on, and nothing is left at the source. A source that dies takes the guest
+with it: nobody starts it again from what the destination has.
+"""
+
+import threading
+
+import pytest
+
+from cases import (DONE, FAILED, LEFT_THERE, NOWHERE, REFUSED, UNDECIDED, Case,
+                   Move)
+
+STILL = Case(live=False, proxied=True)
+LIVE = Case(formats=('qcow2', 'raw'), proxied=True)
+
+# A command that is sent in that row, by the engine to that side: the QEMU
+# dies just before it comes.
+BEFORE_OWNER = {
+    'preflight': ('source', 'query-block'),
+    'hold': ('destination', 'stop'),
+    'credentials': ('destination', 'object-add'),
+    'source-credentials': ('source', 'object-add'),
+    'capabilities': ('destination', 'migrate-set-capabilities'),
+    'parameters': ('source', 'migrate-set-parameters'),
+    'export-server': ('destination', 'nbd-server-start'),
+    'export': ('destination', 'block-export-add'),
+    'mirror-node': ('source', 'blockdev-add'),
+    'mirror': ('source', 'blockdev-mirror'),
+    'mirror-write-blocking': ('source', 'block-job-change'),
+    'door': ('destination', 'migrate-incoming'),
+    'start': ('source', 'migrate'),
+    'settle': ('source', 'block-job-cancel'),
+    'switch-over': ('source', 'migrate-continue'),
+    'close-exports': ('destination', 'nbd-server-stop'),
+}
+EARLY = ('preflight',)
+LIVING = ('mirror-write-blocking', 'start', 'settle', 'switch-over',
+          'close-exports')
+
+
+def kill_at(move, victim, side, command):
+    """The victim dies when that command has come to that side."""
+    return getattr(move, side).proxy.call(command,
+                                          getattr(move, victim).kill)
+
+
+@pytest.mark.parametrize('at', BEFORE_OWNER)
+def test_destination_dies(lab, pki, at):
+    move = Move(lab, pki, STILL)
+    rule = kill_at(move, 'destination', *BEFORE_OWNER[at])
+    move.start()
+    move.undone((REFUSED if at in EARLY else FAILED,))
+    assert rule.has_arrived
+    assert 'destination' in move.error
+
+
+@pytest.mark.parametrize('at', LIVING)
+def test_destination_of_a_living_guest_dies(lab, pki, at):
+    move = Move(lab, pki, LIVE)
+    rule = kill_at(move, 'destination', *BEFORE_OWNER[at])
+    move.start()
+    move.undone()
+    assert rule.has_arrived
+    assert 'destination' in move.error
+
+
+@pytest.mark.parametrize('state', ['begins', 'done'])
+@pytest.mark.parametrize('row', ['mirror disks', 'converge'])
+def test_destination_dies_while_it_copies(lab, pki, row, state):
+    """At a time of its own, and not between two commands. The bandwidth is
+    limited, so that there is time."""
+    limit = {'mirror disks': '--disk-bandwidth', 'converge': '--bandwidth'}
+    case = Case(options=(limit[row], '24M'), mem_rate=5)
+    move = Move(lab, pki, case).start()
+    move.wait_step(row, state)
+    move.destination.kill()
+    move.undone()
+    # the source may see its connection break before the process is gone
+    assert 'destination' in move.error or 'reset by peer' in move.error
+
+
+@pytest.mark.parametrize('command', ['cont', 'announce-self', 'object-del'])
+def test_destination_dies_with_the_guest(lab, pki, command):
+    """From `cont` on the guest may have run there: it is nowhere, and the
+    source is neither started nor ended."""
+    move = Move(lab, pki, STILL)
+    rule = kill_at(move, 'destination', 'destination', command)
+    move.start()
+    code = move.engine.wait(120)
+    assert rule.has_arrived
+    assert code == NOWHERE, move.engine.text()
+    assert move.engine.result()['guest'] == 'nowhere'
+    assert move.source.status() == 'postmigrate'
+    assert not [e for e in move.source.spy.events if e.name == 'RESUME']
+    assert 'destination' in move.error
+
+
+SOURCE_DIES = {
+    'credentials': ('destination', 'object-add'),
+    'export': ('destination', 'block-export-add'),
+    'mirror': ('source', 'blockdev-mirror'),
+    'door': ('destination', 'migrate-incoming'),
+    'start': ('source', 'migrate'),
+    'settle': ('source', 'block-job-cancel'),
+    'switch-over': ('source', 'migrate-continue'),
+}
+
+
+@pytest.mark.parametrize('at', SOURCE_DIES)
+def test_source_dies(lab, pki, at):
+    """The guest is lost, and what the destination has of it is not
+    started."""
+    move = Move(lab, pki, STILL)
+    rule = kill_at(move, 'source', *SOURCE_DIES[at])
+    move.start()
+    code = move.engine.wait(120)
+    assert rule.has_arrived
+    assert code == NOWHERE, move.engine.text()
+    result = move.engine.result()
+    assert result['guest'] == 'nowhere'
+    assert not [e for e in move.destination.spy.events if e.name == 'RESUME']
+    assert not move.destination.is_alive() or \
+        move.destination.status() in ('inmigrate', 'paused')
+    assert 'source' in move.error
+
+
+def test_source_dies_after_the_owner(lab, pki):
+    """The guest has left it: that is a success."""
+    move = Move(lab, pki, STILL)
+    kill_at(move, 'source', 'destination', 'cont')
+    move.start()
+    code = move.engine.wait(120)
+    assert code in (DONE, LEFT_THERE), move.engine.text()
+    assert move.engine.result()['guest'] == 'destination'
+    assert move.destination.status() == 'running'
+
+
+def test_guest_ends_while_it_moves(lab, pki):
+    """It shuts down: there is nothing to move any more."""
+    case = Case(options=('--bandwidth', '16M'), formats=())
+    move = Move(lab, pki, case).start()
+    move.wait_step('converge')
+    move.source.tell('off')
+    assert move.engine.wait(60) == NOWHERE
+    assert move.engine.result()['guest'] == 'nowhere'
+    assert 'guest' in move.error
+
+
+def test_guest_that_reboots_moves(lab, pki):
+    case = Case(options=('--bandwidth', '32M'), formats=())
+    move = Move(lab, pki, case).start()
+    move.wait_step('converge')
+    move.source.tell('reboot')
+    assert move.engine.wait(90) == DONE, move.engine.text()
+    assert move.destination.status() == 'running'
+    assert move.ran_at_once() == []
+
+
+def test_undecided_is_never_started(lab, pki):
+    """Both links are cut for good once the owner is written and `cont` has
+    been sent: nobody can know, so nothing is touched."""
+    move = Move(lab, pki, STILL)
+
+    def cut():
+        for qemu in move.qemus:
+            qemu.proxy.refuse()
+        threading.Thread(target=move.destination.proxy.cut).start()
+
+    move.destination.proxy.call('cont', cut)
+    move.start()
+    assert move.engine.wait(200) == UNDECIDED, move.engine.text()
+    assert move.ran_at_once() == []
+    assert move.source.status() == 'postmigrate'
+    move.check_folders(open_journals=1)
