@@ -179,11 +179,13 @@ class Demo:
             self.guest.wait_alive(self.destination)
         except (TimeoutError, EOFError) as e:
             return self.term.verdict(False, f'the guest is not on host2: {e}')
-        ended = not self.source.is_alive()
-        ok = self.term.verdict(ended and self.status == 0, 'the guest lives '
-                               'on host2: it answers, its heart beats'
-                               + ('' if ended else '; but host1 has a QEMU'))
-        return ok
+        gone = not self.source.is_alive()
+        text = 'the guest lives on host2: it answers, its heart beats'
+        if not gone:
+            text += '; but host1 still has its QEMU'
+        if self.status:
+            text += f'; but qmigrate ended with {self.status}'
+        return self.term.verdict(gone and self.status == 0, text)
 
     def check_disk(self):
         self.destination.quit()
@@ -233,7 +235,8 @@ class Demo:
         if not self.lives():
             with contextlib.suppress(TimeoutError, EOFError):
                 self.guest.wait_alive(self.source, 10)
-                self.term.say('It lives on host1, where it was.')
+                self.term.say('It lives on host1, where it was. (qmigrate '
+                              f'ended with {self.status}.)')
             return False
         return all([self.check_disk(), self.check_memory(),
                     self.check_blackout(), self.check_wire(heard)])
@@ -282,4 +285,7 @@ def main():
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
