@@ -182,7 +182,7 @@ class Move:
         assert self.ran_at_once() == []
         assert self.unlike_before(self.source) == []
         if destination == 'gone' or (destination == 'any' and
-                                     not self._is_waiting()):
+                                     not self.is_waiting()):
             self.destination.wait_exit()
         else:
             assert self.unlike_before(self.destination) == []
@@ -203,7 +203,7 @@ class Move:
 
     # ---- what is looked at ----
 
-    def _is_waiting(self):
+    def is_waiting(self):
         with contextlib.suppress(Exception):
             return self.destination.status() == 'inmigrate'
         return False
