@@ -48,6 +48,21 @@ static bool server_was_ours(const struct side *s, const struct qm_error *err)
            strstr(err->message, "NBD server already running");
 }
 
+static int explain_server(const struct migration *m, struct qm_error *failed,
+                          struct qm_error *err)
+{
+    if (failed->code == QM_ERR_QEMU &&
+        strstr(failed->message, "NBD server already running"))
+        error_hint(failed, "end the one that somebody else started: "
+                           "nbd-server-stop at the destination");
+    else if (failed->code == QM_ERR_QEMU)
+        error_hint(failed,
+                   "%s must be an address of the destination's host: give "
+                   "another one with --bind",
+                   m->facts.bind);
+    return error_move(err, failed);
+}
+
 static int start_server(struct migration *m, struct qm_error *err)
 {
     CLEANUP_FREE char *tls = migration_own_id(m, "tls");
@@ -71,7 +86,7 @@ static int start_server(struct migration *m, struct qm_error *err)
         }
         m->nbd_server_up = failed.code != QM_ERR_QEMU;
         if (!port_is_taken(&failed))
-            return error_move(err, &failed);
+            return explain_server(m, &failed, err);
         error_clear(&failed);
     }
     error_set(err, QM_ERR_CONNECT,

@@ -62,8 +62,14 @@ static int probe_disk(struct migration *m, struct disk_copy *d,
 
     p->export_name = d->export_name;
     if (nbd_probe_export(m->loop, p, deadline_in_ms(PROBE_LIMIT_MS), &seen,
-                         err) < 0)
+                         err) < 0) {
+        if (err->code == QM_ERR_CONNECT)
+            error_hint(err,
+                       "the source's host must reach %s port %u: is a firewall "
+                       "between, or is it another address (--address)?",
+                       p->host, p->port);
         return error_wrap(err, "disk %s", d->label);
+    }
     if (check_export(d, &seen, err) < 0)
         return -1;
     d->probed = seen.reached;
