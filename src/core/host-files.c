@@ -75,22 +75,6 @@ int host_identify_files(struct host *h, const char *const *paths, size_t count,
     return 0;
 }
 
-int host_identify_file(struct host *h, const char *path,
-                       struct file_identity *ret, struct qm_error *err)
-{
-    struct file_identity id;
-
-    if (host_identify_files(h, &path, 1, &id, err) < 0) {
-        return -1;
-    }
-    if (!id.known) {
-        return error_set(err, QM_ERR_SYSTEM, "%s: cannot look at %s", h->text,
-                         path);
-    }
-    *ret = id;
-    return 0;
-}
-
 /* --- what is in it ------------------------------------------------------------------ */
 
 /* For each path "missing" or "unreadable", or "read SIZE" and then as many

@@ -121,17 +121,15 @@ int host_unit_facts(struct host *h, const struct process_identity *id,
                     struct unit_facts *ret, struct qm_error *err);
 void unit_facts_done(struct unit_facts *u);
 
-/* Device and inode of a file there (following links), to recognise the same
- * file; for a block device its rdev. */
+/* Device and inode of a file (following links), to recognise the same file;
+ * for a block device its rdev. */
 struct file_identity {
     bool known;
     bool is_block_device;
     uint64_t device, inode;
 };
-int host_identify_file(struct host *h, const char *path,
-                       struct file_identity *ret, struct qm_error *err);
-/* The same for several, on one trip; one that cannot be found, and a NULL, is
- * not known, which is no error. */
+/* Of several files there, on one trip; one that cannot be found, and a NULL,
+ * is not known, which is no error. */
 int host_identify_files(struct host *h, const char *const *paths, size_t count,
                         struct file_identity *ret, struct qm_error *err);
 

@@ -80,9 +80,6 @@ int qmp_nbd_server_start(struct qmp *q, const struct qmp_nbd_server *s,
 int qmp_nbd_server_stop(struct qmp *q, struct qm_error *err);
 int qmp_export_add(struct qmp *q, const char *id, const char *node_name,
                    const char *name, bool writable, struct qm_error *err);
-/* hard: clients are disconnected */
-int qmp_export_del(struct qmp *q, const char *id, bool hard,
-                   struct qm_error *err);
 /* The ids of all exports, whoever made them. */
 int qmp_query_exports(struct qmp *q, struct strv *ret, struct qm_error *err);
 
@@ -120,8 +117,6 @@ int qmp_block_job_cancel(struct qmp *q, const char *job_id, bool force,
                          struct qm_error *err);
 int qmp_block_job_write_blocking(struct qmp *q, const char *job_id,
                                  struct qm_error *err);
-int qmp_block_job_set_speed(struct qmp *q, const char *job_id,
-                            int64_t speed_bps, struct qm_error *err);
 int qmp_job_dismiss(struct qmp *q, const char *job_id, struct qm_error *err);
 
 int qmp_object_add_tls_x509(struct qmp *q, const char *id, const char *dir,

@@ -49,15 +49,6 @@ int qmp_export_add(struct qmp *q, const char *id, const char *node_name,
     return qmp_command(q, "block-export-add", args, QMP_BLOCKING, NULL, err);
 }
 
-int qmp_export_del(struct qmp *q, const char *id, bool hard,
-                   struct qm_error *err)
-{
-    struct json_object *args = json_with_string("id", id);
-
-    json_add_string(args, "mode", hard ? "hard" : "safe");
-    return qmp_command(q, "block-export-del", args, QMP_BLOCKING, NULL, err);
-}
-
 static int query_names(struct qmp *q, const char *command,
                        struct json_object *args, const char *key,
                        struct strv *ret, struct qm_error *err)

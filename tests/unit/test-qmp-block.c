@@ -55,8 +55,6 @@ static void test_nbd_commands(void **state)
     server.max_connections = 2;
     assert_int_equal(qmp_nbd_server_start(q, &server, NULL), 0);
     assert_int_equal(qmp_export_add(q, "qm-e0", "d0", "vd0", true, NULL), 0);
-    assert_int_equal(qmp_export_del(q, "qm-e0", false, NULL), 0);
-    assert_int_equal(qmp_export_del(q, "qm-e0", true, NULL), 0);
     assert_int_equal(qmp_nbd_server_stop(q, NULL), 0);
     assert_int_equal(qmp_blockdev_add_nbd(q, &node, NULL), 0);
     node.tls_creds = "qm-tls";
@@ -73,8 +71,6 @@ static void test_nbd_commands(void **state)
         "'tls-creds':'qm-tls','max-connections':2}\n"
         "blocking: block-export-add {'type':'nbd','id':'qm-e0',"
         "'node-name':'d0','name':'vd0','writable':true}\n"
-        "blocking: block-export-del {'id':'qm-e0','mode':'safe'}\n"
-        "blocking: block-export-del {'id':'qm-e0','mode':'hard'}\n"
         "blocking: nbd-server-stop\n"
         "15000 ms: blockdev-add {'driver':'nbd','node-name':'qm-disk0',"
         "'server':{'host':'192.0.2.2','port':'49153','type':'inet'},"
@@ -103,7 +99,6 @@ static void test_mirror_commands(void **state)
     assert_int_equal(qmp_block_job_cancel(q, "qm-j0", false, NULL), 0);
     assert_int_equal(qmp_block_job_cancel(q, "qm-j0", true, NULL), 0);
     assert_int_equal(qmp_block_job_write_blocking(q, "qm-j0", NULL), 0);
-    assert_int_equal(qmp_block_job_set_speed(q, "qm-j0", 0, NULL), 0);
     assert_int_equal(qmp_job_dismiss(q, "qm-j0", NULL), 0);
     assert_string_equal(
         fake_trace(q),
@@ -119,7 +114,6 @@ static void test_mirror_commands(void **state)
         "blocking: block-job-cancel {'device':'qm-j0','force':true}\n"
         "control: block-job-change {'id':'qm-j0','type':'mirror',"
         "'copy-mode':'write-blocking'}\n"
-        "control: block-job-set-speed {'device':'qm-j0','speed':0}\n"
         "control: job-dismiss {'id':'qm-j0'}\n");
 }
 
