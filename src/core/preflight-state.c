@@ -30,8 +30,8 @@ void preflight_migration_running(const struct facts *f, struct verdicts *v)
     b = verdict_block(v, ABOUT_SOURCE,
                       "a migration of the source is already under way (%s)",
                       migration_status_name(status));
-    verdict_fix(b, "wait for it; one that nobody leads any more is settled by "
-                   "`qmigrate recover`");
+    verdict_fix(b, "wait for it; how to settle one that nobody leads any more "
+                   "stands in qmigrate(1) under AFTER A CRASH");
 }
 
 /* --- run states ---------------------------------------------------------------- */
@@ -168,8 +168,9 @@ static void judge_job(enum side_id side, const struct qmp_job *job,
     if (str_equal(job->status, "concluded")) {
         verdict_why(b, "it has ended and waits to be dismissed");
         verdict_fix(b,
-                    "job-dismiss %s at the %s; one of an interrupted "
-                    "migration is cleaned up by `qmigrate recover`",
+                    "job-dismiss %s at the %s; what else an interrupted "
+                    "migration left stands in qmigrate(1) under AFTER A "
+                    "CRASH",
                     job->id, who);
     } else {
         verdict_why(b, "a job on a disk would not survive the move");

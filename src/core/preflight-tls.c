@@ -43,7 +43,7 @@ void preflight_tls(const struct facts *f, struct verdicts *v)
                          "RAM and disks cross the network in clear");
         verdict_why(w, "--insecure asks for it: whoever listens gets the "
                        "guest's memory, and nobody proves who he is");
-        verdict_fix(w, "`qmigrate keys` makes certificates");
+        verdict_fix(w, "qmigrate(1) says under CERTIFICATES how to make some");
         return;
     }
     for (int side = 0; side < SIDES; side++) {

@@ -38,8 +38,8 @@ static const struct preflight_case {
       "line and `-S -incoming defer`\n" },
     { "migration_active", migration_active,
       "blocker source migration-running: a migration of the source is "
-      "already under way (other) | wait for it; one that nobody leads any "
-      "more is settled by `qmigrate recover`\n" },
+      "already under way (other) | wait for it; how to settle one "
+      "that nobody leads any more stands in qmigrate(1) under AFTER A CRASH\n" },
     { "migration_cancelled", migration_cancelled, "" },
     { "blocked_both", blocked_both,
       "blocker source blocked-reasons: the source's QEMU cannot be "
@@ -55,8 +55,8 @@ static const struct preflight_case {
     { "job_concluded", job_concluded,
       "blocker source foreign-jobs: the source has a job: mirror qm-1 "
       "(concluded) | it has ended and waits to be dismissed | job-dismiss "
-      "qm-1 at the source; one of an interrupted migration is cleaned up "
-      "by `qmigrate recover`\n" },
+      "qm-1 at the source; what else an interrupted migration left "
+      "stands in qmigrate(1) under AFTER A CRASH\n" },
     { "old_source", old_source,
       "blocker source versions: the source's QEMU is 6.2.0 | nothing "
       "before 7.2.0 was ever tried\n"
@@ -261,7 +261,8 @@ static const struct preflight_case {
     { "insecure", insecure,
       "warning both tls: RAM and disks cross the network in clear | "
       "--insecure asks for it: whoever listens gets the guest's memory, "
-      "and nobody proves who he is | `qmigrate keys` makes certificates\n" },
+      "and nobody proves who he is | qmigrate(1) says under "
+      "CERTIFICATES how to make some\n" },
     { "tls_unread", tls_unread,
       "warning destination tls: TLS is requested, not proved: the files "
       "in /etc/pki/qemu of the destination could not be read | only QEMU "

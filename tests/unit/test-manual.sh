@@ -123,6 +123,27 @@ for key in $(grep -ho '"[a-z-]*",' "$s"/src/cli/show-json*.c | tr -d '",' |
         fail "JSON: the member $key is not in the manual"
 done
 
+# --- what the program tells to do -------------------------------------------
+
+# Only commands that are built are recommended: in strings, not in comments.
+built=$(sed -n 's/^    { "\([a-z]*\)", .*/\1/p' "$s/src/cli/commands.c")
+[ -n "$built" ] || fail "commands: none was found in the source"
+for word in $(grep -ho '`qmigrate [a-z]*' "$s"/src/*/*.c | sort -u |
+              sed 's/.* //'); do
+    printf '%s\n' "$built" | grep -qxF -e "$word" ||
+        fail "commands: a hint says \`qmigrate $word', which is not built"
+done
+
+# "qmigrate(1) says under AFTER A CRASH": it has that section. Strings may go
+# on in the next line.
+named=$(cat "$s"/src/*/*.c | tr -d '\n' | sed 's/"  *"//g' |
+        grep -o 'qmigrate(1)[^"]*' | grep -oE '[A-Z]{4,}( [A-Z]+)*' | sort -u)
+[ -n "$named" ] || fail "sections: none was found in the source"
+while read -r title; do
+    grep -qxF -e ".Sh $title" "$page" ||
+        fail "sections: a hint names $title, which qmigrate(1) does not have"
+done <<<"$named"
+
 # --- form --------------------------------------------------------------------
 
 if command -v mandoc >/dev/null; then
