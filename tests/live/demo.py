@@ -165,7 +165,8 @@ class Demo:
         before = signal.signal(signal.SIGINT, lambda *_: None)
         engine = self.lab.spawn(
             command_line(self.lab, 'migrate', *arguments),
-            host=self.source_host, env=ssh_env(self.lab), stdin=None)
+            host=self.source_host, env=ssh_env(self.lab), stdin=None,
+            start_new_session=False)
         try:
             self.status = engine.wait(MOVE_LIMIT_S)
         finally:
@@ -176,7 +177,7 @@ class Demo:
     def lives(self):
         """The first of the checks, and the one that the others need."""
         try:
-            self.guest.wait_alive(self.destination)
+            self.guest.wait_alive(self.destination, 2 if self.status else 20)
         except (TimeoutError, EOFError) as e:
             return self.term.verdict(False, f'the guest is not on host2: {e}')
         gone = not self.source.is_alive()

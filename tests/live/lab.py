@@ -193,7 +193,8 @@ class Lab:
     def spawn(self, argv, host=None, env=None, **popen):
         """Starts a process that dies with the test, on a host if one is
         given. The returned Popen's pid is that of argv[0] itself. Call it
-        from the main thread: the process dies with the thread."""
+        from the main thread: the process dies with the thread. It is in a
+        session of its own: ^C at a terminal is the test's alone."""
         argv = [str(arg) for arg in argv]
         if host is not None:
             argv = ['nsenter', f'--net={host.netns_path}', '--', *argv]
@@ -201,6 +202,7 @@ class Lab:
         box = []
         self.on_exit(self._end, box)
         popen.setdefault('stdin', subprocess.DEVNULL)
+        popen.setdefault('start_new_session', True)
         box.append(subprocess.Popen(argv, env=env or self.env(), **popen))
         return box[0]
 
