@@ -330,6 +330,11 @@ def parse_arguments():
     return options
 
 
+def show_progress(text):
+    if sys.stderr.isatty():
+        print(f'\r\033[K{text}', end='', file=sys.stderr, flush=True)
+
+
 def run_rounds(pki, ways, rounds):
     collection = Collection()
     for n in range(rounds):
@@ -337,10 +342,9 @@ def run_rounds(pki, ways, rounds):
             for by in ('engine', 'reference'):
                 if by == 'reference' and not way.reference:
                     continue
-                print(f'\r\033[Kround {n + 1} of {rounds}: {name}, {by}',
-                      end='', file=sys.stderr, flush=True)
+                show_progress(f'round {n + 1} of {rounds}: {name}, {by}')
                 collection.add(name, by, measure(pki, way, by == 'engine'))
-    print('\r\033[K', end='', file=sys.stderr, flush=True)
+    show_progress('')
     return collection
 
 
