@@ -134,6 +134,12 @@ static void on_guest_ended(struct side *s, const struct qmp_event *e)
     s->guest_ended = true;
 }
 
+static void on_panic(struct side *s, const struct qmp_event *e)
+{
+    if (!qmp_event_panic_goes_on(e))
+        s->guest_ended = true;
+}
+
 static const struct {
     const char *name;
     void (*record)(struct side *s, const struct qmp_event *e);
@@ -143,7 +149,7 @@ static const struct {
     { "MIGRATION", on_migration },
     { "MIGRATION_PASS", on_pass },
     { "SHUTDOWN", on_guest_ended },
-    { "GUEST_PANICKED", on_guest_ended },
+    { "GUEST_PANICKED", on_panic },
 };
 
 static void on_event(void *arg, const struct qmp_event *e)

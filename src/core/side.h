@@ -70,7 +70,7 @@ struct side {
     int64_t resumed_us;
     int64_t pass;
     bool sample_due;   /* a pass began: worth a sample */
-    bool guest_ended;  /* SHUTDOWN or GUEST_PANICKED */
+    bool guest_ended;  /* SHUTDOWN, or a GUEST_PANICKED for good */
     bool process_dead; /* proved */
     bool quit_answered; /* QEMU said yes to `quit` */
     unsigned seen_generation;

@@ -40,6 +40,11 @@ int64_t qmp_event_pass(const struct qmp_event *e)
     return json_get_int(e->data, "pass", 0);
 }
 
+bool qmp_event_panic_goes_on(const struct qmp_event *e)
+{
+    return str_equal(json_get_string(e->data, "action"), "run");
+}
+
 /* The port of the first inet address; it is a string in QAPI. */
 static uint64_t parse_socket_port(struct json_object *addresses)
 {

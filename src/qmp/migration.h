@@ -59,6 +59,8 @@ DEFINE_CLEANUP_DONE(struct qmp_migration, qmp_migration_done)
 enum migration_status qmp_event_migration_status(const struct qmp_event *e);
 /* The pass in a MIGRATION_PASS event. */
 int64_t qmp_event_pass(const struct qmp_event *e);
+/* Does the guest run on after this GUEST_PANICKED (-action panic=none)? */
+bool qmp_event_panic_goes_on(const struct qmp_event *e);
 
 /* query-status */
 struct qmp_run_state {

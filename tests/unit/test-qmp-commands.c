@@ -329,6 +329,13 @@ static void test_migration_events(void **state)
     json_object_put(e.data);
     e.data = NULL;
     assert_int_equal(qmp_event_pass(&e), 0);
+    assert_false(qmp_event_panic_goes_on(&e));
+    e.data = fake_json("{'action':'pause'}");
+    assert_false(qmp_event_panic_goes_on(&e));
+    json_object_put(e.data);
+    e.data = fake_json("{'action':'run'}");
+    assert_true(qmp_event_panic_goes_on(&e));
+    json_object_put(e.data);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
