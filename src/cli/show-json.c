@@ -55,6 +55,7 @@ static struct json_object *step_data(const struct narration *n)
         [STEP_BEGINS] = "begins",
         [STEP_DONE] = "done",
         [STEP_FAILED] = "failed",
+        [STEP_CANCELLED] = "cancelled",
         [STEP_UNDONE] = "undone",
     };
     struct json_object *data = json_object_new_object();

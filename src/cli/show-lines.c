@@ -100,6 +100,7 @@ static void step_in_words(struct buffer *b, int64_t elapsed_ms,
     static const char *const words[] = {
         [STEP_BEGINS] = "",
         [STEP_FAILED] = ": failed",
+        [STEP_CANCELLED] = ": cancelled",
         [STEP_UNDONE] = ": undone",
     };
 

@@ -149,8 +149,7 @@ static void record(struct show *s, const struct narration *n)
 {
     if (n->kind == NARRATE_STEP && n->step != STEP_DONE) {
         s->bar.step = n->text;
-        s->bar.undoing =
-            s->bar.undoing || n->step == STEP_FAILED || n->step == STEP_UNDONE;
+        s->bar.undoing = s->bar.undoing || n->step != STEP_BEGINS;
     }
     if (n->kind == NARRATE_PROGRESS) {
         s->progress = *n->progress;

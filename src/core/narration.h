@@ -25,7 +25,7 @@ struct progress {
 };
 
 enum narration_kind {
-    NARRATE_STEP,  /* a row begins, is done, or is undone */
+    NARRATE_STEP,  /* a row begins, ends in some way, or is undone */
     NARRATE_STATE, /* a side's migration status changed */
     NARRATE_PASS,  /* QEMU began another pass over the RAM */
     NARRATE_PROGRESS,
@@ -34,7 +34,13 @@ enum narration_kind {
     NARRATE_PLAN,      /* the disks that were chosen, the steps that follow */
 };
 
-enum step_event { STEP_BEGINS, STEP_DONE, STEP_FAILED, STEP_UNDONE };
+enum step_event {
+    STEP_BEGINS,
+    STEP_DONE,
+    STEP_FAILED,
+    STEP_CANCELLED, /* the operator's wish ended it */
+    STEP_UNDONE,
+};
 
 struct narration {
     enum narration_kind kind;

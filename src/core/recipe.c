@@ -80,7 +80,8 @@ static int run_step(struct migration *m, const struct step *step,
     tell_step(m, step, STEP_BEGINS);
     if (failpoint(step->name, "before", err) < 0 || step->run(m, err) < 0 ||
         failpoint(step->name, "after", err) < 0) {
-        tell_step(m, step, STEP_FAILED);
+        tell_step(m, step,
+                  err->code == QM_ERR_CANCELLED ? STEP_CANCELLED : STEP_FAILED);
         name_the_dead(m, err);
         if (err->code != QM_ERR_CANCELLED)
             error_wrap(err, "%s", step->name);

@@ -111,6 +111,7 @@ static void lines_of_what_happens(void **state)
         { .kind = NARRATE_STATE, .side = SOURCE, .text = "active" },
         { .kind = NARRATE_WARNING, .text = "bad\x1b[2J" },
         { .kind = NARRATE_STEP, .text = "converge", .step = STEP_FAILED },
+        { .kind = NARRATE_STEP, .text = "converge", .step = STEP_CANCELLED },
         { .kind = NARRATE_STEP, .text = "open the door", .step = STEP_UNDONE },
     };
     CLEANUP(buffer_done) struct buffer b = { .data = NULL };
@@ -122,7 +123,8 @@ static void lines_of_what_happens(void **state)
     assert_string_equal(b.data, "[     0.0 s] connect\n"
                                 "[     0.4 s] warning: bad\\x1b[2J\n"
                                 "[     0.5 s] converge: failed\n"
-                                "[     0.6 s] open the door: undone\n");
+                                "[     0.6 s] converge: cancelled\n"
+                                "[     0.7 s] open the door: undone\n");
 }
 
 static const struct bar bars[] = {

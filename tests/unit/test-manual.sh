@@ -116,7 +116,7 @@ for key in $(grep -ho '"[a-z-]*",' "$s"/src/cli/show-json*.c | tr -d '",' |
              sort -u) ram disks handover verdicts steps error; do
     case $key in
     event|data|timestamp|seconds|microseconds) continue ;; # QMP's own
-    begins|done|failed|undone|ok|warning|blocker|source|destination|both)
+    begins|done|failed|cancelled|undone|ok|warning|blocker|source|destination|both)
         continue ;; # values
     esac
     printf '%s\n' "$words" | grep -qxF -e "$key" ||
