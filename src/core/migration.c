@@ -187,13 +187,22 @@ static enum outcome outcome_after_failure(const struct migration *m,
                                              : OUTCOME_FAILED;
 }
 
+/* Stopped where it is?  What is not known yet is no. */
+static bool is_paused(const struct migration *m, enum guest_place place)
+{
+    if (place == GUEST_DESTINATION)
+        return !m->was_running || m->plan->paused;
+    if (m->remembered)
+        return !m->was_running;
+    return m->facts_known && !m->facts.side[SOURCE].run_state.running;
+}
+
 static void judge(struct migration *m, bool succeeded, struct result *r)
 {
     r->name = xstrdup(m->name);
     r->left = m->left;
     m->left = (struct strv){ 0 };
     r->source_kept = m->plan->keep_source;
-    r->paused = !m->was_running || m->plan->paused;
     if (succeeded) {
         r->outcome = OUTCOME_COMPLETED;
         r->guest = GUEST_DESTINATION;
@@ -210,6 +219,7 @@ static void judge(struct migration *m, bool succeeded, struct result *r)
             error_hint(&r->error,
                        "start a fresh destination before trying again");
     }
+    r->paused = is_paused(m, r->guest);
     measure(m, r);
     list_disks(m, r);
 }

@@ -23,3 +23,21 @@ def test_cancelled_step_is_no_failed_one(lab, pki):
     move.undone((CANCELLED,), 'waiting')
     assert move.steps('cancelled') == ['mirror disks']
     assert move.steps('failed') == []
+
+
+def test_not_known_to_be_paused(lab, pki):
+    """Cancelled before anybody was asked: it is not said to be stopped."""
+    move = Move(lab, pki, STILL)
+    hold = move.destination.proxy.hold('qmp_capabilities')
+    move.start()
+    hold.wait()
+    move.engine.interrupt()
+    hold.release()
+    assert move.undone((CANCELLED,), 'waiting')['paused'] is False
+
+
+def test_paused_is_where_it_is(lab, pki):
+    """--paused is for the destination; it never got there."""
+    move = Move(lab, pki, Case(live=False))
+    move.start('--paused', QMIGRATE_FAIL='switch over:after=fail')
+    assert move.undone()['paused'] is False
