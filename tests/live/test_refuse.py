@@ -5,9 +5,11 @@ No guest runs here, since none has to.
 """
 
 import socket
+from dataclasses import replace
 
 import pytest
 
+import binaries
 from qemu import make_image
 from refusals import Pair, Refusal, refuse
 
@@ -261,22 +263,23 @@ DISKS = {
 }
 
 
+# What 7.2 cannot do is left out: a destination that outlives its failure.
+ALL = STATES | MACHINES | DISKS
+OLD = {name: refusal for name, refusal in ALL.items() if name != 'used'}
+
+
 def run_case(lab, pki, refusal):
     pair = Pair(lab, pki, refusal)
     refusal.spoil(pair)
-    return pair, refuse(pair, refusal)
+    refuse(pair, refusal)
 
 
-@pytest.mark.parametrize('refusal', STATES.values(), ids=STATES)
-def test_state(lab, pki, refusal):
+@pytest.mark.parametrize('refusal', ALL.values(), ids=ALL)
+def test_refused(lab, pki, refusal):
     run_case(lab, pki, refusal)
 
 
-@pytest.mark.parametrize('refusal', MACHINES.values(), ids=MACHINES)
-def test_machine(lab, pki, refusal):
-    run_case(lab, pki, refusal)
-
-
-@pytest.mark.parametrize('refusal', DISKS.values(), ids=DISKS)
-def test_disks(lab, pki, refusal):
-    run_case(lab, pki, refusal)
+@pytest.mark.parametrize('refusal', OLD.values(), ids=OLD)
+def test_refused_by_an_older_qemu(lab, pki, refusal):
+    old = {'binary': binaries.system()}
+    run_case(lab, pki, replace(refusal, both=refusal.both | old))
