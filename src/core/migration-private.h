@@ -105,6 +105,7 @@ enum {
     ENDS_ON_GUEST_END = 16,
     ENDS_ON_SOURCE_DEATH = 32,
     ENDS_ON_ANYTHING = 63,
+    ENDS_ON_LOAD_FAILURE = 64, /* the destination says failed */
 };
 
 struct wait {

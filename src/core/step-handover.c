@@ -146,14 +146,14 @@ static const struct wait wait_for_destination = {
     .what = "the destination to complete",
     .holds = destination_is_done,
     .limit_ms = PAUSED_LIMIT_MS,
-    .ends_on = ENDS_ON_DESTINATION_DEATH,
+    .ends_on = ENDS_ON_DESTINATION_DEATH | ENDS_ON_LOAD_FAILURE,
 };
 
 static const struct wait wait_for_load = {
     .what = "the destination to leave inmigrate",
     .holds = destination_has_loaded,
     .limit_ms = PAUSED_LIMIT_MS,
-    .ends_on = ENDS_ON_DESTINATION_DEATH,
+    .ends_on = ENDS_ON_DESTINATION_DEATH | ENDS_ON_LOAD_FAILURE,
     .ask = ask_loaded,
     .interval_ms = RUN_STATE_INTERVAL_MS,
 };

@@ -26,6 +26,7 @@ enum end {
     END_DESTINATION_DEAD,
     END_MIRROR,
     END_STREAM,
+    END_LOAD,
     END_CANCEL,
 };
 
@@ -56,6 +57,8 @@ static enum end find_end(struct migration *m, unsigned ends_on)
           END_DESTINATION_DEAD },
         { ENDS_ON_MIRROR_FAILURE, mirror_has_failed(m), END_MIRROR },
         { ENDS_ON_STREAM_FAILURE, stream_has_failed(source_of(m)), END_STREAM },
+        { ENDS_ON_LOAD_FAILURE,
+          destination_of(m)->status == MIGRATION_FAILED, END_LOAD },
         { ENDS_ON_CANCEL, m->cancel_requested && !m->hold_interrupts,
           END_CANCEL },
     };
@@ -94,6 +97,17 @@ static int mirror_error(struct migration *m, struct qm_error *err)
     return -1;
 }
 
+static int load_error(struct side *d, struct qm_error *err)
+{
+    struct qm_error ignored = QM_ERROR_INIT;
+
+    side_refresh(d, &ignored); /* the reason is not in the event */
+    error_clear(&ignored);
+    return error_set(err, QM_ERR_MIGRATION,
+                     "destination: it could not load the guest: %s",
+                     d->error_desc ? d->error_desc : "no reason given");
+}
+
 static int end_error(struct migration *m, enum end end, struct qm_error *err)
 {
     switch (end) {
@@ -108,6 +122,8 @@ static int end_error(struct migration *m, enum end end, struct qm_error *err)
         return mirror_error(m, err);
     case END_STREAM:
         return stream_failure(m, err);
+    case END_LOAD:
+        return load_error(destination_of(m), err);
     case END_CANCEL:
         return error_set(err, QM_ERR_CANCELLED, "cancelled by the operator");
     case END_NOT:

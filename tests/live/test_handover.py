@@ -41,3 +41,23 @@ def test_paused_is_where_it_is(lab, pki):
     move = Move(lab, pki, Case(live=False))
     move.start('--paused', QMIGRATE_FAIL='switch over:after=fail')
     assert move.undone()['paused'] is False
+
+
+def test_destination_fails_at_last(lab, pki):
+    """The source is done, and then the destination says that it is not."""
+    move = Move(lab, pki, STILL)
+    proxy = move.destination.proxy
+
+    def cut():
+        proxy.refuse()
+        proxy.cut()
+
+    move.source.proxy.call('migrate-continue', cut)
+    move.start()
+    move.source.spy.wait_status('completed')
+    for _ in range(2):
+        proxy.answer('query-migrate', {
+            'status': 'failed', 'error-desc': 'told so by the test'})
+    proxy.refuse(False)
+    move.undone()
+    assert 'it could not load the guest: told so by the test' in move.error
