@@ -24,6 +24,7 @@
 /* 7.2 in `setup` against a dead address cancels only when TCP gives up,
  * about two minutes (QEMU.md 3.4). */
 #define CANCEL_LIMIT_MS 150000
+#define CANCEL_PATIENCE_MS 3000 /* then yank */
 #define RUN_STATE_INTERVAL_MS 50
 #define RESUME_LIMIT_MS 10000
 #define LINK_LIMIT_MS 30000 /* for the source's link to come back */
@@ -307,6 +308,13 @@ static const struct wait wait_for_end = {
     .ends_on = ENDS_ON_SOURCE_DEATH,
 };
 
+static const struct wait wait_for_cancelled = {
+    .what = "the stream to be cancelled",
+    .holds = stream_has_ended,
+    .limit_ms = CANCEL_PATIENCE_MS,
+    .ends_on = ENDS_ON_SOURCE_DEATH,
+};
+
 int stream_cancel(struct migration *m, struct qm_error *err)
 {
     assert(!m->destination_owns && !m->owner_unknown);
@@ -331,6 +339,13 @@ static int end_stream(struct migration *m, struct qm_error *err)
                           "runs meanwhile");
     /* What became of it is asked, not believed. */
     stream_cancel(m, &ignored);
+    error_clear(&ignored);
+    if (migration_wait(m, &wait_for_cancelled, &ignored) == 0)
+        return 0;
+    error_clear(&ignored);
+    /* Where the peer is silent, its threads hang in send (10.0, multifd under
+     * TLS: minutes, until TCP gives up). */
+    qmp_yank_migration(s->qmp, &ignored);
     error_clear(&ignored);
     return migration_wait(m, &wait_for_end, err);
 }
