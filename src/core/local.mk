@@ -42,6 +42,7 @@ libcore_a_SOURCES = \
 	src/core/progress.c \
 	src/core/recipe.c \
 	src/core/result.c \
+	src/core/resume.c \
 	src/core/result.h \
 	src/core/rundir.c \
 	src/core/rundir.h \

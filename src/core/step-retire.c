@@ -84,7 +84,7 @@ int destination_discard(struct migration *m, struct qm_error *err)
     struct qm_error ignored = QM_ERROR_INIT;
     bool yanked;
 
-    if (d->process_dead || quit(m, d, &ignored) == 0)
+    if (side_has_ended(d) || quit(m, d, &ignored) == 0)
         return 0;
     error_clear(&ignored);
     yanked = qmp_yank_migration(d->qmp, &ignored) == 0;

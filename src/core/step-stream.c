@@ -25,8 +25,6 @@
  * about two minutes (QEMU.md 3.4). */
 #define CANCEL_LIMIT_MS 150000
 #define CANCEL_PATIENCE_MS 3000 /* then yank */
-#define RUN_STATE_INTERVAL_MS 50
-#define RESUME_LIMIT_MS 10000
 #define LINK_LIMIT_MS 30000 /* for the source's link to come back */
 
 /* --- the door --------------------------------------------------------------- */
@@ -348,45 +346,6 @@ static int end_stream(struct migration *m, struct qm_error *err)
     qmp_yank_migration(s->qmp, &ignored);
     error_clear(&ignored);
     return migration_wait(m, &wait_for_end, err);
-}
-
-static bool run_state_is_final(struct migration *m)
-{
-    return !str_equal(source_of(m)->run_state, "finish-migrate");
-}
-
-static int ask_run_state(struct migration *m, struct qm_error *err)
-{
-    return side_refresh_run_state(source_of(m), err);
-}
-
-static const struct wait wait_for_run_state = {
-    .what = "the source to leave finish-migrate",
-    .holds = run_state_is_final,
-    .limit_ms = RESUME_LIMIT_MS,
-    .ends_on = ENDS_ON_SOURCE_DEATH,
-    .ask = ask_run_state,
-    .interval_ms = RUN_STATE_INTERVAL_MS,
-};
-
-/*
- * The guest runs on at the source if it did before.  That is safe whatever
- * became of the destination: it was held and never told `cont`.
- */
-int source_resume(struct migration *m, struct qm_error *err)
-{
-    struct side *s = source_of(m);
-
-    assert(!m->destination_owns || m->returned_to_source);
-    if (side_refresh_run_state(s, err) < 0 ||
-        migration_wait(m, &wait_for_run_state, err) < 0)
-        return -1;
-    if (!m->was_running && str_equal(s->run_state, "postmigrate"))
-        migration_warn(m, "the guest, which was stopped before, is now in "
-                          "QEMU's state postmigrate; `cont` starts it");
-    if (!m->was_running || s->running || s->guest_ended)
-        return 0;
-    return side_cont(s, err) < 0 ? -1 : side_refresh_run_state(s, err);
 }
 
 /*

@@ -1,7 +1,9 @@
 """What may come between the two sides while they hand the guest over, and
 what the engine says of it."""
 
-from cases import CANCELLED, Case, Move
+import pytest
+
+from cases import CANCELLED, UNDECIDED, Case, Move
 
 STILL = Case(live=False, proxied=True)
 
@@ -61,3 +63,34 @@ def test_destination_fails_at_last(lab, pki):
     proxy.refuse(False)
     move.undone()
     assert 'it could not load the guest: told so by the test' in move.error
+
+
+def commands(qemu, name):
+    """When those of that name came, s."""
+    return [c.time for c in qemu.proxy.commands if c.name == name]
+
+
+@pytest.mark.parametrize('known', [True, False], ids=['', 'pid-unknown'])
+def test_image_is_locked_by_the_destination(lab, pki, known):
+    """The source cannot run again while the destination holds its image: the
+    destination is ended first."""
+    move = Move(lab, pki, STILL)
+    move.source.proxy.fail('cont', desc='Failed to get "write" lock')
+    if not known:
+        move.destination.proxy.fail('query-cpus-fast')
+    move.start(QMIGRATE_FAIL='switch over:after=fail')
+    move.undone()
+    refused, again = commands(move.source, 'cont')
+    assert refused < commands(move.destination, 'quit')[0] < again
+
+
+def test_source_refuses_to_run(lab, pki):
+    """For any other reason: the destination, held, may be the only guest."""
+    move = Move(lab, pki, STILL)
+    move.source.proxy.fail('cont', desc='No space left on device')
+    move.start(QMIGRATE_FAIL='switch over:after=fail')
+    assert move.engine.wait(60) == UNDECIDED
+    assert 'quit' not in move.destination.proxy.names()
+    assert move.destination.status() == 'paused'
+    assert any('No space left' in left
+               for left in move.engine.result()['left'])
