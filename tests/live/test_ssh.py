@@ -11,7 +11,7 @@ import uuid
 
 import pytest
 
-from cases import FAILED, Case, Move
+from cases import FAILED, LEFT_HERE, Case, Move
 from engine import Engine, program, run_dir
 from lab import marked_processes
 from refusals import Pair, Refusal, refuse
@@ -68,6 +68,15 @@ class Journey(Move):
     def verdicts(self, ident):
         [event] = self.engine.events('PREFLIGHT')
         return [v for v in event['data']['verdicts'] if v['id'] == ident]
+
+    def abandoned(self):
+        """The guest lives on at the source, which is as it was; of the
+        destination nothing is known."""
+        result = self._ended((LEFT_HERE,), 'source')
+        assert self.unlike_before(self.source) == []
+        self._check_guest(self.source, range(len(self.case.formats)), False)
+        self.check_folders(open_journals=1)
+        return result
 
     def check_folders(self, open_journals=0):
         super().check_folders(open_journals)
@@ -149,6 +158,22 @@ def test_destination_dies(lab, pki):
     move.destination.kill()
     result = move.undone((FAILED,))
     assert result['left'] == []
+
+
+def test_destination_host_vanishes(lab, pki):
+    """Silently, as when its power fails: neither ssh nor the stream tells.
+    What is left is said; whether it is dead nobody knows."""
+    move = Journey(lab, pki, Case(mem_rate=5), **HERE_TO_THERE)
+    lab.host('source').limit(SLOW)
+    move.start().wait_step('converge')
+    lab.host('destination').cut()
+    result = move.abandoned()
+    assert 'no byte of the RAM has moved for 30 s' in move.error
+    assert any(f'kill process {move.destination.pid}: ' in left
+               for left in result['left']), result['left']
+    lab.host('destination').mend()
+    move.sshd['destination'].stop()     # its sessions have heard nothing
+    assert move.destination.status() == 'inmigrate'
 
 
 # ---- refused ----
