@@ -68,7 +68,7 @@ int source_resume(struct migration *m, struct qm_error *err)
     struct side *s = source_of(m);
 
     assert(!m->destination_owns || m->returned_to_source);
-    if (side_refresh_run_state(s, err) < 0 ||
+    if (side_ask_run_state(s, err) < 0 ||
         migration_wait(m, &wait_for_run_state, err) < 0)
         return -1;
     if (!m->was_running && str_equal(s->run_state, "postmigrate"))
@@ -76,5 +76,5 @@ int source_resume(struct migration *m, struct qm_error *err)
                           "QEMU's state postmigrate; `cont` starts it");
     if (!m->was_running || s->running || s->guest_ended)
         return 0;
-    return start_source(m, err) < 0 ? -1 : side_refresh_run_state(s, err);
+    return start_source(m, err) < 0 ? -1 : side_ask_run_state(s, err);
 }

@@ -409,6 +409,29 @@ int side_do(struct side *s, side_run_fn *run, side_asked_fn *happened,
     }
 }
 
+static int run_refresh(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    return side_refresh(s, err);
+}
+
+int side_ask(struct side *s, struct qm_error *err)
+{
+    return side_do(s, run_refresh, NULL, NULL, err);
+}
+
+static int run_refresh_run_state(struct side *s, void *arg,
+                                 struct qm_error *err)
+{
+    (void)arg;
+    return side_refresh_run_state(s, err);
+}
+
+int side_ask_run_state(struct side *s, struct qm_error *err)
+{
+    return side_do(s, run_refresh_run_state, NULL, NULL, err);
+}
+
 static int run_stop(struct side *s, void *arg, struct qm_error *err)
 {
     (void)arg;

@@ -102,6 +102,10 @@ bool side_has_ended(const struct side *s);
 /* Find out whether a process whose link broke is dead; records it. */
 bool side_check_dead(struct side *s, deadline_t by);
 
+/* The same, over a link that may break: it is awaited, and asked again. */
+int side_ask(struct side *s, struct qm_error *err);
+int side_ask_run_state(struct side *s, struct qm_error *err);
+
 /*
  * A command whose reply may be lost.  RUN does it; if the link broke before
  * the reply came, the link is awaited and HAPPENED (1 yes, 0 no, -1 with ERR)

@@ -430,13 +430,24 @@ static const struct wait wait_for_jobs_end = {
     .interval_ms = SYNC_INTERVAL_MS,
 };
 
+static int run_yank(struct side *s, void *arg, struct qm_error *err)
+{
+    return qmp_yank_node(s->qmp, arg, err);
+}
+
+static int run_cancel(struct side *s, void *arg, struct qm_error *err)
+{
+    return qmp_block_job_cancel(s->qmp, arg, false, err);
+}
+
 void mirrors_yank(struct migration *m)
 {
     for (size_t i = 0; i < m->disk_count; i++) {
         struct qm_error ignored = QM_ERROR_INIT;
 
         if (m->disk[i].mirror_started)
-            qmp_yank_node(source_of(m)->qmp, m->disk[i].node_name, &ignored);
+            side_do(source_of(m), run_yank, NULL, m->disk[i].node_name,
+                    &ignored);
         error_clear(&ignored);
     }
 }
@@ -448,8 +459,6 @@ void mirrors_yank(struct migration *m)
  */
 static void cancel_mirrors(struct migration *m)
 {
-    struct qmp *q = source_of(m)->qmp;
-
     mirrors_yank(m);
     for (size_t i = 0; i < m->disk_count; i++) {
         struct disk_copy *d = &m->disk[i];
@@ -457,7 +466,7 @@ static void cancel_mirrors(struct migration *m)
 
         if (!d->mirror_started)
             continue;
-        qmp_block_job_cancel(q, d->job_id, false, &ignored);
+        side_do(source_of(m), run_cancel, NULL, d->job_id, &ignored);
         error_clear(&ignored);
     }
 }

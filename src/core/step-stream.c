@@ -313,10 +313,24 @@ static const struct wait wait_for_cancelled = {
     .ends_on = ENDS_ON_SOURCE_DEATH,
 };
 
+static int run_cancel(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    return qmp_migrate_cancel(s->qmp, err);
+}
+
+static int asked_cancelled(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    if (side_refresh(s, err) < 0)
+        return -1;
+    return s->status == MIGRATION_CANCELLING || status_is_final(s->status);
+}
+
 int stream_cancel(struct migration *m, struct qm_error *err)
 {
     assert(!m->destination_owns && !m->owner_unknown);
-    return qmp_migrate_cancel(source_of(m)->qmp, err);
+    return side_do(source_of(m), run_cancel, asked_cancelled, NULL, err);
 }
 
 static int end_stream(struct migration *m, struct qm_error *err)
@@ -327,7 +341,7 @@ static int end_stream(struct migration *m, struct qm_error *err)
     if (qmp_wait_up(s->qmp, deadline_in_ms(LINK_LIMIT_MS), err) < 0)
         return -1;
     mirrors_yank(m); /* or the source may not be able to answer */
-    if (side_refresh(s, err) < 0)
+    if (side_ask(s, err) < 0)
         return -1;
     if (stream_has_ended(m))
         return 0;
