@@ -2,13 +2,15 @@
 said can be read by people and by programs."""
 
 import json
+import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cases import recipe_rows
-from engine import ROOT, Engine
+from engine import ROOT, Engine, program
 from refusals import (Pair, Refusal, blockers, check_folders, refuse,
                       state_of, told, unlike)
 
@@ -274,3 +276,53 @@ def test_lines_are_whole(lab, pki):
         assert '\x1b' not in line
     assert 'which is no disk' in engine.result()['error']['message']
     assert '\x1b' not in engine.err
+
+
+# ---- who is not root ----
+
+AS_NOBODY = """#!/bin/sh
+exec setpriv --reuid=65534 --regid=65534 --clear-groups -- {program} "$@"
+"""
+
+
+def open_to_nobody(lab, pair):
+    """What belongs to root but the sockets; returns the engine's
+    environment."""
+    lab.dir.chmod(0o711)
+    for qemu in pair.qemus:
+        qemu.dir.chmod(0o711)
+        Path(qemu.qmp).chmod(0o666)
+    env = lab.env()
+    for key in ('XDG_RUNTIME_DIR', 'XDG_STATE_HOME'):
+        Path(env[key]).mkdir(mode=0o700)
+        os.chown(env[key], 65534, 65534)
+    return env
+
+
+def test_nobody_moves_a_guest(lab, pki, monkeypatch):
+    """Who may read neither certificates nor images, but talk to both
+    monitors: what was not looked at is said, and TLS is QEMU's own."""
+    script = lab.path('as-nobody')
+    copy = shutil.copy(program(), lab.path('qmigrate'))
+    script.write_text(AS_NOBODY.format(program=copy))
+    script.chmod(0o755)
+    monkeypatch.setenv('QMIGRATE', str(script))
+    pair = Pair(lab, pki)
+    env = open_to_nobody(lab, pair)
+    engine = pair.run(FINE, env=env)
+    assert engine.process.returncode == 0, engine.text()
+    [judged] = engine.events('PREFLIGHT')
+    warned = [v['what'] for v in judged['data']['verdicts']
+              if v['level'] == 'warning']
+    for side, folder in zip(('source', 'destination'), pair.tls):
+        assert f'TLS is requested, not proved: the files in {folder} of the ' \
+            f'{side} could not be read' in warned
+    assert any('requested, not proved' in e['data']['message']
+               for e in engine.events('WARNING'))
+    [disk] = engine.result()['disks']
+    assert disk['tls-proved'] is False
+    assert engine.result()['tls'] is True
+    pair.source.wait_exit()
+    assert pair.destination.status() == 'running'
+    assert [p.name for p in Path(env['XDG_RUNTIME_DIR'], 'qmigrate').iterdir()
+            if not p.name.endswith('.lock')] == []
