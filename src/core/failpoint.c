@@ -5,6 +5,7 @@
  *
  *     QMIGRATE_FAIL='mirror disks:after=fail'     the row fails
  *     QMIGRATE_FAIL='mirror disks:before=kill'    the engine dies there
+ *     QMIGRATE_PATIENCE_MS=5000    with a link, once the destination owns
  */
 #include "core/migration-private.h"
 
@@ -29,6 +30,15 @@ int failpoint(const char *step, const char *when, struct qm_error *err)
                      when);
 }
 
+int64_t failpoint_ms(int64_t ms)
+{
+    const char *wish = getenv("QMIGRATE_PATIENCE_MS");
+    uint64_t wished;
+
+    return wish && str_to_u64(wish, 1, INT32_MAX, &wished) ? (int64_t)wished
+                                                           : ms;
+}
+
 #else
 
 int failpoint(const char *step, const char *when, struct qm_error *err)
@@ -37,6 +47,11 @@ int failpoint(const char *step, const char *when, struct qm_error *err)
     (void)when;
     (void)err;
     return 0;
+}
+
+int64_t failpoint_ms(int64_t ms)
+{
+    return ms;
 }
 
 #endif

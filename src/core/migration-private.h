@@ -193,5 +193,7 @@ int progress_sample_disks(struct migration *m, struct qm_error *err);
 
 /* Developer builds: QMIGRATE_FAIL=STEP[:before|after]=fail|kill */
 int failpoint(const char *step, const char *when, struct qm_error *err);
+/* Developer builds: QMIGRATE_PATIENCE_MS in the place of MS */
+int64_t failpoint_ms(int64_t ms);
 
 #endif

@@ -10,6 +10,8 @@
 #define LINK_PATIENCE_MS 30000
 /* How long a look at a remote process may take. */
 #define LOOK_LIMIT_MS 5000
+/* How often it is looked at while its link is awaited. */
+#define LOOK_INTERVAL_MS 3000
 
 void side_init(struct side *s, enum side_id id, struct loop *loop,
                const struct narrator *narrator)
@@ -195,9 +197,15 @@ int side_connect(struct side *s, const struct qmp_address *a, const char *dir,
     s->qmp = qmp_open(s->loop, a, &options, by, err);
     if (!s->qmp)
         return -1;
-    qmp_give_up_after(s->qmp, LINK_PATIENCE_MS);
+    side_be_patient(s, LINK_PATIENCE_MS);
     s->seen_generation = qmp_generation(s->qmp);
     return 0;
+}
+
+void side_be_patient(struct side *s, int64_t ms)
+{
+    s->patience_ms = ms;
+    qmp_give_up_after(s->qmp, ms);
 }
 
 static void watch_process(struct side *s)
@@ -370,15 +378,20 @@ static bool link_back_or_gone(void *arg)
     return qmp_is_up(s->qmp) || side_is_gone(s);
 }
 
-/* Another QEMU may listen there now; of one without a pidfd that is looked at
- * before it is told anything. */
+/* One without a pidfd is looked at: now and then, since a dead one never comes
+ * back, and before it is told anything, since another QEMU may listen there. */
 static int await_link(struct side *s, struct qm_error *err)
 {
-    bool back = loop_wait(s->loop, link_back_or_gone, s,
-                          deadline_in_ms(LINK_PATIENCE_MS));
+    deadline_t by = deadline_in_ms(s->patience_ms);
+    bool back;
 
-    if (back && s->pidfd < 0)
-        side_check_dead(s, deadline_in_ms(LOOK_LIMIT_MS));
+    do {
+        back = loop_wait(
+            s->loop, link_back_or_gone, s,
+            deadline_earlier(by, deadline_in_ms(LOOK_INTERVAL_MS)));
+        if (s->pidfd < 0)
+            side_check_dead(s, deadline_in_ms(LOOK_LIMIT_MS));
+    } while (!back && !s->process_dead && !deadline_is_over(by));
     if (!back || side_is_gone(s))
         return error_set(err, QM_ERR_LINK, "the %s %s", s->name,
                          s->process_dead ? "QEMU has ended"

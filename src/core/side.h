@@ -75,6 +75,7 @@ struct side {
     bool quit_answered; /* QEMU said yes to `quit` */
     unsigned seen_generation;
     int attempts; /* of side_do(): how often it ran its command */
+    int64_t patience_ms; /* how long a broken link is given to come back */
 };
 
 void side_init(struct side *s, enum side_id id, struct loop *loop,
@@ -84,6 +85,8 @@ void side_done(struct side *s);
 /* Connect; BY bounds it all.  DIR: rundir_make_private(). */
 int side_connect(struct side *s, const struct qmp_address *a, const char *dir,
                  deadline_t by, struct qm_error *err);
+/* A broken link is given so long to come back from now on (30 s at first). */
+void side_be_patient(struct side *s, int64_t ms);
 /* Learn the process: its identity, a pidfd where it is local. */
 void side_identify(struct side *s, const struct qmp_address *a);
 

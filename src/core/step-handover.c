@@ -21,6 +21,9 @@
 #define DEVICE_LIMIT_MS 10000
 #define PAUSED_LIMIT_MS 10000
 #define RUN_LIMIT_MS 10000
+/* Once the destination owns the guest there is no way but on: its link is
+ * given longer to come back. */
+#define OWNER_PATIENCE_MS 300000
 #define RUN_STATE_INTERVAL_MS 20
 
 /* --- settle ----------------------------------------------------------------- */
@@ -182,6 +185,9 @@ static int write_owner(struct migration *m, struct qm_error *err)
     m->hold_interrupts = true;
     m->destination_owns = written == 0;
     m->owner_unknown = written == -2;
+    if (m->destination_owns)
+        for (int i = 0; i < SIDES; i++)
+            side_be_patient(&m->side[i], failpoint_ms(OWNER_PATIENCE_MS));
     return written == 0 ? 0 : -1;
 }
 
@@ -190,13 +196,6 @@ static bool destination_runs(struct migration *m)
 {
     return destination_of(m)->running || destination_of(m)->resumed_us > 0;
 }
-
-static const struct wait wait_for_running = {
-    .what = "the guest to run at the destination",
-    .holds = destination_runs,
-    .limit_ms = RUN_LIMIT_MS,
-    .ends_on = ENDS_ON_DESTINATION_DEATH,
-};
 
 /*
  * The destination answered `cont` with an error, so its guest never ran.
@@ -224,12 +223,20 @@ static void return_to_source(struct migration *m)
 
 static int start_guest(struct migration *m, struct qm_error *err)
 {
+    /* its RESUME may be lost with the link */
+    const struct wait wait = {
+        .what = "the guest to run at the destination",
+        .holds = destination_runs,
+        .limit_ms = RUN_LIMIT_MS + destination_of(m)->patience_ms,
+        .ends_on = ENDS_ON_DESTINATION_DEATH,
+    };
+
     if (side_cont(destination_of(m), err) < 0) {
         if (err->code == QM_ERR_QEMU)
             return_to_source(m);
         return -1;
     }
-    return migration_wait(m, &wait_for_running, err);
+    return migration_wait(m, &wait, err);
 }
 
 int step_run_destination(struct migration *m, struct qm_error *err)

@@ -169,7 +169,7 @@ def test_undecided_is_never_started(lab, pki):
         threading.Thread(target=move.destination.proxy.cut).start()
 
     move.destination.proxy.call('cont', cut)
-    move.start()
+    move.start(QMIGRATE_PATIENCE_MS='5000')
     assert move.engine.wait(200) == UNDECIDED, move.engine.text()
     assert move.ran_at_once() == []
     assert move.source.status() == 'postmigrate'

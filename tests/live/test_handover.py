@@ -1,6 +1,8 @@
 """What may come between the two sides while they hand the guest over, and
 what the engine says of it."""
 
+import subprocess
+
 import pytest
 
 from cases import CANCELLED, UNDECIDED, Case, Move
@@ -94,3 +96,39 @@ def test_source_refuses_to_run(lab, pki):
     assert move.destination.status() == 'paused'
     assert any('No space left' in left
                for left in move.engine.result()['left'])
+
+
+# ---- the destination owns the guest, and cannot be reached ----
+
+def cut_at_cont(move):
+    """Its link is cut for now, with `cont` on its way to QEMU or not."""
+    proxy = move.destination.proxy
+
+    def cut():
+        proxy.refuse()
+        proxy.cut()
+
+    return proxy.call('cont', cut)
+
+
+def test_owner_comes_back_late(lab, pki):
+    """After more than the 30 s that a link is given before: nobody else may
+    have the guest, so it is worth it."""
+    move = Move(lab, pki, STILL)
+    rule = cut_at_cont(move)
+    move.start()
+    rule.wait()
+    with pytest.raises(subprocess.TimeoutExpired):
+        move.engine.process.wait(35)
+    move.destination.proxy.refuse(False)
+    move.moved()
+
+
+def test_owner_does_not_come_back(lab, pki):
+    move = Move(lab, pki, STILL)
+    cut_at_cont(move)
+    move.start(QMIGRATE_PATIENCE_MS='2000')
+    assert move.engine.wait(30) == UNDECIDED
+    assert move.source.status() == 'postmigrate'
+    assert not [e for e in move.source.spy.events if e.name == 'RESUME']
+    move.check_folders(open_journals=1)
