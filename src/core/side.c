@@ -12,6 +12,7 @@
 #define LOOK_LIMIT_MS 5000
 /* How often it is looked at while its link is awaited. */
 #define LOOK_INTERVAL_MS 3000
+#define HURRIED_MIN_MS 1000
 
 void side_init(struct side *s, enum side_id id, struct loop *loop,
                const struct narrator *narrator)
@@ -23,6 +24,7 @@ void side_init(struct side *s, enum side_id id, struct loop *loop,
         .narrator = narrator,
         .pidfd = -1,
         .lock = -1,
+        .hurry_by = DEADLINE_NEVER,
         .run_state = xstrdup(""),
     };
 }
@@ -208,6 +210,13 @@ void side_be_patient(struct side *s, int64_t ms)
     qmp_give_up_after(s->qmp, ms);
 }
 
+void side_hurry(struct side *s, deadline_t by)
+{
+    s->hurry_by = by;
+    if (s->qmp)
+        qmp_hurry(s->qmp, by);
+}
+
 static void watch_process(struct side *s)
 {
     s->pidfd = (int)syscall(SYS_pidfd_open, s->process.pid, 0);
@@ -378,11 +387,19 @@ static bool link_back_or_gone(void *arg)
     return qmp_is_up(s->qmp) || side_is_gone(s);
 }
 
+static deadline_t link_deadline(const struct side *s)
+{
+    deadline_t by = deadline_in_ms(s->patience_ms);
+    deadline_t soon = deadline_in_ms(HURRIED_MIN_MS);
+
+    return s->hurry_by > soon ? deadline_earlier(by, s->hurry_by) : soon;
+}
+
 /* One without a pidfd is looked at: now and then, since a dead one never comes
  * back, and before it is told anything, since another QEMU may listen there. */
 static int await_link(struct side *s, struct qm_error *err)
 {
-    deadline_t by = deadline_in_ms(s->patience_ms);
+    deadline_t by = link_deadline(s);
     bool back;
 
     do {

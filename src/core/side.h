@@ -76,6 +76,7 @@ struct side {
     unsigned seen_generation;
     int attempts; /* of side_do(): how often it ran its command */
     int64_t patience_ms; /* how long a broken link is given to come back */
+    deadline_t hurry_by; /* side_hurry() */
 };
 
 void side_init(struct side *s, enum side_id id, struct loop *loop,
@@ -87,6 +88,9 @@ int side_connect(struct side *s, const struct qmp_address *a, const char *dir,
                  deadline_t by, struct qm_error *err);
 /* A broken link is given so long to come back from now on (30 s at first). */
 void side_be_patient(struct side *s, int64_t ms);
+/* Until told otherwise commands, and broken links, have no longer than until
+ * BY, but a second at least; DEADLINE_NEVER: what they usually have. */
+void side_hurry(struct side *s, deadline_t by);
 /* Learn the process: its identity, a pidfd where it is local. */
 void side_identify(struct side *s, const struct qmp_address *a);
 

@@ -60,6 +60,12 @@ static int64_t handover_left_ms(const struct migration *m)
     return left > 0 ? left : 0;
 }
 
+static void hurry(struct migration *m, deadline_t by)
+{
+    for (int i = 0; i < SIDES; i++)
+        side_hurry(&m->side[i], by);
+}
+
 static int run_end_mirror(struct side *s, void *arg, struct qm_error *err)
 {
     const struct disk_copy *d = arg;
@@ -86,6 +92,9 @@ int step_settle(struct migration *m, struct qm_error *err)
     };
 
     m->switchover_us = clock_now_us();
+    /* Nothing may take longer than the guest may stand still: the undo, or the
+     * source's `completed`, ends the hurry. */
+    hurry(m, deadline_in_ms(handover_left_ms(m)));
     if (ask_destination(m, err) < 0)
         return -1;
     for (size_t i = 0; i < m->disk_count; i++)
@@ -168,6 +177,7 @@ int step_switch_over(struct migration *m, struct qm_error *err)
         migration_wait(m, &wait_for_source, err) < 0)
         return -1;
     m->completed_us = clock_now_us();
+    hurry(m, DEADLINE_NEVER);
     if (migration_wait(m, &wait_for_destination, err) < 0 ||
         migration_wait(m, &wait_for_load, err) < 0)
         return -1;

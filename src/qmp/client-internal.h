@@ -64,6 +64,7 @@ struct qmp {
     /* Commands, in the order of sending; see client-request.c */
     struct qmp_request *requests;
     int64_t last_id;
+    deadline_t hurry_by; /* qmp_hurry() */
 };
 
 /* Start the first attempt. */

@@ -19,7 +19,7 @@
 
 #include "qmp/client-internal.h"
 
-enum { IN_BAND_MAX = 4 };
+enum { IN_BAND_MAX = 4, HURRIED_MIN_MS = 1000 };
 
 /* QEMU.md 1.4 */
 static const int64_t class_ms[] = {
@@ -134,6 +134,21 @@ static void refuse(struct qmp *q, struct qmp_request *r)
               q->reason.message ? q->reason.message : "");
 }
 
+void qmp_hurry(struct qmp *q, deadline_t by)
+{
+    q->hurry_by = by;
+}
+
+static int64_t hurried(const struct qmp *q, int64_t ms)
+{
+    int64_t left = q->hurry_by - clock_now_ms();
+
+    if (left < HURRIED_MIN_MS) {
+        left = HURRIED_MIN_MS;
+    }
+    return left < ms ? left : ms;
+}
+
 static struct qmp_request *send_request(struct qmp *q, const char *name,
                                         struct json_object *args, bool oob,
                                         int64_t ms, raw_fn *raw, void *raw_arg)
@@ -144,8 +159,8 @@ static struct qmp_request *send_request(struct qmp *q, const char *name,
     r->who = q->who;
     r->name = xstrdup(name);
     r->oob = oob && q->oob;
-    r->limit_ms = ms;
-    r->by = deadline_in_ms(ms);
+    r->limit_ms = hurried(q, ms);
+    r->by = deadline_in_ms(r->limit_ms);
     r->raw = raw;
     r->raw_arg = raw_arg;
     if (q->state != LINK_READY) {

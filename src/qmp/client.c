@@ -31,6 +31,7 @@ static struct qmp *make(struct loop *loop, const struct qmp_address *address,
     q->fd = -1;
     q->peer_pid = -1;
     q->give_up_ms = GIVE_UP_MS;
+    q->hurry_by = DEADLINE_NEVER;
     q->wire = wire_new();
     q->version.package = xstrdup("");
     link_make_timers(q);

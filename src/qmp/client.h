@@ -81,6 +81,9 @@ unsigned qmp_generation(const struct qmp *q); /* counts successful links */
 /* Stop opening the link again so long after it broke (30000 to begin with;
  * 0: at once). */
 void qmp_give_up_after(struct qmp *q, int64_t ms);
+/* Until told otherwise a command has no longer than what is left until BY, but
+ * a second at least; DEADLINE_NEVER: as long as it usually has. */
+void qmp_hurry(struct qmp *q, deadline_t by);
 /* The link is down and will not come back: given up, or told so. */
 bool qmp_is_gone(const struct qmp *q);
 /* The link's end is expected now (we said `quit`): no re-opening. */

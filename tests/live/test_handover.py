@@ -132,3 +132,26 @@ def test_owner_does_not_come_back(lab, pki):
     assert move.source.status() == 'postmigrate'
     assert not [e for e in move.source.spy.events if e.name == 'RESUME']
     move.check_folders(open_journals=1)
+
+
+# ---- --abort-handover-ms bounds every command of the handover ----
+
+@pytest.mark.parametrize('side,command,row', [
+    ('destination', 'query-status', 'settle disks'),
+    ('source', 'block-job-cancel', 'settle disks'),
+    ('source', 'migrate-continue', 'switch over')])
+def test_silent_command_is_undone(lab, pki, side, command, row):
+    """It is answered after the guest was given back, and not before."""
+    move = Move(lab, pki, STILL)
+    held = []
+
+    def hold():
+        held.append(getattr(move, side).proxy.hold(command))
+
+    # from then on, so that what was asked before does not count
+    move.source.proxy.call('migrate', hold)
+    move.start('--abort-handover-ms', '1500')
+    move.wait_step(row, 'failed', timeout=8)
+    held[0].release()
+    move.undone()
+    assert f'{side}: {command}: no answer within 1' in move.error

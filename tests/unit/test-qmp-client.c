@@ -289,6 +289,27 @@ static void late_answer_is_swallowed(void **state)
     expect_seen(x, "");
 }
 
+static void hurried_command_has_less(void **state)
+{
+    struct fixture *x = *state;
+
+    late_id = 0;
+    x->fake.on_command = answer_late;
+    open_it(x);
+    qmp_hurry(x->q, deadline_in_ms(-5000)); /* there is a least */
+    assert_null(ask(x, "migrate-continue"));
+    expect_error(x, QM_ERR_SILENT,
+                 "source: migrate-continue: no answer within 1 s");
+    qmp_hurry(x->q, deadline_in_ms(60000)); /* and more than that is no more */
+    assert_int_equal(qmp_command_within(x->q, "stop", NULL, 50, NULL, NULL),
+                     0);
+    late_id = 0;
+    qmp_hurry(x->q, DEADLINE_NEVER);
+    assert_int_equal(qmp_command_within(x->q, "stop", NULL, 1500, NULL,
+                                        &x->err), -1);
+    expect_error(x, QM_ERR_SILENT, "source: stop: no answer within 1.5 s");
+}
+
 static void answer_yank(struct fake *f, const char *name, long long id)
 {
     if (str_equal(name, "yank")) {
@@ -422,6 +443,7 @@ int main(void)
         TEST(error_says_who_and_what),
         TEST(events_interleave),
         TEST(late_answer_is_swallowed),
+        TEST(hurried_command_has_less),
         TEST(oob_overtakes),
         TEST(in_band_where_there_is_no_oob),
         TEST(few_in_band_at_once),
