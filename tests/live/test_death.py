@@ -6,6 +6,7 @@ with it: nobody starts it again from what the destination has.
 """
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -40,6 +41,18 @@ LIVING = ('mirror-write-blocking', 'start', 'settle', 'switch-over',
           'close-exports')
 
 
+# With multifd, 10.0.2 sometimes (1 in 50) waits for ever for a channel that
+# broke while it sends the last pages, with the lock of its main loop held:
+# nothing gets such a source back.
+SINGLE_STREAM = ('switch-over',)
+
+
+def case_for(at, case):
+    if at in SINGLE_STREAM:
+        return replace(case, options=('--channels', '0'))
+    return case
+
+
 def kill_at(move, victim, side, command):
     """The victim dies when that command has come to that side."""
     return getattr(move, side).proxy.call(command,
@@ -48,7 +61,7 @@ def kill_at(move, victim, side, command):
 
 @pytest.mark.parametrize('at', BEFORE_OWNER)
 def test_destination_dies(lab, pki, at):
-    move = Move(lab, pki, STILL)
+    move = Move(lab, pki, case_for(at, STILL))
     rule = kill_at(move, 'destination', *BEFORE_OWNER[at])
     move.start()
     move.undone((REFUSED if at in EARLY else FAILED,))
@@ -58,7 +71,7 @@ def test_destination_dies(lab, pki, at):
 
 @pytest.mark.parametrize('at', LIVING)
 def test_destination_of_a_living_guest_dies(lab, pki, at):
-    move = Move(lab, pki, LIVE)
+    move = Move(lab, pki, case_for(at, LIVE))
     rule = kill_at(move, 'destination', *BEFORE_OWNER[at])
     move.start()
     move.undone()

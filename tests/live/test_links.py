@@ -10,7 +10,7 @@ import collections
 
 import pytest
 
-from cases import DONE, FAILED, LEFT_THERE, REFUSED, Case, Move
+from cases import DONE, FAILED, LEFT_HERE, LEFT_THERE, REFUSED, Case, Move
 
 PROXIED = Case(live=False, proxied=True)
 
@@ -43,6 +43,15 @@ TABLES = {
                  'object-del': 1},
     },
 }
+# What an undo sends after the guest has stopped, and of these the nth.
+UNDO = {
+    'source': {'migrate_cancel': 1, 'yank': 1, 'block-job-cancel': 1,
+               'job-dismiss': 1, 'blockdev-del': 1,
+               'migrate-set-capabilities': 2, 'migrate-set-parameters': 2,
+               'object-del': 1, 'query-status': 5, 'query-migrate': 5},
+    'destination': {'quit': 1},
+}
+NEVER_REFUSED = {'migrate_cancel', 'query-status', 'query-migrate'}
 # Not every machine has what they ask about: no answer is one.
 OPTIONAL = {'query-pci', 'query-hotpluggable-cpus'}
 
@@ -122,3 +131,82 @@ def test_link_is_cut(lab, pki, side, name, nth, kind):
     move.start()
     settle(move)
     assert rule.has_arrived
+
+
+# ---- what goes wrong while what went wrong is undone ----
+
+UNDOS = [(side, name, nth, kind) for side, names in UNDO.items()
+         for name, nth in names.items()
+         for kind in ('fail', 'before', 'after')
+         if not (kind == 'fail' and name in NEVER_REFUSED)]
+
+
+@pytest.mark.parametrize('side,name,nth,kind', UNDOS, ids=ids(UNDOS))
+def test_undo_is_disturbed(lab, pki, side, name, nth, kind):
+    """A link that is cut is no excuse; what QEMU refuses to undo is said."""
+    move = Move(lab, pki, PROXIED)
+    rule = attack(getattr(move, side), kind, name, nth)
+    move.start(QMIGRATE_FAIL='converge:after=fail')
+    code = move.engine.wait(120)
+    assert rule.has_arrived
+    if kind != 'fail':
+        assert code == FAILED, move.engine.text()
+    if code == FAILED:
+        move.undone()
+        return
+    assert code == LEFT_HERE, move.engine.text()
+    result = move.engine.result()
+    assert result['guest'] == 'source'
+    assert move.source.status() == 'running'
+    assert move.ran_at_once() == []
+    assert result['left']
+
+
+def test_every_undo_is_disturbed(lab, pki):
+    move = Move(lab, pki, PROXIED)
+    move.start(QMIGRATE_FAIL='converge:after=fail')
+    move.undone()
+    for qemu in move.qemus:
+        name = qemu.host.name
+        table = TABLES[name]
+        extra = set(qemu.proxy.names()) - {*table['reads'], *table['acts']}
+        assert extra <= set(UNDO[name])
+
+
+# ---- links that stay away ----
+
+@pytest.mark.parametrize('side', ['source', 'destination'])
+@pytest.mark.parametrize('row', ['mirror disks', 'converge'])
+def test_link_is_away_for_a_while(lab, pki, row, side):
+    """QEMU goes on, and so does the engine once it can ask again."""
+    case = Case(proxied=True, options=('--bandwidth', '32M',
+                                       '--disk-bandwidth', '32M'))
+    move = Move(lab, pki, case).start()
+    proxy = getattr(move, side).proxy
+    move.wait_step(row)
+    proxy.refuse()
+    proxy.cut()
+    move.guest.wait_alive(move.source)
+    proxy.refuse(False)
+    move.moved()
+
+
+def test_link_to_the_destination_is_lost(lab, pki):
+    """It lives, but nobody can end it: that is said, and the journal stays
+    open. The guest runs where it was."""
+    case = Case(live=False, proxied=True, options=('--bandwidth', '8M'))
+    move = Move(lab, pki, case).start()
+    move.wait_step('converge')
+    move.destination.proxy.refuse()
+    move.destination.proxy.cut()
+    code = move.engine.wait(150)
+    assert code in (FAILED, LEFT_HERE), move.engine.text()
+    assert move.engine.result()['guest'] == 'source'
+    assert move.unlike_before(move.source) == []
+    assert move.ran_at_once() == []
+    assert 'destination' in move.error
+    if code == FAILED:
+        move.destination.wait_exit()
+    else:
+        assert 'destination' in ' '.join(move.engine.result()['left'])
+        move.check_folders(open_journals=1)
