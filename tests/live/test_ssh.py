@@ -11,7 +11,7 @@ import uuid
 
 import pytest
 
-from cases import FAILED, LEFT_HERE, Case, Move
+from cases import FAILED, LEFT_HERE, UNDECIDED, Case, Move
 from engine import Engine, program, run_dir
 from lab import marked_processes
 from refusals import Pair, Refusal, refuse
@@ -174,6 +174,26 @@ def test_destination_host_vanishes(lab, pki):
     lab.host('destination').mend()
     move.sshd['destination'].stop()     # its sessions have heard nothing
     assert move.destination.status() == 'inmigrate'
+
+
+def test_desk_vanishes(lab, pki):
+    """The engine's own host loses both: nothing is started anywhere, nobody
+    is told where the guest is, and it can be taken back by hand."""
+    move = Journey(lab, pki, Case(mem_rate=5), **FROM_A_DESK)
+    lab.host('source').limit(SLOW)
+    move.start().wait_step('converge')
+    lab.host('desk').cut()
+    result = move._ended((UNDECIDED,), 'unknown')
+    assert result['left'] != []
+    assert move.destination.status() == 'inmigrate'
+    assert move.ran_at_once() == []
+    move.check_folders(open_journals=1)
+    lab.host('desk').mend()
+    for sshd in move.sshd.values():
+        sshd.stop()                     # its sessions have heard nothing
+    move.source.spy.cmd('migrate_cancel')
+    move.guest.wait_alive(move.source)
+    assert move.guest.faults() == []
 
 
 # ---- refused ----
