@@ -22,6 +22,7 @@ struct migration {
     char id[MIGRATION_ID_LEN + 1]; /* prefix of all that is ours in a QEMU */
     char *name;
     char *dir; /* rundir_make_private() */
+    int dir_lock;
     struct journal *journal;
 
     /* found out by preflight */

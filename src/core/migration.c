@@ -21,6 +21,7 @@ struct migration *migration_new(struct loop *loop, const struct plan *plan,
     m->started_us = clock_now_us();
     m->channels = plan->channels;
     m->step = "connect";
+    m->dir_lock = -1;
     m->source_is_back = true; /* until a stream starts */
     if (getrandom(&random, sizeof(random), 0) != sizeof(random))
         random = (uint32_t)m->started_us;
@@ -48,7 +49,7 @@ void migration_free(struct migration *m)
         disk_copy_done(&m->disk[i]);
     free(m->disk);
     qmp_migration_done(&m->final);
-    rundir_remove_private(m->dir);
+    rundir_remove_private(m->dir, m->dir_lock);
     strv_done(&m->left);
     free_string(m->name);
     free(m);

@@ -3,6 +3,7 @@
  */
 #include "core/rundir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +12,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define PRIVATE_PREFIX "tmp."
+#define PRIVATE_ATTEMPTS 10
 
 /* A directory of ours: made if missing, and then looked at, since somebody
  * else may have made it for us. */
@@ -83,28 +87,99 @@ char *statedir_path(struct qm_error *err)
     return NULL;
 }
 
-char *rundir_make_private(struct qm_error *err)
+/* --- private directories ---------------------------------------------------- */
+
+/* An flock of the directory, or -1: it is another's, or not there. */
+static int lock_dir(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        close_fd(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static void empty_dir(const char *path)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir)))
+        unlinkat(dirfd(dir), entry->d_name, 0); /* not "." and ".." */
+    if (dir)
+        closedir(dir);
+}
+
+/* The lock goes with its engine, however that ended. */
+static void remove_stale(const char *base)
+{
+    DIR *dir = opendir(base);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        CLEANUP_FREE char *path = xasprintf("%s/%s", base, entry->d_name);
+        int lock =
+            str_starts(entry->d_name, PRIVATE_PREFIX) ? lock_dir(path) : -1;
+
+        if (lock < 0)
+            continue;
+        empty_dir(path);
+        rmdir(path);
+        close_fd(lock);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+/* Another engine may take one that is not locked yet for stale: it is ours
+ * only if its name still leads to it once it is locked. */
+static bool is_still_there(const char *path, int lock)
+{
+    struct stat named, locked;
+
+    return lstat(path, &named) == 0 && fstat(lock, &locked) == 0 &&
+           named.st_dev == locked.st_dev && named.st_ino == locked.st_ino;
+}
+
+char *rundir_make_private(int *ret_lock, struct qm_error *err)
 {
     CLEANUP_FREE char *base = rundir_path(err);
-    char *path;
 
     if (!base)
         return NULL;
-    path = xasprintf("%s/tmp.XXXXXX", base);
-    if (!mkdtemp(path)) {
-        error_set_errno(err, QM_ERR_SYSTEM, errno, "mkdir %s", path);
-        free(path);
-        return NULL;
+    remove_stale(base);
+    for (int i = 0; i < PRIVATE_ATTEMPTS; i++) {
+        CLEANUP_FREE char *path =
+            xasprintf("%s/" PRIVATE_PREFIX "XXXXXX", base);
+        int lock;
+
+        if (!mkdtemp(path)) {
+            error_set_errno(err, QM_ERR_SYSTEM, errno, "mkdir %s", path);
+            return NULL;
+        }
+        lock = lock_dir(path);
+        if (lock >= 0 && is_still_there(path, lock)) {
+            *ret_lock = lock;
+            return STEAL(path);
+        }
+        close_fd(lock);
+        rmdir(path);
     }
-    return path;
+    error_set(err, QM_ERR_SYSTEM, "cannot keep a directory in %s", base);
+    return NULL;
 }
 
-void rundir_remove_private(char *dir)
+void rundir_remove_private(char *dir, int lock)
 {
     if (dir)
         rmdir(dir);
     free(dir);
+    close_fd(lock);
 }
+
+/* --- locks ------------------------------------------------------------------- */
 
 /*
  * The lock is the file's flock, so it goes with the engine however that ends.

@@ -11,9 +11,14 @@
 char *rundir_path(struct qm_error *err);
 /* /var/lib/qmigrate for root, else $XDG_STATE_HOME/qmigrate. */
 char *statedir_path(struct qm_error *err);
-/* A private directory below the run directory, for ssh's sockets. */
-char *rundir_make_private(struct qm_error *err);
-void rundir_remove_private(char *dir); /* and frees DIR; NULL is allowed */
+/*
+ * A private directory below the run directory, for ssh's sockets.  *RET_LOCK
+ * is held while it is in use: what an engine that was killed has left is not
+ * locked, and is removed here.
+ */
+char *rundir_make_private(int *ret_lock, struct qm_error *err);
+/* And frees DIR, which may be NULL, and closes LOCK. */
+void rundir_remove_private(char *dir, int lock);
 
 /*
  * Lock a QEMU's process (boot id, pid, start time) against other engines of

@@ -76,7 +76,7 @@ static int connect_side(struct migration *m, enum side_id i,
 
 int step_connect(struct migration *m, struct qm_error *err)
 {
-    m->dir = rundir_make_private(err);
+    m->dir = rundir_make_private(&m->dir_lock, err);
     if (!m->dir)
         return -1;
     if (is_same_socket(&m->plan->peer[SOURCE], &m->plan->peer[DESTINATION]))

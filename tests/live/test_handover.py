@@ -1,11 +1,13 @@
 """What may come between the two sides while they hand the guest over, and
 what the engine says of it."""
 
+import signal
 import subprocess
 
 import pytest
 
-from cases import CANCELLED, UNDECIDED, Case, Move
+from cases import CANCELLED, REFUSED, UNDECIDED, Case, Move
+from engine import Engine, run_dir
 
 STILL = Case(live=False, proxied=True)
 
@@ -155,3 +157,31 @@ def test_silent_command_is_undone(lab, pki, side, command, row):
     held[0].release()
     move.undone()
     assert f'{side}: {command}: no answer within 1' in move.error
+
+
+# ---- the engine's private folder ----
+
+def private_folders(lab):
+    return sorted(path.name for path in run_dir(lab).glob('tmp.*'))
+
+
+def test_killed_engine_leaves_no_folder_for_long(lab, pki):
+    """The next engine removes it, sockets and all, but not that of one that
+    is at work."""
+    move = Move(lab, pki, STILL)
+    move.start(QMIGRATE_FAIL='preflight:before=kill')
+    assert move.engine.wait(60) == -signal.SIGKILL
+    (left,) = private_folders(lab)
+    (run_dir(lab) / left / 'qmp-source-1-1.sock').touch()
+    hold = move.source.proxy.hold('query-block')
+    move.start()
+    hold.wait()
+    (mine,) = private_folders(lab)
+    assert mine != left
+    other = Engine(lab, 'check', '--insecure', '/nobody', '/nowhere',
+                   host=move.source.host)
+    assert other.wait(30) == REFUSED
+    assert private_folders(lab) == [mine]
+    hold.release()
+    move.moved()
+    assert private_folders(lab) == []
