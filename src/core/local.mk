@@ -23,6 +23,8 @@ libcore_a_SOURCES = \
 	src/core/migration-private.h \
 	src/core/migration.c \
 	src/core/migration.h \
+	src/core/mirror-undo.c \
+	src/core/mirror.h \
 	src/core/narration.h \
 	src/core/plan.c \
 	src/core/plan.h \
@@ -49,8 +51,9 @@ libcore_a_SOURCES = \
 	src/core/side.c \
 	src/core/side.h \
 	src/core/step-connect.c \
-	src/core/step-disks.c \
+	src/core/step-export.c \
 	src/core/step-handover.c \
+	src/core/step-mirror.c \
 	src/core/step-prepare.c \
 	src/core/step-probe.c \
 	src/core/step-retire.c \

@@ -1,0 +1,176 @@
+/*
+ * Disks exported by the destination.
+ *
+ * happy path   The destination opens an NBD server on the first free port of
+ *              the range and exports each disk; once the mirrors are over the
+ *              server ends, before anything can run there.
+ * what fails   A port in use: the next one.  A server that somebody else
+ *              started: refused, since there is one to a process.
+ * undo         The server ends, and its exports with it; disks that waited
+ *              inactive before wait so again.
+ */
+#include <string.h>
+
+#include "core/migration-private.h"
+
+static int run_server_start(struct side *s, void *arg, struct qm_error *err)
+{
+    return qmp_nbd_server_start(s->qmp, arg, err);
+}
+
+static bool port_is_taken(const struct qm_error *err)
+{
+    return err->code == QM_ERR_QEMU &&
+           strstr(err->message, "Address already in use");
+}
+
+/* The link broke before the reply: the server that now runs is ours.  At the
+ * first attempt it is another's, which no query shows until it has exports. */
+static bool server_was_ours(const struct side *s, const struct qm_error *err)
+{
+    return s->attempts > 1 && err->code == QM_ERR_QEMU &&
+           strstr(err->message, "NBD server already running");
+}
+
+static int explain_server(const struct migration *m, struct qm_error *failed,
+                          struct qm_error *err)
+{
+    if (failed->code == QM_ERR_QEMU &&
+        strstr(failed->message, "NBD server already running"))
+        error_hint(failed, "end the one that somebody else started: "
+                           "nbd-server-stop at the destination");
+    else if (failed->code == QM_ERR_QEMU)
+        error_hint(failed,
+                   "%s must be an address of the destination's host: give "
+                   "another one with --bind",
+                   m->facts.bind);
+    return error_move(err, failed);
+}
+
+static int start_server(struct migration *m, struct qm_error *err)
+{
+    CLEANUP_FREE char *tls = migration_own_id(m, "tls");
+    struct qmp_nbd_server server = {
+        .host = m->facts.bind,
+        .tls_creds = m->plan->insecure ? NULL : tls,
+    };
+
+    for (unsigned port = m->plan->port_low; port <= m->plan->port_high;
+         port++) {
+        struct qm_error failed = QM_ERROR_INIT;
+
+        server.port = port;
+        m->nbd_server_up = true;
+        if (side_do(destination_of(m), run_server_start, NULL, &server,
+                    &failed) == 0 ||
+            server_was_ours(destination_of(m), &failed)) {
+            error_clear(&failed);
+            m->nbd_port = port;
+            return 0;
+        }
+        m->nbd_server_up = failed.code != QM_ERR_QEMU;
+        if (!port_is_taken(&failed))
+            return explain_server(m, &failed, err);
+        error_clear(&failed);
+    }
+    error_set(err, QM_ERR_CONNECT,
+              "destination: every port of %u-%u on %s is in use",
+              m->plan->port_low, m->plan->port_high, m->facts.bind);
+    error_hint(err, "give another range with --ports");
+    return -1;
+}
+
+static int run_export(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct disk_copy *d = arg;
+
+    return qmp_export_add(s->qmp, d->export_id, d->destination_node,
+                          d->export_name, true, err);
+}
+
+static int asked_export(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct disk_copy *d = arg;
+    CLEANUP(strv_done) struct strv exports = { 0 };
+
+    if (qmp_query_exports(s->qmp, &exports, err) < 0)
+        return -1;
+    return strv_contains(&exports, d->export_id);
+}
+
+int step_export_disks(struct migration *m, struct qm_error *err)
+{
+    if (m->disk_count == 0)
+        return 0;
+    if (start_server(m, err) < 0)
+        return -1;
+    for (size_t i = 0; i < m->disk_count; i++) {
+        struct disk_copy *d = &m->disk[i];
+
+        d->exported = true;
+        if (side_do(destination_of(m), run_export, asked_export, d, err) < 0)
+            return error_wrap(err, "disk %s", d->label);
+    }
+    return 0;
+}
+
+static int run_server_stop(struct side *s, void *arg, struct qm_error *err)
+{
+    struct qm_error failed = QM_ERROR_INIT;
+
+    (void)arg;
+    if (qmp_nbd_server_stop(s->qmp, &failed) == 0)
+        return 0;
+    if (failed.code == QM_ERR_QEMU && strstr(failed.message, "not running")) {
+        error_clear(&failed);
+        return 0;
+    }
+    return error_move(err, &failed);
+}
+
+int step_close_exports(struct migration *m, struct qm_error *err)
+{
+    if (!m->nbd_server_up)
+        return 0;
+    if (side_do(destination_of(m), run_server_stop, NULL, NULL, err) < 0)
+        return -1;
+    m->nbd_server_up = false;
+    return 0;
+}
+
+static int run_deactivate(struct side *s, void *arg, struct qm_error *err)
+{
+    return qmp_blockdev_set_active(s->qmp, arg, false, err);
+}
+
+/* An export makes an inactive node active, for good (and so QEMU locks the
+ * image): it goes back to waiting. */
+static void deactivate_disks(struct migration *m)
+{
+    for (size_t i = 0; i < m->disk_count; i++) {
+        struct disk_copy *d = &m->disk[i];
+        struct qm_error err = QM_ERROR_INIT;
+
+        if (d->exported && d->was_inactive
+            && side_do(destination_of(m), run_deactivate, NULL,
+                       d->destination_node, &err) < 0
+            && !side_has_ended(destination_of(m)))
+            migration_left(m, "disk %s of the destination, in use: %s",
+                           d->destination_node, err.message);
+        error_clear(&err);
+    }
+}
+
+void undo_export_disks(struct migration *m)
+{
+    struct qm_error err = QM_ERROR_INIT;
+
+    if (side_has_ended(destination_of(m)))
+        return;
+    if (step_close_exports(m, &err) == 0)
+        deactivate_disks(m);
+    else if (!side_has_ended(destination_of(m)))
+        migration_left(m, "the NBD server of the destination, port %u: %s",
+                       m->nbd_port, err.message);
+    error_clear(&err);
+}

@@ -1,0 +1,209 @@
+/*
+ * Disks mirrored to the destination's exports.
+ *
+ * happy path   The source opens each export, which the engine has looked at
+ *              itself, and mirrors to it until it is in sync.  From 8.2 on the
+ *              job is switched to write-blocking once the bulk is over, and is
+ *              in sync for good.
+ * what fails   A silent server: the probe finds it before the source, whose
+ *              main loop it would freeze (QEMU.md fact 11); where no probe was
+ *              possible the source's own attempt is short and yank is at hand.
+ *              A mirror that stops advancing for 30 s is a failure: the
+ *              network is gone.
+ * undo         mirror-undo.c
+ */
+#include "core/migration-private.h"
+#include "core/mirror.h"
+
+#define ADD_NODE_LIMIT_MS 15000
+#define ADD_NODE_UNPROVED_LIMIT_MS 5000
+#define MIRROR_STALL_MS 30000
+#define MIRROR_QUIET_MS 600000 /* what QEMU does without progress */
+#define MIRROR_LIMIT_MS (30LL * 24 * 3600 * 1000) /* the stall limit governs */
+#define PROGRESS_INTERVAL_MS 250
+#define SYNC_INTERVAL_MS 50 /* actively-synced has no event */
+
+static int run_add_node(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct qmp_nbd_node *n = arg;
+
+    return qmp_blockdev_add_nbd(s->qmp, n, err);
+}
+
+static int add_node(struct migration *m, struct disk_copy *d,
+                    struct qm_error *err)
+{
+    CLEANUP_FREE char *tls = migration_own_id(m, "tls");
+    bool secure = !m->plan->insecure;
+    struct qmp_nbd_node node = {
+        .node_name = d->node_name,
+        .host = m->facts.address,
+        .port = m->nbd_port,
+        .export_name = d->export_name,
+        .tls_creds = secure ? tls : NULL,
+        .tls_hostname = secure ? m->facts.tls_hostname : NULL,
+        .discard_unmap = d->discard,
+        .limit_ms = d->probed ? ADD_NODE_LIMIT_MS : ADD_NODE_UNPROVED_LIMIT_MS,
+    };
+
+    d->node_added = true;
+    if (side_do(source_of(m), run_add_node, mirror_asked_node, &node, err) == 0)
+        return 0;
+    if (err->code == QM_ERR_SILENT) {
+        struct qm_error ignored = QM_ERROR_INIT;
+
+        qmp_yank_node(source_of(m)->qmp, d->node_name, &ignored);
+        error_clear(&ignored);
+        error_hint(err,
+                   "the NBD server at %s port %u does not answer the "
+                   "source; is that the destination?",
+                   node.host, node.port);
+    }
+    return -1;
+}
+
+static int run_mirror(struct side *s, void *arg, struct qm_error *err)
+{
+    return qmp_blockdev_mirror(s->qmp, arg, err);
+}
+
+static int asked_mirror(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct qmp_mirror *mirror = arg;
+    struct qmp_jobs jobs = { 0 };
+    int found;
+
+    if (qmp_query_jobs(s->qmp, &jobs, err) < 0)
+        return -1;
+    found = qmp_jobs_find(&jobs, mirror->job_id) != NULL;
+    qmp_jobs_done(&jobs);
+    return found;
+}
+
+static int start_mirror(struct migration *m, struct disk_copy *d,
+                        struct qm_error *err)
+{
+    struct qmp_mirror mirror = {
+        .job_id = d->job_id,
+        .device = d->source_node,
+        .target = d->node_name,
+        .sync = "full",
+        .speed_bps = m->plan->disk_bandwidth_bps,
+    };
+
+    if (add_node(m, d, err) < 0)
+        return -1;
+    d->state = MIRROR_RUNNING;
+    d->mirror_started = true;
+    return side_do(source_of(m), run_mirror, asked_mirror, &mirror, err);
+}
+
+static bool every_mirror_ready(struct migration *m)
+{
+    for (size_t i = 0; i < m->disk_count; i++)
+        if (m->disk[i].state != MIRROR_READY)
+            return false;
+    return true;
+}
+
+static bool every_mirror_synced(struct migration *m)
+{
+    for (size_t i = 0; i < m->disk_count; i++)
+        if (m->disk[i].write_blocking && !m->disk[i].actively_synced)
+            return false;
+    return true;
+}
+
+/*
+ * Before it copies, a mirror may zero the whole target, and before it is ready
+ * it flushes it: both without a byte of progress, for as long as the
+ * destination's storage takes.  Nothing remains to be copied then.
+ */
+static int64_t stall_limit_ms(const struct migration *m)
+{
+    for (size_t i = 0; i < m->disk_count; i++)
+        if (m->disk[i].state == MIRROR_RUNNING &&
+            m->disk[i].current_bytes == m->disk[i].total_bytes)
+            return MIRROR_QUIET_MS;
+    return MIRROR_STALL_MS;
+}
+
+/* Not one byte in all that time while a copy is not yet complete. */
+static int check_stall(struct migration *m, struct qm_error *err)
+{
+    uint64_t copied = m->progress.disk_copied;
+    int64_t limit_ms = stall_limit_ms(m);
+
+    if (copied != m->disk_window_bytes || m->disk_window_ms == 0) {
+        m->disk_window_bytes = copied;
+        m->disk_window_ms = clock_now_ms();
+        return 0;
+    }
+    if (clock_now_ms() - m->disk_window_ms < limit_ms)
+        return 0;
+    error_set(err, QM_ERR_TIMEOUT,
+              "source: no byte of a disk has moved for %lld s",
+              (long long)limit_ms / 1000);
+    error_hint(err, "is the network to %s port %u cut?", m->facts.address,
+               m->nbd_port);
+    return -1;
+}
+
+static int ask_mirrors(struct migration *m, struct qm_error *err)
+{
+    return progress_sample_disks(m, err) < 0 ? -1 : check_stall(m, err);
+}
+
+static const struct wait wait_for_ready = {
+    .what = "the mirrors to be in sync",
+    .holds = every_mirror_ready,
+    .limit_ms = MIRROR_LIMIT_MS,
+    .ends_on = ENDS_ON_ANYTHING & ~(unsigned)ENDS_ON_STREAM_FAILURE,
+    .ask = ask_mirrors,
+    .interval_ms = PROGRESS_INTERVAL_MS,
+};
+
+static const struct wait wait_for_sync = {
+    .what = "the mirrors to be in sync with every write",
+    .holds = every_mirror_synced,
+    .limit_ms = MIRROR_LIMIT_MS,
+    .ends_on = ENDS_ON_ANYTHING & ~(unsigned)ENDS_ON_STREAM_FAILURE,
+    .ask = ask_mirrors,
+    .interval_ms = SYNC_INTERVAL_MS,
+};
+
+static int run_write_blocking(struct side *s, void *arg, struct qm_error *err)
+{
+    return qmp_block_job_write_blocking(s->qmp, arg, err);
+}
+
+/* Every write then goes to both sides before the guest hears of it: nothing
+ * is left to copy when the guest stops. */
+static int switch_to_write_blocking(struct migration *m, struct qm_error *err)
+{
+    const bool *has = source_of(m)->features.has;
+
+    if (!has[QMP_FEATURE_BLOCK_JOB_CHANGE] || !has[QMP_FEATURE_ACTIVELY_SYNCED])
+        return 0;
+    for (size_t i = 0; i < m->disk_count; i++) {
+        struct disk_copy *d = &m->disk[i];
+
+        d->write_blocking = true;
+        if (side_do(source_of(m), run_write_blocking, NULL, d->job_id, err) < 0)
+            return error_wrap(err, "disk %s", d->label);
+    }
+    return migration_wait(m, &wait_for_sync, err);
+}
+
+int step_mirror(struct migration *m, struct qm_error *err)
+{
+    m->progress.disk_count = m->disk_count;
+    if (m->disk_count == 0)
+        return 0;
+    for (size_t i = 0; i < m->disk_count; i++)
+        if (start_mirror(m, &m->disk[i], err) < 0)
+            return error_wrap(err, "disk %s", m->disk[i].label);
+    if (migration_wait(m, &wait_for_ready, err) < 0)
+        return -1;
+    return switch_to_write_blocking(m, err);
+}
