@@ -40,23 +40,27 @@ struct record {
 static struct disk disks[MAX_DISKS];
 static int n_disks;
 
+static uint32_t crc_table[256];
+
+/* Before there are threads: each disk has one. */
+static void crc32_setup(void)
+{
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t c = i;
+
+        for (int k = 0; k < 8; k++)
+            c = c & 1 ? c >> 1 ^ 0xedb88320u : c >> 1;
+        crc_table[i] = c;
+    }
+}
+
 static uint32_t crc32(const void *data, size_t size)
 {
-    static uint32_t table[256];
     const uint8_t *p = data;
     uint32_t crc = ~0u;
 
-    if (!table[1]) {
-        for (uint32_t i = 0; i < 256; i++) {
-            uint32_t c = i;
-
-            for (int k = 0; k < 8; k++)
-                c = c & 1 ? c >> 1 ^ 0xedb88320u : c >> 1;
-            table[i] = c;
-        }
-    }
     while (size--)
-        crc = crc >> 8 ^ table[(crc ^ *p++) & 0xff];
+        crc = crc >> 8 ^ crc_table[(crc ^ *p++) & 0xff];
     return ~crc;
 }
 
@@ -173,6 +177,7 @@ int disks_setup(void)
 
 void disks_start(void)
 {
+    crc32_setup();
     for (int i = 0; i < n_disks; i++)
         run(write_records, &disks[i], 0);
 }
