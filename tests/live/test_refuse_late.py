@@ -85,7 +85,8 @@ CASES = {
         spoil=hide(0, 'client-key.pem'), mend=show(0, 'client-key.pem')),
     'foreign-nbd-server': Late(
         'export disks', 'NBD server already running',
-        'nbd-server-stop at the destination', spoil=start_server, mend=stop_server),
+        'nbd-server-stop at the destination', spoil=start_server,
+        mend=stop_server),
     'ports-taken': Late(
         'export disks', PORTS, '--ports', options=('--ports', PORTS),
         spoil=take_ports, mend=free_ports),

@@ -101,8 +101,8 @@ MONITORS = {
         source=second_monitor('readline'),
         peers=('{lab}/second', '{destination}')),
     'hangs-up': Refusal(
-        'destination: .* closed the connection without a greeting', '', code='connect',
-        destination={'proxied': True},
+        'destination: .* closed the connection without a greeting', '',
+        code='connect', destination={'proxied': True},
         spoil=lambda pair: pair.destination.proxy.refuse()),
     'tcp-in-vain': Refusal(
         'destination: cannot connect to tcp:127.0.0.1:9: Connection refused',
