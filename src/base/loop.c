@@ -22,6 +22,7 @@ struct loop {
     struct event_base *base;
     struct event *alarm; /* ends the sleep of loop_wait() */
     bool waiting;        /* inside loop_wait() */
+    const bool *stop;    /* loop_stop_waits_on(), or NULL */
 };
 
 struct loop_watch {
@@ -262,6 +263,11 @@ static void serve_one_round(struct loop *loop, deadline_t deadline, bool over)
     must(rc == 0);
 }
 
+void loop_stop_waits_on(struct loop *loop, const bool *stop)
+{
+    loop->stop = stop;
+}
+
 /*
  * When the deadline is over, what is ready is still served once: after a
  * SIGSTOP, or a long callback, the awaited answer may be there already.
@@ -275,7 +281,7 @@ bool loop_wait(struct loop *loop, bool (*holds)(void *arg), void *arg,
     assert(!loop->waiting);
     loop->waiting = true;
     while (!(held = holds(arg)) && !over) {
-        over = deadline_is_over(deadline);
+        over = deadline_is_over(deadline) || (loop->stop && *loop->stop);
         serve_one_round(loop, deadline, over);
     }
     event_del(loop->alarm);

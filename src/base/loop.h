@@ -60,4 +60,11 @@ void loop_signal_free(struct loop_signal *sig);
 bool loop_wait(struct loop *loop, bool (*holds)(void *arg), void *arg,
                deadline_t deadline);
 
+/*
+ * From now on each wait ends as if its deadline had passed once *STOP is true,
+ * until this is called with NULL.  For work that has changed nothing yet and
+ * is simply let go.
+ */
+void loop_stop_waits_on(struct loop *loop, const bool *stop);
+
 #endif

@@ -276,6 +276,8 @@ void migration_check(struct migration *m, bool plan_too, struct result *ret)
         if (plan_too)
             tell_plan(m);
         ret->outcome = OUTCOME_COMPLETED;
+    } else if (ret->error.code == QM_ERR_CANCELLED) {
+        ret->outcome = OUTCOME_CANCELLED;
     }
     ret->name = xstrdup(m->name);
     ret->wall_ms = ms_between(m->started_us, clock_now_us());

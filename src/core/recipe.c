@@ -73,6 +73,23 @@ static void name_the_dead(struct migration *m, struct qm_error *err)
     }
 }
 
+/* Where nothing is changed yet, a cancel ends every wait, whatever then says
+ * that it waited in vain. */
+static int run_row(struct migration *m, const struct step *step,
+                   struct qm_error *err)
+{
+    bool changes = step >= recipe + recipe_first_change;
+    int ret;
+
+    loop_stop_waits_on(m->loop, changes ? NULL : &m->cancel_requested);
+    ret = step->run(m, err);
+    loop_stop_waits_on(m->loop, NULL);
+    if (changes || !m->cancel_requested)
+        return ret;
+    error_clear(err);
+    return error_set(err, QM_ERR_CANCELLED, "cancelled by the operator");
+}
+
 static int run_step(struct migration *m, const struct step *step,
                     struct qm_error *err)
 {
@@ -80,7 +97,7 @@ static int run_step(struct migration *m, const struct step *step,
     if (m->cancel_requested && !m->hold_interrupts)
         return error_set(err, QM_ERR_CANCELLED, "cancelled by the operator");
     tell_step(m, step, STEP_BEGINS);
-    if (failpoint(step->name, "before", err) < 0 || step->run(m, err) < 0 ||
+    if (failpoint(step->name, "before", err) < 0 || run_row(m, step, err) < 0 ||
         failpoint(step->name, "after", err) < 0) {
         tell_step(m, step,
                   err->code == QM_ERR_CANCELLED ? STEP_CANCELLED : STEP_FAILED);

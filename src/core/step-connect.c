@@ -222,6 +222,9 @@ int step_preflight(struct migration *m, struct qm_error *err)
 {
     if (collect(m, err) < 0)
         return -1;
+    /* what was not asked any more is not to be judged */
+    if (m->cancel_requested)
+        return error_set(err, QM_ERR_CANCELLED, "cancelled by the operator");
     preflight_judge(&m->facts, &m->verdicts);
     preflight_choose_disks(&m->facts, &m->choices, NULL);
     migration_tell(m, &(struct narration){

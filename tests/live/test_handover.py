@@ -1,6 +1,7 @@
 """What may come between the two sides while they hand the guest over, and
 what the engine says of it."""
 
+import os
 import signal
 import subprocess
 
@@ -185,3 +186,38 @@ def test_killed_engine_leaves_no_folder_for_long(lab, pki):
     hold.release()
     move.moved()
     assert private_folders(lab) == []
+
+
+# ---- a cancel where nothing was changed yet ----
+
+@pytest.mark.parametrize('command', ['migrate', 'check'])
+@pytest.mark.parametrize('side,held', [
+    ('source', 'qmp_capabilities'), ('destination', 'qmp_capabilities'),
+    ('source', 'query-block'), ('destination', 'query-qmp-schema')])
+def test_cancel_does_not_wait_for_an_answer(lab, pki, command, side, held):
+    """The answer comes only when all is over."""
+    move = Move(lab, pki, STILL)
+    hold = getattr(move, side).proxy.hold(held)
+    move.start(command=command)
+    hold.wait()
+    move.engine.interrupt()
+    assert move.engine.wait(4) == CANCELLED
+    hold.release()
+    move.undone((CANCELLED,), 'waiting')
+    assert move.steps('cancelled') == [
+        'connect' if held == 'qmp_capabilities' else 'preflight']
+    assert move.engine.events('PREFLIGHT') == []
+
+
+def test_cancel_does_not_wait_for_ssh(lab):
+    folder = lab.folder('bin')
+    script = folder / 'ssh'
+    script.write_text('#!/bin/sh\nexec sleep 60\n')
+    script.chmod(0o755)
+    engine = Engine(lab, 'migrate', '--json', '--insecure', 'ssh://a/vm',
+                    'ssh://b/vm', host=lab.host('source'),
+                    env=lab.env(PATH=f'{folder}:{os.environ["PATH"]}'))
+    engine.wait_event('STEP', step='connect', state='begins')
+    engine.interrupt()
+    assert engine.wait(4) == CANCELLED
+    assert not engine.crashes()

@@ -141,6 +141,35 @@ static void a_busy_loop_keeps_its_deadline(void **state)
     assert_true(w->calls > 1); /* level-triggered */
 }
 
+static void set_flag(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static void a_flag_ends_waits_until_it_is_forgotten(void **state)
+{
+    struct world *w = *state;
+    bool stop = false;
+    struct loop_timer *t = loop_timer_new(w->loop, set_flag, &stop);
+
+    loop_stop_waits_on(w->loop, &stop);
+    loop_timer_start(t, 5);
+    assert_false(loop_wait(w->loop, never, NULL, DEADLINE_NEVER));
+    assert_true(stop);
+    assert_false(loop_wait(w->loop, never, NULL, DEADLINE_NEVER));
+    /* what is there counts all the same */
+    assert_int_equal(write(w->far, "x", 1), 1);
+    w->watch = loop_watch_fd(w->loop, w->near, LOOP_READ, on_ready, w);
+    assert_true(loop_wait(w->loop, has_enough, w, DEADLINE_NEVER));
+    loop_watch_set(w->watch, 0);
+    loop_stop_waits_on(w->loop, NULL);
+    loop_timer_start(t, 20);
+    stop = false;
+    assert_false(loop_wait(w->loop, never, NULL, deadline_in_ms(60)));
+    assert_true(stop); /* it was served, and ended nothing */
+    loop_timer_free(t);
+}
+
 static void watches_tell_what_is_ready(void **state)
 {
     struct world *w = *state;
@@ -298,6 +327,7 @@ int main(void)
         loop_test(a_late_wait_still_sees_what_is_there),
         loop_test(a_deadline_ends_the_wait_not_before),
         loop_test(a_busy_loop_keeps_its_deadline),
+        loop_test(a_flag_ends_waits_until_it_is_forgotten),
         loop_test(watches_tell_what_is_ready),
         loop_test(a_hang_up_is_ready),
         loop_test(a_callback_may_free_its_watch),
