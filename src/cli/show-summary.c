@@ -64,14 +64,9 @@ static void write_stop(struct buffer *b, const struct result *r)
     write_label(b, "stopped for");
     buffer_printf(b, "%s", figure_ms(r->handover_ms).s);
     if (r->settle_ms >= 0 && r->switch_ms >= 0 && r->run_ms >= 0) {
-        buffer_printf(b, " (stop %s, disks %s, switch %s, start %s",
+        buffer_printf(b, " (stop %s, disks %s, switch %s, start %s)",
                       figure_ms(r->stop_ms).s, figure_ms(r->settle_ms).s,
                       figure_ms(r->switch_ms).s, figure_ms(r->run_ms).s);
-        if (r->qemu_downtime_ms >= 0) {
-            buffer_printf(b, "; QEMU says %s",
-                          figure_ms(r->qemu_downtime_ms).s);
-        }
-        buffer_printf(b, ")");
     }
     buffer_printf(b, "\n");
 }
