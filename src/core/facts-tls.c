@@ -86,6 +86,8 @@ static void check_side(const struct facts_input *in, enum side_id side,
         .key_may_be_unreadable = true, /* QEMU may run as another user */
     };
 
+    buffer_append(&s->tls_ca, files->file[TLS_CA_CERT].bytes.data,
+                  files->file[TLS_CA_CERT].bytes.len);
     s->tls_read = something_was_read(files);
     if (s->tls_read) {
         tls_check_files(&check, &s->tls);

@@ -84,6 +84,7 @@ static void side_done(struct side_facts *s)
     free(s->host_problem);
     unit_facts_done(&s->unit);
     tls_findings_done(&s->tls);
+    buffer_done(&s->tls_ca);
 }
 
 void facts_done(struct facts *f)

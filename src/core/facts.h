@@ -34,6 +34,7 @@ struct side_facts {
     struct tls_findings tls; /* of the directory of this side; empty with
                               * --insecure */
     bool tls_read;           /* the engine could read that directory */
+    struct buffer tls_ca;    /* its CA file; empty: not read */
 };
 
 struct facts {

@@ -5,13 +5,12 @@
  * The route is the source's: a direct connection where the engine runs beside
  * the source, else `ssh -W` through the source's host, which also proves that
  * the source reaches the destination.  Where neither is possible (the source
- * came by tcp: and nobody said how to reach its host) the disks count as
- * requested, not proved.
+ * came by tcp: and nobody said how to reach its host), or where the engine does
+ * not have the source's CA, the disks count as requested, not proved.
  */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/child.h"
 #include "core/migration-private.h"
@@ -19,22 +18,37 @@
 
 #define PROBE_LIMIT_MS 10000
 
-/* What the engine can read of the source's credentials. */
-static void find_credentials(struct migration *m, struct nbd_probe *p,
-                             char **ret_key)
+static bool is_same(const struct buffer *a, const struct buffer *b)
+{
+    return a->len > 0 && a->len == b->len &&
+           memcmp(a->data, b->data, a->len) == 0;
+}
+
+/*
+ * What the engine can read of the source's credentials; a word why not, or
+ * NULL.  On another machine the directory may hold another CA, which says
+ * nothing of what the source will accept.
+ */
+static const char *find_credentials(struct migration *m, struct nbd_probe *p)
 {
     const char *dir = m->plan->tls_dir[SOURCE];
-    CLEANUP_FREE char *ca = NULL;
+    struct tls_files files;
+    const char *problem = NULL;
 
-    *ret_key = NULL;
     if (m->plan->insecure)
-        return;
-    ca = xasprintf("%s/%s", dir, tls_file_name(TLS_CLIENT, TLS_CA_CERT));
-    *ret_key = xasprintf("%s/%s", dir, tls_file_name(TLS_CLIENT, TLS_KEY));
+        return NULL;
+    tls_files_read(dir, TLS_CLIENT, &files);
+    if (files.file[TLS_CA_CERT].state != TLS_FILE_READ)
+        problem = "the engine cannot read the source's certificates";
+    else if (!host_is_local(source_of(m)->host) &&
+             !is_same(&files.file[TLS_CA_CERT].bytes,
+                      &m->facts.side[SOURCE].tls_ca))
+        problem = "the engine's own CA is not known to be the source's";
+    p->tls_dir = dir;
     p->tls_hostname = m->facts.tls_hostname;
-    p->has_client_key = access(*ret_key, R_OK) == 0;
-    if (access(ca, R_OK) == 0)
-        p->tls_dir = dir;
+    p->has_client_key = files.file[TLS_KEY].state == TLS_FILE_READ;
+    tls_files_done(&files);
+    return problem;
 }
 
 static int check_export(const struct disk_copy *d, const struct nbd_export *e,
@@ -119,17 +133,16 @@ int step_probe(struct migration *m, struct qm_error *err)
         .port = m->nbd_port,
         .fd = -1,
     };
-    CLEANUP_FREE char *key = NULL;
     struct host *host = source_of(m)->host;
+    const char *problem;
 
     if (m->disk_count == 0)
         return 0;
-    find_credentials(m, &probe, &key);
-    if (!host || (!m->plan->insecure && !probe.tls_dir)) {
+    problem = host ? find_credentials(m, &probe)
+                   : "the engine cannot reach the source's host";
+    if (problem) {
         migration_warn(m, "the disks' TLS is requested, not proved: %s",
-                       host ? "the engine cannot read the source's "
-                              "certificates"
-                            : "the engine cannot reach the source's host");
+                       problem);
         return 0;
     }
     for (size_t i = 0; i < m->disk_count; i++)

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from cases import CANCELLED, REFUSED, UNDECIDED, Case, Move
-from engine import Engine, run_dir
+from engine import Engine, program, run_dir
+from test_ssh import FROM_A_DESK, Journey
 
 STILL = Case(live=False, proxied=True)
 
@@ -221,3 +222,24 @@ def test_cancel_does_not_wait_for_ssh(lab):
     engine.interrupt()
     assert engine.wait(4) == CANCELLED
     assert not engine.crashes()
+
+
+# ---- the engine's own look at the exports ----
+
+@pytest.mark.parametrize('ca,proved', [('ca', True), ('another ca', False)])
+def test_ca_beside_the_engine(lab, pki, monkeypatch, ca, proved):
+    """In the folder that has the source's certificates at the source the
+    engine's machine has its own: of another CA they prove nothing, nor do
+    they refute anything."""
+    move = Journey(lab, pki, Case(live=False), **FROM_A_DESK)
+    own = pki.for_host(lab.folder('own'), lab.host('source'), ca=ca)
+    script = lab.path('elsewhere')
+    script.write_text(f'#!/bin/sh\nmount --bind {own} {move.tls[0]} &&\n'
+                      f'exec {program()} "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv('QMIGRATE', str(script))
+    result = move.start().moved()
+    assert [d['tls-proved'] for d in result['disks']] == [proved]
+    warnings = [w['data']['message'] for w in move.engine.events('WARNING')]
+    assert any("own CA is not known to be the source's" in w
+               for w in warnings) == (not proved)
