@@ -46,7 +46,6 @@ struct migration {
     bool nbd_server_up;
     unsigned nbd_port, ram_port;
     bool door_open;
-    bool destination_left; /* used up, and could not be ended */
     bool stream_started;
     bool source_is_back;     /* it is known that the stream ended there */
     bool destination_owns;   /* durable: the point of no return */

@@ -231,7 +231,8 @@ static void close_journal(struct migration *m, const struct result *r)
 
     /* It is not over while it is undecided, or while a destination waits that
      * must never be started: then the journal stays as it is. */
-    if (!m->journal || r->outcome == OUTCOME_UNDECIDED || m->destination_left) {
+    if (!m->journal || r->outcome == OUTCOME_UNDECIDED ||
+        m->side[DESTINATION].given_up) {
         if (m->journal)
             migration_warn(m, "the journal stays open: %s",
                            journal_path(m->journal));

@@ -370,6 +370,11 @@ bool side_has_ended(const struct side *s)
            (!s->process.known && s->quit_answered && !qmp_is_up(s->qmp));
 }
 
+bool side_needs_cleaning(const struct side *s)
+{
+    return !side_has_ended(s) && !s->given_up;
+}
+
 bool side_check_dead(struct side *s, deadline_t by)
 {
     if (!s->process_dead && s->host && s->process.known &&
@@ -403,9 +408,9 @@ static int await_link(struct side *s, struct qm_error *err)
     bool back;
 
     do {
-        back = loop_wait(
-            s->loop, link_back_or_gone, s,
-            deadline_earlier(by, deadline_in_ms(LOOK_INTERVAL_MS)));
+        back =
+            loop_wait(s->loop, link_back_or_gone, s,
+                      deadline_earlier(by, deadline_in_ms(LOOK_INTERVAL_MS)));
         if (s->pidfd < 0)
             side_check_dead(s, deadline_in_ms(LOOK_LIMIT_MS));
     } while (!back && !s->process_dead && !deadline_is_over(by));

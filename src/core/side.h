@@ -26,7 +26,7 @@ struct disk_copy {
     char *destination_node;
     char *source_file;
     uint64_t size_bytes;
-    bool discard; /* the target may be opened with discard=unmap */
+    bool discard;      /* the target may be opened with discard=unmap */
     bool was_inactive; /* the destination's node; exporting makes it active */
 
     /* names of our own */
@@ -69,12 +69,13 @@ struct side {
     int64_t stopped_us; /* our clock, of the last STOP; 0: none */
     int64_t resumed_us;
     int64_t pass;
-    bool sample_due;   /* a pass began: worth a sample */
-    bool guest_ended;  /* SHUTDOWN, or a GUEST_PANICKED for good */
-    bool process_dead; /* proved */
+    bool sample_due;    /* a pass began: worth a sample */
+    bool guest_ended;   /* SHUTDOWN, or a GUEST_PANICKED for good */
+    bool given_up;      /* used up, and could not be ended */
+    bool process_dead;  /* proved */
     bool quit_answered; /* QEMU said yes to `quit` */
     unsigned seen_generation;
-    int attempts; /* of side_do(): how often it ran its command */
+    int attempts;        /* of side_do(): how often it ran its command */
     int64_t patience_ms; /* how long a broken link is given to come back */
     deadline_t hurry_by; /* side_hurry() */
 };
@@ -106,6 +107,9 @@ bool side_is_gone(const struct side *s); /* dead, or the link given up */
 /* Proved dead; or, where its process is not known, it answered `quit` and its
  * link has ended, which is all that there is to see. */
 bool side_has_ended(const struct side *s);
+/* Is there anything left to put back in it?  Not once it was given up: that
+ * the whole QEMU is left has been said. */
+bool side_needs_cleaning(const struct side *s);
 /* Find out whether a process whose link broke is dead; records it. */
 bool side_check_dead(struct side *s, deadline_t by);
 

@@ -151,10 +151,10 @@ static void deactivate_disks(struct migration *m)
         struct disk_copy *d = &m->disk[i];
         struct qm_error err = QM_ERROR_INIT;
 
-        if (d->exported && d->was_inactive
-            && side_do(destination_of(m), run_deactivate, NULL,
-                       d->destination_node, &err) < 0
-            && !side_has_ended(destination_of(m)))
+        if (d->exported && d->was_inactive &&
+            side_do(destination_of(m), run_deactivate, NULL,
+                    d->destination_node, &err) < 0 &&
+            !side_has_ended(destination_of(m)))
             migration_left(m, "disk %s of the destination, in use: %s",
                            d->destination_node, err.message);
         error_clear(&err);
@@ -165,7 +165,7 @@ void undo_export_disks(struct migration *m)
 {
     struct qm_error err = QM_ERROR_INIT;
 
-    if (side_has_ended(destination_of(m)))
+    if (!side_needs_cleaning(destination_of(m)))
         return;
     if (step_close_exports(m, &err) == 0)
         deactivate_disks(m);

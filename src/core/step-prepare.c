@@ -83,7 +83,7 @@ void remove_credentials(struct migration *m, enum side_id side)
     struct qm_error err = QM_ERROR_INIT;
     struct side *s = &m->side[side];
 
-    if (!m->credentials_added[side] || side_has_ended(s))
+    if (!m->credentials_added[side] || !side_needs_cleaning(s))
         return;
     if (side_do(s, run_del_credentials, NULL, &c, &err) < 0 && !s->process_dead)
         migration_left(m, "object %s at the %s: %s", id, s->name, err.message);
@@ -313,7 +313,7 @@ void restore_settings(struct migration *m, enum side_id side)
 {
     const struct side_facts *f = &m->facts.side[side];
 
-    if (side_has_ended(&m->side[side]))
+    if (!side_needs_cleaning(&m->side[side]))
         return;
     restore(m, side, &parameters_kind, &f->parameters,
             &m->parameters_set[side]);

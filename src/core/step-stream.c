@@ -25,7 +25,7 @@
  * about two minutes (QEMU.md 3.4). */
 #define CANCEL_LIMIT_MS 150000
 #define CANCEL_PATIENCE_MS 3000 /* then yank */
-#define LINK_LIMIT_MS 30000 /* for the source's link to come back */
+#define LINK_LIMIT_MS 30000     /* for the source's link to come back */
 
 /* --- the door --------------------------------------------------------------- */
 
@@ -92,14 +92,14 @@ void undo_open_door(struct migration *m)
 
     if (!m->door_open)
         return;
-    m->destination_left = true;
+    destination_of(m)->given_up = true;
     if (!m->source_is_back) {
         migration_left(m, "the destination's QEMU, held, which was not ended "
                           "because the source could not be asked");
         return;
     }
-    m->destination_left = destination_discard(m, &err) < 0;
-    if (m->destination_left)
+    destination_of(m)->given_up = destination_discard(m, &err) < 0;
+    if (destination_of(m)->given_up)
         migration_left(m, "the destination's QEMU, which is used up: %s",
                        err.message);
     error_clear(&err);
