@@ -21,9 +21,6 @@ from qemu import Qemu, make_image
 from snapshot import Snapshot
 
 ENGINE_LIMIT_S = 120
-# What two recorders may hear in the wrong order, s.
-SLACK_S = 0.05
-
 # The exit codes of DESIGN.md, as the engine's RESULT tells them again.
 DONE, REFUSED, FAILED, CANCELLED, LEFT_THERE, UNDECIDED, LEFT_HERE, NOWHERE = \
     0, 3, 4, 5, 6, 7, 8, 9
@@ -214,13 +211,16 @@ class Move:
 
     def ran_at_once(self):
         """By STOP and RESUME of both QEMUs: a sentence if both ran."""
+        for qemu in self.qemus:
+            qemu.spy.hear_all()
         runs = {self.source: self.before[self.source].state['run state'] ==
                 'running', self.destination: False}
-        heard = sorted((e.time, q, e.name) for q in self.qemus
-                       for e in q.spy.events if e.name in ('STOP', 'RESUME'))
+        heard = sorted(((e.said, q, e.name) for q in self.qemus
+                        for e in q.spy.events if e.name in ('STOP', 'RESUME')),
+                       key=lambda event: event[0])
         since, found = None, []
         for time, qemu, name in heard + [(float('inf'), self.source, '')]:
-            if since is not None and time - since > SLACK_S:
+            if since is not None and time > since:
                 found.append(f'both ran for {time - since:.3f} s')
             if name:
                 runs[qemu] = name == 'RESUME'

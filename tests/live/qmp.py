@@ -27,6 +27,7 @@ class Event(NamedTuple):
     time: float
     name: str
     data: dict
+    said: float                 # by QEMU's own clock: time.time()
 
 
 class Qmp:
@@ -96,6 +97,13 @@ class Qmp:
             except TimeoutError:
                 pass
 
+    def hear_all(self, timeout=10):
+        """Until everything that was said before is recorded."""
+        try:
+            self.cmd('query-name', _timeout=timeout)
+        except LinkLost:
+            self._thread.join(timeout)
+
     def close(self):
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -159,8 +167,10 @@ class Qmp:
     def _record(self, message, now):
         with self._changed:
             if 'event' in message:
-                self.events.append(Event(now, message['event'],
-                                         message.get('data', {})))
+                stamp = message['timestamp']
+                self.events.append(Event(
+                    now, message['event'], message.get('data', {}),
+                    stamp['seconds'] + stamp['microseconds'] / 1e6))
             else:
                 self._replies[message.get('id')] = message
             self._changed.notify_all()

@@ -4,6 +4,7 @@ import pytest
 
 import records
 from cases import DONE, Case, Move
+from qemu import Qemu
 
 TWO = ('qcow2', 'raw')
 
@@ -140,3 +141,13 @@ def test_dry_run_touches_nothing(lab, pki):
     move.start()
     move.moved()
     assert move.steps('done') == plan['data']['steps']
+
+
+def test_two_at_once_would_be_seen(lab, pki):
+    """The judge itself is tried: somebody starts a second guest."""
+    move = Move(lab, pki, Case(formats=(), live=False))
+    assert move.ran_at_once() == []
+    move.destination = Qemu(lab, lab.host('destination'), live=False,
+                            paused=True)
+    move.destination.spy.cmd('cont')
+    assert move.ran_at_once()
