@@ -115,8 +115,10 @@ static int probe_through_host(struct migration *m, struct disk_copy *d,
         /* sshd's AllowTcpForwarding and PermitOpen bind us, not the source */
         if (strstr(said, "administratively prohibited")) {
             error_clear(err);
-            migration_warn(m, "disk %s: its TLS is requested, not proved: "
-                              "the source's sshd forbids to look", d->label);
+            migration_warn(m,
+                           "disk %s: its TLS is requested, not proved: "
+                           "the source's sshd forbids to look",
+                           d->label);
             return 0;
         }
         if (*said)

@@ -64,8 +64,7 @@ static int quit(struct migration *m, struct side *s, struct qm_error *err)
     struct wait wait = wait_for_end_of(s);
     struct qm_error failed = QM_ERROR_INIT;
 
-    if (!qmp_is_up(s->qmp) &&
-        side_check_dead(s, deadline_in_ms(QUIT_LIMIT_MS)))
+    if (!qmp_is_up(s->qmp) && side_check_dead(s, deadline_in_ms(QUIT_LIMIT_MS)))
         return 0;
     if (qmp_wait_up(s->qmp, deadline_in_ms(QUIT_LIMIT_MS), &failed) < 0 ||
         qmp_quit(s->qmp, &failed) < 0) {
@@ -142,8 +141,7 @@ static int check_survivor(struct migration *m, struct qm_error *err)
 {
     struct side *d = destination_of(m);
 
-    if (qmp_is_up(d->qmp) ||
-        !side_check_dead(d, deadline_in_ms(QUIT_LIMIT_MS)))
+    if (qmp_is_up(d->qmp) || !side_check_dead(d, deadline_in_ms(QUIT_LIMIT_MS)))
         return 0;
     error_set(err, QM_ERR_GUEST,
               "the destination QEMU (pid %d) has ended, after the guest was "

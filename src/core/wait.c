@@ -57,8 +57,8 @@ static enum end find_end(struct migration *m, unsigned ends_on)
           END_DESTINATION_DEAD },
         { ENDS_ON_MIRROR_FAILURE, mirror_has_failed(m), END_MIRROR },
         { ENDS_ON_STREAM_FAILURE, stream_has_failed(source_of(m)), END_STREAM },
-        { ENDS_ON_LOAD_FAILURE,
-          destination_of(m)->status == MIGRATION_FAILED, END_LOAD },
+        { ENDS_ON_LOAD_FAILURE, destination_of(m)->status == MIGRATION_FAILED,
+          END_LOAD },
         { ENDS_ON_CANCEL, m->cancel_requested && !m->hold_interrupts,
           END_CANCEL },
     };
@@ -197,9 +197,8 @@ static void look_at_processes(struct migration *m, int64_t *next_ms)
 
 static bool is_forgiven(struct migration *m, const struct qm_error *failed)
 {
-    int allowed = m->stream_started && m->disk_count > 0
-                      ? SILENCES_WITH_MIRRORS
-                      : SILENCES_ALLOWED;
+    int allowed = m->stream_started && m->disk_count > 0 ? SILENCES_WITH_MIRRORS
+                                                         : SILENCES_ALLOWED;
 
     if (failed->code == QM_ERR_SILENT)
         return ++m->silences < allowed;

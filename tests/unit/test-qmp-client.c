@@ -301,12 +301,11 @@ static void hurried_command_has_less(void **state)
     expect_error(x, QM_ERR_SILENT,
                  "source: migrate-continue: no answer within 1 s");
     qmp_hurry(x->q, deadline_in_ms(60000)); /* and more than that is no more */
-    assert_int_equal(qmp_command_within(x->q, "stop", NULL, 50, NULL, NULL),
-                     0);
+    assert_int_equal(qmp_command_within(x->q, "stop", NULL, 50, NULL, NULL), 0);
     late_id = 0;
     qmp_hurry(x->q, DEADLINE_NEVER);
-    assert_int_equal(qmp_command_within(x->q, "stop", NULL, 1500, NULL,
-                                        &x->err), -1);
+    assert_int_equal(
+        qmp_command_within(x->q, "stop", NULL, 1500, NULL, &x->err), -1);
     expect_error(x, QM_ERR_SILENT, "source: stop: no answer within 1.5 s");
 }
 

@@ -141,7 +141,8 @@ static void opens_and_cleans_up(void **state)
     assert_int_equal(qmp_peer_pid(x->q), -1);
     args = read_file(x, "args");
     assert_non_null(strstr(args, "-T -o BatchMode=yes "));
-    assert_non_null(strstr(args, " -l me -p 2222 -- far exec cat >/dev/null\n"));
+    assert_non_null(
+        strstr(args, " -l me -p 2222 -- far exec cat >/dev/null\n"));
     assert_true(is_alive(x));
     qmp_close(STEAL(x->q));
     assert_false(is_alive(x));
