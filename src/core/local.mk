@@ -23,7 +23,10 @@ libcore_a_SOURCES = \
 	src/core/migration-private.h \
 	src/core/migration.c \
 	src/core/migration.h \
+	src/core/mirror-policy.c \
+	src/core/mirror-policy.h \
 	src/core/mirror-undo.c \
+	src/core/mirror-watch.c \
 	src/core/mirror.h \
 	src/core/narration.h \
 	src/core/plan.c \

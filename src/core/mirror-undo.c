@@ -19,7 +19,7 @@ static bool every_mirror_over(struct migration *m)
 }
 
 /* Dismiss what has concluded: that is how a mirror's end is seen. */
-static int ask_to_dismiss(struct migration *m, struct qm_error *err)
+static int dismiss(struct migration *m, bool only_ending, struct qm_error *err)
 {
     struct qmp_jobs jobs = { 0 };
 
@@ -30,7 +30,7 @@ static int ask_to_dismiss(struct migration *m, struct qm_error *err)
         const struct qmp_job *job = qmp_jobs_find(&jobs, d->job_id);
         struct qm_error ignored = QM_ERROR_INIT;
 
-        if (d->mirror_started &&
+        if (d->mirror_started && (d->ending || !only_ending) &&
             (!job ||
              (str_equal(job->status, "concluded") &&
               qmp_job_dismiss(source_of(m)->qmp, d->job_id, &ignored) == 0)))
@@ -39,6 +39,11 @@ static int ask_to_dismiss(struct migration *m, struct qm_error *err)
     }
     qmp_jobs_done(&jobs);
     return 0;
+}
+
+static int ask_to_dismiss(struct migration *m, struct qm_error *err)
+{
+    return dismiss(m, false, err);
 }
 
 static const struct wait wait_for_jobs_end = {
@@ -90,6 +95,48 @@ static void cancel_mirrors(struct migration *m)
         error_clear(&ignored);
     }
 }
+
+/* --- one that another follows ------------------------------------------------ */
+
+static bool ending_is_over(struct migration *m)
+{
+    for (size_t i = 0; i < m->disk_count; i++)
+        if (m->disk[i].ending && m->disk[i].mirror_started)
+            return false;
+    return true;
+}
+
+static int ask_to_dismiss_ending(struct migration *m, struct qm_error *err)
+{
+    return dismiss(m, true, err);
+}
+
+static const struct wait wait_for_ending = {
+    .what = "a mirror to end for another",
+    .holds = ending_is_over,
+    .limit_ms = JOB_END_LIMIT_MS,
+    .ends_on = ENDS_ON_ANYTHING & ~(unsigned)ENDS_ON_STREAM_FAILURE,
+    .ask = ask_to_dismiss_ending,
+    .interval_ms = JOB_END_INTERVAL_MS,
+};
+
+int mirror_end(struct migration *m, struct disk_copy *d, struct qm_error *err)
+{
+    struct qm_error ignored = QM_ERROR_INIT;
+
+    /* What it answers does not matter: it may have ended by itself. */
+    d->ending = true;
+    side_do(source_of(m), run_cancel, NULL, d->job_id, &ignored);
+    error_clear(&ignored);
+    if (migration_wait(m, &wait_for_ending, err) < 0)
+        return -1;
+    d->ending = false;
+    d->state = MIRROR_NONE;
+    d->current_bytes = 0;
+    return 0;
+}
+
+/* --- nodes -------------------------------------------------------------------- */
 
 int mirror_asked_node(struct side *s, void *arg, struct qm_error *err)
 {

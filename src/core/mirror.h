@@ -6,7 +6,16 @@
 
 #include "core/side.h"
 
+struct migration;
+
 /* For side_do(): is the struct qmp_nbd_node ARG among S's nodes? */
 int mirror_asked_node(struct side *s, void *arg, struct qm_error *err);
+
+/* End D's mirror for another one that follows: its node stays. */
+int mirror_end(struct migration *m, struct disk_copy *d, struct qm_error *err);
+
+/* Warn when write-blocking makes the guest's writes slow; asks QEMU once a
+ * second at most, however often it is called. */
+void mirrors_watch_writes(struct migration *m);
 
 #endif

@@ -2,6 +2,7 @@
  * Asking how far it is, and telling it: the figures have no events.
  */
 #include "core/migration-private.h"
+#include "core/mirror.h"
 
 /* Tell progress at most this often, however often it is asked. */
 #define TELL_INTERVAL_MS 200
@@ -45,6 +46,7 @@ int progress_sample_disks(struct migration *m, struct qm_error *err)
     m->progress.disk_copied = copied;
     m->progress.disk_total = total;
     measure_disk_rate(m, copied);
+    mirrors_watch_writes(m);
     tell_progress(m);
     return 0;
 }
@@ -77,6 +79,7 @@ int progress_sample(struct migration *m, struct qm_error *err)
     m->progress.ram_bps = m->converge.bps;
     m->progress.left_ms = m->converge.left_ms;
     m->progress.downtime_limit_ms = m->converge.limit_ms;
+    mirrors_watch_writes(m);
     tell_progress(m);
     return 0;
 }

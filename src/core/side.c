@@ -89,7 +89,7 @@ static void on_job_event(struct side *s, const struct qmp_event *e,
 {
     struct disk_copy *d = find_disk(s, job->id);
 
-    if (!d || d->state == MIRROR_FAILED)
+    if (!d || d->ending || d->state == MIRROR_FAILED)
         return;
     if (job->error) {
         record_failed_mirror(d, job->error);
@@ -286,6 +286,8 @@ static enum mirror_state mirror_state_of(const struct qmp_job *job)
 
 static void record_job(struct disk_copy *d, const struct qmp_job *job)
 {
+    if (d->ending)
+        return;
     if (!job) {
         /* We alone dismiss our jobs: one that vanished is a failure. */
         if (d->mirror_started && d->state != MIRROR_CONCLUDED)

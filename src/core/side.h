@@ -9,6 +9,7 @@
 #define QM_CORE_SIDE_H
 
 #include "core/facts.h"
+#include "core/mirror-policy.h"
 #include "core/narration.h"
 
 /* A mirror's job, as events and query-jobs tell it. */
@@ -41,6 +42,12 @@ struct disk_copy {
     bool actively_synced;
     char *error;
     uint64_t current_bytes, total_bytes;
+
+    /* watching */
+    struct mirror_pace pace;
+    struct write_pace writes;
+    bool overtaken; /* written faster than it is copied */
+    bool ending;    /* another mirror follows: this one's end is no failure */
 };
 
 struct side {

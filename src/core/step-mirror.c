@@ -4,7 +4,8 @@
  * happy path   The source opens each export, which the engine has looked at
  *              itself, and mirrors to it until it is in sync.  From 8.2 on the
  *              job is switched to write-blocking once the bulk is over, and is
- *              in sync for good.
+ *              in sync for good.  A disk that is written faster than it is
+ *              copied goes write-blocking at once.
  * what fails   A silent server: the probe finds it before the source, whose
  *              main loop it would freeze (QEMU.md fact 11); where no probe was
  *              possible the source's own attempt is short and yank is at hand.
@@ -80,26 +81,41 @@ static int asked_mirror(struct side *s, void *arg, struct qm_error *err)
     return found;
 }
 
-static int start_mirror(struct migration *m, struct disk_copy *d,
-                        struct qm_error *err)
+static int start_job(struct migration *m, struct disk_copy *d,
+                     struct qm_error *err)
 {
     struct qmp_mirror mirror = {
         .job_id = d->job_id,
         .device = d->source_node,
         .target = d->node_name,
         .sync = "full",
+        .write_blocking = d->write_blocking,
         .speed_bps = m->plan->disk_bandwidth_bps,
     };
 
-    if (add_node(m, d, err) < 0)
-        return -1;
     d->state = MIRROR_RUNNING;
     d->mirror_started = true;
     return side_do(source_of(m), run_mirror, asked_mirror, &mirror, err);
 }
 
+static int start_mirror(struct migration *m, struct disk_copy *d,
+                        struct qm_error *err)
+{
+    return add_node(m, d, err) < 0 ? -1 : start_job(m, d, err);
+}
+
+static bool some_mirror_overtaken(struct migration *m)
+{
+    for (size_t i = 0; i < m->disk_count; i++)
+        if (m->disk[i].overtaken)
+            return true;
+    return false;
+}
+
 static bool every_mirror_ready(struct migration *m)
 {
+    if (some_mirror_overtaken(m))
+        return true; /* as far as it gets this way */
     for (size_t i = 0; i < m->disk_count; i++)
         if (m->disk[i].state != MIRROR_READY)
             return false;
@@ -151,7 +167,17 @@ static int check_stall(struct migration *m, struct qm_error *err)
 
 static int ask_mirrors(struct migration *m, struct qm_error *err)
 {
-    return progress_sample_disks(m, err) < 0 ? -1 : check_stall(m, err);
+    if (progress_sample_disks(m, err) < 0)
+        return -1;
+    for (size_t i = 0; i < m->disk_count; i++) {
+        struct disk_copy *d = &m->disk[i];
+
+        if (d->state == MIRROR_RUNNING && !d->write_blocking &&
+            mirror_is_overtaken(&d->pace, clock_now_ms(), d->current_bytes,
+                                d->total_bytes))
+            d->overtaken = true;
+    }
+    return check_stall(m, err);
 }
 
 static const struct wait wait_for_ready = {
@@ -188,11 +214,45 @@ static int switch_to_write_blocking(struct migration *m, struct qm_error *err)
     for (size_t i = 0; i < m->disk_count; i++) {
         struct disk_copy *d = &m->disk[i];
 
+        if (d->write_blocking)
+            continue;
         d->write_blocking = true;
         if (side_do(source_of(m), run_write_blocking, NULL, d->job_id, err) < 0)
             return error_wrap(err, "disk %s", d->label);
     }
     return migration_wait(m, &wait_for_sync, err);
+}
+
+/*
+ * It is never in sync as long as it copies in the background.  From 8.2 on the
+ * mode can be changed at any time; before, another mirror has to begin anew.
+ */
+static int hold_writes(struct migration *m, struct disk_copy *d,
+                       struct qm_error *err)
+{
+    migration_warn(m,
+                   "disk %s is written faster than it is copied (%.1f and "
+                   "%.1f MiB/s): from now on a write of the guest waits until "
+                   "the destination has it too",
+                   d->label, (double)d->pace.written_bps / (double)MIB,
+                   (double)d->pace.copied_bps / (double)MIB);
+    d->overtaken = false;
+    d->write_blocking = true;
+    if (source_of(m)->features.has[QMP_FEATURE_BLOCK_JOB_CHANGE])
+        return side_do(source_of(m), run_write_blocking, NULL, d->job_id, err);
+    return mirror_end(m, d, err) < 0 ? -1 : start_job(m, d, err);
+}
+
+static int copy_until_ready(struct migration *m, struct qm_error *err)
+{
+    do {
+        for (size_t i = 0; i < m->disk_count; i++)
+            if (m->disk[i].overtaken && hold_writes(m, &m->disk[i], err) < 0)
+                return error_wrap(err, "disk %s", m->disk[i].label);
+        if (migration_wait(m, &wait_for_ready, err) < 0)
+            return -1;
+    } while (some_mirror_overtaken(m));
+    return 0;
 }
 
 int step_mirror(struct migration *m, struct qm_error *err)
@@ -203,7 +263,7 @@ int step_mirror(struct migration *m, struct qm_error *err)
     for (size_t i = 0; i < m->disk_count; i++)
         if (start_mirror(m, &m->disk[i], err) < 0)
             return error_wrap(err, "disk %s", m->disk[i].label);
-    if (migration_wait(m, &wait_for_ready, err) < 0)
+    if (copy_until_ready(m, err) < 0)
         return -1;
     return switch_to_write_blocking(m, err);
 }

@@ -180,3 +180,44 @@ int qmp_job_dismiss(struct qmp *q, const char *job_id, struct qm_error *err)
     return qmp_command(q, "job-dismiss", json_with_string("id", job_id),
                        QMP_CONTROL, NULL, err);
 }
+
+/* --- what the guest writes meanwhile ------------------------------------- */
+
+int qmp_query_writes(struct qmp *q, struct qmp_writes_list *ret,
+                     struct qm_error *err)
+{
+    CLEANUP_JSON struct json_object *reply = NULL;
+    struct qmp_writes_list all = { 0 };
+    size_t count;
+
+    if (qmp_command(q, "query-blockstats", NULL, QMP_QUERY, &reply, err) < 0) {
+        return -1;
+    }
+    count = json_length(reply);
+    all.item = xcalloc(count + 1, sizeof(all.item[0]));
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *element = json_at(reply, i);
+        struct json_object *stats = json_get_object(element, "stats");
+        const char *node = json_get_string(element, "node-name");
+
+        if (!node || !stats) {
+            continue; /* an empty drive */
+        }
+        all.item[all.count++] = (struct qmp_writes){
+            .node_name = xstrdup(node),
+            .writes = json_get_uint(stats, "wr_operations"),
+            .total_ns = json_get_uint(stats, "wr_total_time_ns"),
+        };
+    }
+    *ret = all;
+    return 0;
+}
+
+void qmp_writes_list_done(struct qmp_writes_list *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        free_string(l->item[i].node_name);
+    }
+    free(l->item);
+    *l = (struct qmp_writes_list){ 0 };
+}

@@ -119,6 +119,20 @@ int qmp_block_job_write_blocking(struct qmp *q, const char *job_id,
                                  struct qm_error *err);
 int qmp_job_dismiss(struct qmp *q, const char *job_id, struct qm_error *err);
 
+/* What the guest wrote to each of its disks since it was started. */
+struct qmp_writes {
+    char *node_name; /* top node */
+    uint64_t writes, total_ns;
+};
+struct qmp_writes_list {
+    size_t count;
+    struct qmp_writes *item;
+};
+int qmp_query_writes(struct qmp *q, struct qmp_writes_list *ret,
+                     struct qm_error *err);
+void qmp_writes_list_done(struct qmp_writes_list *l);
+DEFINE_CLEANUP_DONE(struct qmp_writes_list, qmp_writes_list_done)
+
 int qmp_object_add_tls_x509(struct qmp *q, const char *id, const char *dir,
                             bool server, struct qm_error *err);
 int qmp_object_del(struct qmp *q, const char *id, struct qm_error *err);

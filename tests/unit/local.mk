@@ -21,6 +21,7 @@ unit_tests = \
 	tests/unit/test-core-disks \
 	tests/unit/test-core-host \
 	tests/unit/test-core-host-parse \
+	tests/unit/test-core-mirror-policy \
 	tests/unit/test-core-network \
 	tests/unit/test-core-plan \
 	tests/unit/test-core-preflight \

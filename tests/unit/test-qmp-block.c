@@ -117,6 +117,24 @@ static void test_mirror_commands(void **state)
         "control: job-dismiss {'id':'qm-j0'}\n");
 }
 
+static void test_writes(void **state)
+{
+    struct qmp *q = *state;
+    struct qmp_writes_list list = { 0 };
+
+    fake_reply(q, "[{'device':'','node-name':'disk0','qdev':'vd0','stats':"
+                  "{'wr_operations':12,'wr_total_time_ns':34000000000}},"
+                  "{'device':'cd0','stats':{'wr_operations':0}},"
+                  "{'node-name':'disk1'}]");
+    assert_int_equal(qmp_query_writes(q, &list, NULL), 0);
+    assert_int_equal(list.count, 1);
+    assert_string_equal(list.item[0].node_name, "disk0");
+    assert_int_equal(list.item[0].writes, 12);
+    assert_int_equal(list.item[0].total_ns, 34000000000);
+    qmp_writes_list_done(&list);
+    assert_string_equal(fake_trace(q), "query: query-blockstats\n");
+}
+
 /* --- disks -------------------------------------------------------------- */
 
 static char *print_disks(const struct qmp_disks *disks)
@@ -367,6 +385,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_nbd_commands),
+        TEST(test_writes),
         TEST(test_mirror_commands),
         TEST(test_disks_of_real_qemus),
         TEST(test_odd_disks),
