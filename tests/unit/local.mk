@@ -25,6 +25,7 @@ unit_tests = \
 	tests/unit/test-core-network \
 	tests/unit/test-core-plan \
 	tests/unit/test-core-preflight \
+	tests/unit/test-core-recipe \
 	tests/unit/test-nbd-compare \
 	tests/unit/test-nbd-probe \
 	tests/unit/test-qmp-address \
@@ -68,6 +69,44 @@ client_fixture = tests/unit/client-fixture.c tests/unit/client-fixture.h $(fake_
 tests_unit_test_qmp_client_SOURCES = tests/unit/test-qmp-client.c $(client_fixture)
 tests_unit_test_qmp_link_SOURCES = tests/unit/test-qmp-link.c $(client_fixture)
 tests_unit_test_qmp_forward_SOURCES = tests/unit/test-qmp-forward.c $(fake_monitor)
+
+# The whole recipe, over two QEMUs that are not there.
+tests_unit_test_core_recipe_SOURCES = tests/unit/test-core-recipe.c \
+	tests/unit/recipe-cases.c tests/unit/recipe-cases.h \
+	tests/unit/scripted-peer.c tests/unit/scripted-peer.h \
+	tests/unit/scripted-answers.c $(fake_monitor) $(pki)
+tests_unit_test_core_recipe_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=nbd_probe_export,--wrap=host_unit_facts
+EXTRA_DIST += \
+	tests/unit/traces/cancel-too-late.trace \
+	tests/unit/traces/cancel.trace \
+	tests/unit/traces/completed-despite-cancel.trace \
+	tests/unit/traces/cont-refused.trace \
+	tests/unit/traces/continue-refused.trace \
+	tests/unit/traces/credentials-refused.trace \
+	tests/unit/traces/destination-dies-while-settling.trace \
+	tests/unit/traces/device-fails.trace \
+	tests/unit/traces/dies-at-cont.trace \
+	tests/unit/traces/disk.trace \
+	tests/unit/traces/door-refused.trace \
+	tests/unit/traces/export-refused.trace \
+	tests/unit/traces/guest-shuts-down.trace \
+	tests/unit/traces/keep-source.trace \
+	tests/unit/traces/last-word-lost.trace \
+	tests/unit/traces/migrate-refused.trace \
+	tests/unit/traces/mirror-fails.trace \
+	tests/unit/traces/no-disk.trace \
+	tests/unit/traces/parameters-refused.trace \
+	tests/unit/traces/server-stays.trace \
+	tests/unit/traces/source-dies.trace \
+	tests/unit/traces/start-not-heard.trace \
+	tests/unit/traces/stop-not-heard.trace \
+	tests/unit/traces/stopped-and-started.trace \
+	tests/unit/traces/stopped-at-once-there.trace \
+	tests/unit/traces/stopped-before-the-stream.trace \
+	tests/unit/traces/stopped-during-the-stream.trace \
+	tests/unit/traces/stream-fails.trace \
+	$(NULL)
 
 good_facts = tests/unit/good-facts.c tests/unit/good-facts.h
 tests_unit_test_cli_json_SOURCES = tests/unit/test-cli-json.c $(good_facts)

@@ -1,0 +1,256 @@
+/*
+ * What is run through the recipe: each case is the one of success, with a
+ * twist.
+ */
+#include "recipe-cases.h"
+
+#include "base/util.h"
+
+/* --- what goes wrong at the source ---------------------------------------- */
+
+static void mirror_fails(struct peer *p, struct json_object *args, long long id)
+{
+    peer_obey(p, "blockdev-mirror", args, id);
+    peer_job_fails(p, "No space left on device");
+}
+
+static void stream_fails(struct peer *p, struct json_object *args, long long id)
+{
+    (void)args;
+    peer_answer(p, id);
+    peer_migrates(p, "setup");
+    peer_migrates(p, "active");
+    p->error_desc = "Unable to write to socket: Connection reset by peer";
+    peer_migrates(p, "failed");
+}
+
+/* Active, and so it stays. */
+static void takes_its_time(struct peer *p, struct json_object *args,
+                           long long id)
+{
+    (void)args;
+    peer_answer(p, id);
+    peer_migrates(p, "setup");
+    peer_migrates(peer_other(p), "active");
+    peer_migrates(p, "active");
+}
+
+static void is_cancelled(struct peer *p, struct json_object *args, long long id)
+{
+    takes_its_time(p, args, id);
+    recipe_case_cancel();
+}
+
+static void is_cancelled_too_late(struct peer *p, struct json_object *args,
+                                  long long id)
+{
+    recipe_case_cancel();
+    peer_obey(p, "nbd-server-stop", args, id);
+}
+
+static void guest_shuts_down(struct peer *p, struct json_object *args,
+                             long long id)
+{
+    takes_its_time(p, args, id);
+    peer_event(p, "SHUTDOWN", "{'guest': true, 'reason': 'guest-shutdown'}");
+    peer_stops(p, "shutdown");
+}
+
+static void device_fails(struct peer *p, struct json_object *args, long long id)
+{
+    (void)args;
+    peer_answer(p, id);
+    peer_migrates(p, "device");
+    p->error_desc = "could not save a device";
+    peer_migrates(p, "failed");
+    peer_runs(p);
+}
+
+/* The destination has all of it, and its word of that is lost on the way. */
+static void word_is_lost(struct peer *p, struct json_object *args, long long id)
+{
+    (void)args;
+    peer_answer(p, id);
+    peer_migrates(p, "device");
+    peer_other(p)->run_state = "paused";
+    peer_migrates(peer_other(p), "completed");
+    p->error_desc = "Channel error: Connection reset by peer";
+    peer_migrates(p, "failed");
+    peer_runs(p);
+}
+
+/* `device`, and nothing is heard of it until it is cancelled ... */
+static void is_silent(struct peer *p, struct json_object *args, long long id)
+{
+    (void)args;
+    (void)id;
+    peer_migrates(p, "device");
+}
+
+/* ... which comes too late. */
+static void completes(struct peer *p, struct json_object *args, long long id)
+{
+    (void)args;
+    p->run_state = "postmigrate";
+    peer_other(p)->run_state = "paused";
+    peer_migrates(peer_other(p), "completed");
+    peer_migrates(p, "completed");
+    peer_answer(p, id);
+}
+
+/* --- links ---------------------------------------------------------------- */
+
+/* The link breaks, and when it is back everything has happened. */
+static void loses_the_stop(struct peer *p, struct json_object *args,
+                           long long id)
+{
+    (void)args;
+    (void)id;
+    peers_note(p->all, "    the link to the source breaks");
+    fake_hang_up(&p->fake);
+    p->run_state = "finish-migrate";
+    p->migration = "pre-switchover";
+    peer_migrates(peer_other(p), "active");
+}
+
+static void loses_the_start(struct peer *p, struct json_object *args,
+                            long long id)
+{
+    (void)args;
+    (void)id;
+    peers_note(p->all, "    the link to the destination breaks");
+    fake_hang_up(&p->fake);
+    p->run_state = "running";
+}
+
+/* --- the operator --------------------------------------------------------- */
+
+static void operator_stops(struct peer *p, struct json_object *args,
+                           long long id)
+{
+    peers_note(p->all, "    operator: stop at the source");
+    peer_stops(peer_other(p), "paused");
+    peer_obey(p, "migrate-incoming", args, id);
+}
+
+static void operator_stops_and_starts(struct peer *p, struct json_object *args,
+                                      long long id)
+{
+    peers_note(p->all, "    operator: stop and cont at the source");
+    peer_stops(peer_other(p), "paused");
+    peer_runs(peer_other(p));
+    peer_obey(p, "migrate-incoming", args, id);
+}
+
+/* Told late: at the next question the RAM is across. */
+static void operator_stops_the_moving(struct peer *p, struct json_object *args,
+                                      long long id)
+{
+    takes_its_time(p, args, id);
+    peers_note(p->all, "    operator: stop at the source");
+    peer_stops(p, "paused");
+    p->then = "pre-switchover";
+}
+
+static void operator_stops_the_arrived(struct peer *p, struct json_object *args,
+                                       long long id)
+{
+    peer_obey(p, "cont", args, id);
+    peers_note(p->all, "    operator: stop at the destination");
+    peer_stops(p, "paused");
+}
+
+/* --- the destination ------------------------------------------------------ */
+
+static void destination_dies(struct peer *p, struct json_object *args,
+                             long long id)
+{
+    (void)args;
+    peers_note(p->all, "    the destination dies");
+    peer_dies(peer_other(p));
+    peer_answer(p, id);
+}
+
+static void destination_is_killed(struct peer *p, struct json_object *args,
+                                  long long id)
+{
+    (void)args;
+    (void)id;
+    peers_note(p->all, "    the destination dies");
+    peer_dies(p);
+}
+
+static void source_dies(struct peer *p, struct json_object *args, long long id)
+{
+    (void)args;
+    (void)id;
+    peers_note(p->all, "    the source dies");
+    peer_dies(p);
+}
+
+const struct recipe_case recipe_cases[] = {
+    { .name = "disk" },
+    { "no-disk", .no_disk = true, .single_stream = true },
+    { "keep-source", .keep_source = true },
+
+    /* a failure in each row whose undo has something to do */
+    { "credentials-refused",
+      .twist = { { SOURCE, "object-add", .refusal = "Unable to access" } } },
+    { "parameters-refused",
+      .twist = { { SOURCE, "migrate-set-parameters", .refusal = "no" } } },
+    { "export-refused",
+      .twist = { { DESTINATION, "block-export-add", .refusal = "in use" } } },
+    { "mirror-fails",
+      .twist = { { SOURCE, "blockdev-mirror", .react = mirror_fails } } },
+    { "door-refused",
+      .twist = { { DESTINATION, "migrate-incoming", .refusal = "no" } } },
+    { "migrate-refused",
+      .twist = { { SOURCE, "migrate", .refusal = "blocked" } } },
+    { "stream-fails",
+      .twist = { { SOURCE, "migrate", .react = stream_fails } } },
+    { "destination-dies-while-settling",
+      .twist = { { SOURCE, "block-job-cancel", .react = destination_dies } } },
+    { "continue-refused",
+      .twist = { { SOURCE, "migrate-continue", .refusal = "no" } } },
+    { "device-fails",
+      .twist = { { SOURCE, "migrate-continue", .react = device_fails } } },
+    { "server-stays",
+      .twist = { { DESTINATION, "nbd-server-stop", .refusal = "no" } } },
+
+    /* who has the guest? */
+    { "completed-despite-cancel", .abort_handover_ms = 1000,
+      .twist = { { SOURCE, "migrate-continue", .react = is_silent },
+                 { SOURCE, "migrate_cancel", .react = completes } } },
+    { "last-word-lost",
+      .twist = { { SOURCE, "migrate-continue", .react = word_is_lost } } },
+    { "cont-refused",
+      .twist = { { DESTINATION, "cont", .refusal = "image is locked" } } },
+    { "dies-at-cont",
+      .twist = { { DESTINATION, "cont", .react = destination_is_killed } } },
+    { "source-dies",
+      .twist = { { SOURCE, "migrate-continue", .react = source_dies } } },
+    { "guest-shuts-down",
+      .twist = { { SOURCE, "migrate", .react = guest_shuts_down } } },
+
+    /* the operator meanwhile */
+    { "cancel", .twist = { { SOURCE, "migrate", .react = is_cancelled } } },
+    { "cancel-too-late", .twist = { { DESTINATION, "nbd-server-stop",
+                                      .react = is_cancelled_too_late } } },
+    { "stopped-before-the-stream", .twist = { { DESTINATION, "migrate-incoming",
+                                                .react = operator_stops } } },
+    { "stopped-and-started",
+      .twist = { { DESTINATION, "migrate-incoming",
+                   .react = operator_stops_and_starts } } },
+    { "stopped-during-the-stream",
+      .twist = { { SOURCE, "migrate", .react = operator_stops_the_moving } } },
+    { "stopped-at-once-there",
+      .twist = { { DESTINATION, "cont",
+                   .react = operator_stops_the_arrived } } },
+
+    /* events that were not heard */
+    { "stop-not-heard",
+      .twist = { { SOURCE, "migrate", .react = loses_the_stop } } },
+    { "start-not-heard",
+      .twist = { { DESTINATION, "cont", .react = loses_the_start } } },
+};
+const size_t recipe_case_count = ARRAY_LEN(recipe_cases);

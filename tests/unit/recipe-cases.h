@@ -1,0 +1,23 @@
+/*
+ * What is run through the recipe over scripted peers: a case is a value.
+ */
+#ifndef QM_TESTS_RECIPE_CASES_H
+#define QM_TESTS_RECIPE_CASES_H
+
+#include "scripted-peer.h"
+
+struct recipe_case {
+    const char *name; /* of its trace, too */
+    bool no_disk, single_stream, keep_source;
+    int64_t abort_handover_ms; /* 0: the default */
+    struct twist twist[TWISTS_MAX];
+};
+
+/* The first one is the one that the others are compared with. */
+extern const struct recipe_case recipe_cases[];
+extern const size_t recipe_case_count;
+
+/* For twists: the operator cancels. */
+void recipe_case_cancel(void);
+
+#endif
