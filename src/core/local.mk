@@ -23,6 +23,7 @@ libcore_a_SOURCES = \
 	src/core/migration-private.h \
 	src/core/migration.c \
 	src/core/migration.h \
+	src/core/mirror-failure.c \
 	src/core/mirror-policy.c \
 	src/core/mirror-policy.h \
 	src/core/mirror-undo.c \

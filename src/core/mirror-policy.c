@@ -24,9 +24,7 @@ static void begin_window(struct mirror_pace *p, int64_t now_ms,
 static bool window_is_bad(struct mirror_pace *p, int64_t span_ms,
                           uint64_t current, uint64_t remaining)
 {
-    uint64_t moved = current > p->window_current
-                         ? current - p->window_current
-                         : 0;
+    uint64_t moved = current - p->window_current;
     uint64_t shrunk = p->window_remaining > remaining
                           ? p->window_remaining - remaining
                           : 0;
@@ -36,7 +34,7 @@ static bool window_is_bad(struct mirror_pace *p, int64_t span_ms,
 
     p->copied_bps = moved * 1000 / (uint64_t)span_ms;
     p->written_bps = written * 1000 / (uint64_t)span_ms;
-    if (moved == 0 || remaining == 0)
+    if (remaining == 0)
         return false;
     return shrunk == 0 || (double)remaining / (double)shrunk >
                               2.0 * (double)p->whole / (double)moved;
@@ -55,7 +53,8 @@ bool mirror_is_overtaken(struct mirror_pace *p, int64_t now_ms,
         begin_window(p, now_ms, current, remaining);
         return false;
     }
-    if (span_ms < MIRROR_WINDOW_MS)
+    if (span_ms < MIRROR_WINDOW_MS ||
+        current < p->window_current + MIRROR_WINDOW_BYTES)
         return false;
     if (window_is_bad(p, span_ms, current, remaining))
         p->bad_windows++;

@@ -16,6 +16,9 @@
 
 #define MIRROR_WINDOW_MS 5000
 #define MIRROR_WINDOWS 2 /* in a row, all of them bad */
+/* Twice what a mirror has in flight: QEMU counts what the guest dirtied only
+ * as often as that was written. */
+#define MIRROR_WINDOW_BYTES (32ULL << 20)
 
 /* Zeroed before the first sample. */
 struct mirror_pace {

@@ -47,6 +47,7 @@ void disk_copy_done(struct disk_copy *d)
     free_string(d->source_node);
     free_string(d->destination_node);
     free_string(d->source_file);
+    free_string(d->destination_file);
     free_string(d->export_id);
     free_string(d->export_name);
     free_string(d->node_name);
@@ -101,6 +102,7 @@ static void on_job_event(struct side *s, const struct qmp_event *e,
         record_failed_mirror(d, "it ended before it was in sync");
     } else if (str_equal(e->name, "BLOCK_JOB_ERROR")) {
         /* on-error=report: BLOCK_JOB_COMPLETED with the reason follows */
+        d->write_failed = job->write_failed;
     }
 }
 

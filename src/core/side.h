@@ -25,7 +25,7 @@ struct disk_copy {
     char *label;
     char *source_node; /* or device name: what blockdev-mirror takes */
     char *destination_node;
-    char *source_file;
+    char *source_file, *destination_file;
     uint64_t size_bytes;
     bool discard;      /* the target may be opened with discard=unmap */
     bool was_inactive; /* the destination's node; exporting makes it active */
@@ -41,6 +41,7 @@ struct disk_copy {
     enum mirror_state state;
     bool actively_synced;
     char *error;
+    bool write_failed; /* the destination's fault, not the source's */
     uint64_t current_bytes, total_bytes;
 
     /* watching */

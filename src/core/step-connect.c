@@ -173,6 +173,8 @@ static void prepare_disk(struct migration *m, size_t index,
     copy->destination_node = xstrdup(d->node_name);
     copy->source_file =
         xstrdup(s->protocol_filename ? s->protocol_filename : s->filename);
+    copy->destination_file =
+        xstrdup(d->protocol_filename ? d->protocol_filename : d->filename);
     copy->size_bytes = s->virtual_size;
     copy->total_bytes = s->virtual_size;
     copy->discard = preflight_may_discard(&m->facts.side[SOURCE], s);

@@ -7,6 +7,7 @@
  * broke is looked at, here or through ssh, since a dead one never comes back.
  */
 #include "core/migration-private.h"
+#include "core/mirror.h"
 
 /* How often the process behind a broken link is looked at, and how long that
  * may take. */
@@ -80,23 +81,6 @@ static int side_end_error(const struct side *s, struct qm_error *err)
     return -1;
 }
 
-static int mirror_error(struct migration *m, struct qm_error *err)
-{
-    for (size_t i = 0; i < m->disk_count; i++) {
-        const struct disk_copy *d = &m->disk[i];
-
-        if (d->state != MIRROR_FAILED)
-            continue;
-        error_set(err, QM_ERR_DISK, "source: mirror of disk %s failed: %s",
-                  d->label, d->error);
-        error_hint(err, "the guest was not disturbed; see whether the "
-                        "destination has room for the disk and stays "
-                        "reachable");
-        break;
-    }
-    return -1;
-}
-
 static int load_error(struct side *d, struct qm_error *err)
 {
     struct qm_error ignored = QM_ERROR_INIT;
@@ -119,7 +103,7 @@ static int end_error(struct migration *m, enum end end, struct qm_error *err)
         return error_set(err, QM_ERR_GUEST,
                          "source: the guest shut down or crashed");
     case END_MIRROR:
-        return mirror_error(m, err);
+        return mirror_failure(m, err);
     case END_STREAM:
         return stream_failure(m, err);
     case END_LOAD:

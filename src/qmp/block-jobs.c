@@ -128,6 +128,8 @@ bool qmp_event_is_job(const struct qmp_event *e, struct qmp_job_event *ret)
         ret->id = id;
         ret->status = json_get_string(e->data, "status");
         ret->error = json_get_string(e->data, "error");
+        ret->write_failed =
+            str_equal(json_get_string(e->data, "operation"), "write");
         return true;
     }
     return false;

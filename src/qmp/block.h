@@ -66,6 +66,7 @@ struct qmp_job_event {
     const char *id;
     const char *status; /* JOB_STATUS_CHANGE only, else NULL */
     const char *error;  /* COMPLETED with an error, else NULL */
+    bool write_failed;  /* BLOCK_JOB_ERROR only: of the target */
 };
 bool qmp_event_is_job(const struct qmp_event *e, struct qmp_job_event *ret);
 

@@ -326,7 +326,8 @@ static void test_events(void **state)
         { "BLOCK_JOB_COMPLETED", "{'device':'j','error':'No space'}", "j", NULL,
           "No space" },
         { "BLOCK_JOB_CANCELLED", "{'device':'j'}", "j", NULL, NULL },
-        { "BLOCK_JOB_ERROR", "{'device':'j','action':'report'}", "j", NULL,
+        { "BLOCK_JOB_ERROR", "{'device':'j','operation':'write'}", "j", NULL, NULL },
+        { "BLOCK_JOB_ERROR", "{'device':'j','operation':'read'}", "j", NULL,
           NULL },
         { "BLOCK_JOB_PENDING", "{'id':'j'}", NULL, NULL, NULL },
         { "BLOCK_JOB_READY", "{}", NULL, NULL, NULL },
@@ -339,6 +340,9 @@ static void test_events(void **state)
         struct qmp_job_event job = { .id = NULL };
 
         assert_int_equal(qmp_event_is_job(&e, &job), table[i].id != NULL);
+        if (table[i].id)
+            assert_int_equal(job.write_failed,
+                             strstr(table[i].data, "'write'") != NULL);
         assert_true(str_equal(job.id, table[i].id));
         assert_true(str_equal(job.status, table[i].status));
         assert_true(str_equal(job.error, table[i].error));

@@ -1,0 +1,100 @@
+/*
+ * Why a mirror failed, in words that name the disk, the host and what is
+ * missing there.  QEMU's own are an errno: "No space left on device".
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/migration-private.h"
+#include "core/mirror.h"
+
+#define SPACE_LIMIT_MS 5000
+
+/* What is free for QEMU where that file is: blocks, and their size. */
+static const char space_script[] =
+    "read -r path; LC_ALL=C stat -L -f -c \"%a %S\" -- \"$path\"";
+
+/* While the guest stands still nobody asks a host. */
+static bool there_is_time(struct migration *m)
+{
+    return !m->stream_started || source_of(m)->running;
+}
+
+static bool find_free_space(struct migration *m, const struct disk_copy *d,
+                            uint64_t *ret_bytes)
+{
+    CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
+    CLEANUP(buffer_done) struct buffer out = { .len = 0 };
+    CLEANUP_FREE char *input = NULL;
+    struct host *host = destination_of(m)->host;
+    uint64_t blocks, size;
+
+    if (!host || !d->destination_file || d->destination_file[0] != '/' ||
+        str_starts(d->destination_file, "/dev/") ||
+        strchr(d->destination_file, '\n') || !there_is_time(m))
+        return false;
+    input = xasprintf("%s\n", d->destination_file);
+    if (host_run(host, space_script, input, deadline_in_ms(SPACE_LIMIT_MS),
+                 &out, &ignored) != 0 ||
+        out.len == 0 ||
+        sscanf(out.data, "%" SCNu64 " %" SCNu64, &blocks, &size) != 2)
+        return false;
+    *ret_bytes = blocks * size;
+    return true;
+}
+
+static double in_mib(uint64_t bytes)
+{
+    return (double)bytes / (double)MIB;
+}
+
+static void explain_full(struct migration *m, const struct disk_copy *d,
+                         struct qm_error *err)
+{
+    uint64_t left = d->total_bytes > d->current_bytes
+                        ? d->total_bytes - d->current_bytes
+                        : 0;
+    uint64_t room;
+
+    if (!find_free_space(m, d, &room))
+        error_hint(err,
+                   "the guest was not disturbed; make room there for at most "
+                   "%.1f MiB more, which were still to be copied",
+                   in_mib(left));
+    else
+        error_hint(err,
+                   "the guest was not disturbed; %.1f MiB are free there, and "
+                   "at most %.1f MiB were still to be copied: make room for "
+                   "%.1f MiB more",
+                   in_mib(room), in_mib(left),
+                   left > room ? in_mib(left - room) : 0.0);
+}
+
+int mirror_failure(struct migration *m, struct qm_error *err)
+{
+    const struct disk_copy *d = m->disk;
+    const struct host *host = destination_of(m)->host;
+
+    while (d->state != MIRROR_FAILED)
+        d++; /* one has: that is why we are asked */
+    if (!d->write_failed) {
+        error_set(err, QM_ERR_DISK, "source: mirror of disk %s failed: %s",
+                  d->label, d->error);
+        error_hint(err, "the guest was not disturbed; see whether the "
+                        "destination stays reachable");
+        return -1;
+    }
+    error_set(err, QM_ERR_DISK,
+              "destination: disk %s could not be written to %s%s%s: %s",
+              d->label,
+              d->destination_file ? d->destination_file : d->destination_node,
+              host ? " on " : "", host ? host_text(host) : "", d->error);
+    if (strstr(d->error, "No space left"))
+        explain_full(m, d, err);
+    else
+        error_hint(err, "the guest was not disturbed; see whether the disk "
+                        "there is sound and the network to %s stays up",
+                   m->facts.address);
+    return -1;
+}
