@@ -3,4 +3,5 @@
 dist_man_MANS += \
 	doc/qmigrate.1 \
 	doc/qmigrate-protocol.7 \
+	doc/qmigrate-storage.7 \
 	$(NULL)

@@ -122,6 +122,21 @@ int parse_channels(struct options *o, const struct option_row *row,
     return 0;
 }
 
+/* ID,... */
+static void add_ids(struct strv *ids, const char *value)
+{
+    for (;;) {
+        size_t len = strcspn(value, ",");
+        CLEANUP_FREE char *id = xstrndup(value, len);
+
+        strv_add(ids, id);
+        if (value[len] == '\0') {
+            return;
+        }
+        value += len + 1;
+    }
+}
+
 int parse_disks(struct options *o, const struct option_row *row,
                 const char *value, struct qm_error *err)
 {
@@ -145,16 +160,18 @@ int parse_disks(struct options *o, const struct option_row *row,
         }
     }
     o->plan.disks = DISKS_LIST;
-    for (;;) {
-        size_t len = strcspn(value, ",");
-        CLEANUP_FREE char *id = xstrndup(value, len);
+    add_ids(&o->plan.disk_ids, value);
+    return 0;
+}
 
-        strv_add(&o->plan.disk_ids, id);
-        if (value[len] == '\0') {
-            return 0;
-        }
-        value += len + 1;
+int parse_ids(struct options *o, const struct option_row *row,
+              const char *value, struct qm_error *err)
+{
+    if (value[0] == '\0') {
+        return refuse_value(row, value, "a list of disks", err);
     }
+    add_ids(field_of(o, row), value);
+    return 0;
 }
 
 int parse_on_timeout(struct options *o, const struct option_row *row,

@@ -22,6 +22,7 @@ struct option_row {
 };
 
 option_parser parse_flag, parse_string, parse_size, parse_number, parse_on_off,
-    parse_ports, parse_channels, parse_disks, parse_on_timeout, refuse_unbuilt;
+    parse_ports, parse_channels, parse_disks, parse_ids, parse_on_timeout,
+    refuse_unbuilt;
 
 #endif

@@ -25,6 +25,8 @@ static const struct option_row rows[] = {
       "what to copy: auto, none, all, or a list ID,... of node names or "
       "device ids",
       "auto" },
+    { "shared", "ID,...", parse_ids, PLAN(shared_ids),
+      "disks that both sides use, where the engine cannot tell", NULL },
     { "keep-source", NULL, parse_flag, PLAN(keep_source),
       "leave the source QEMU waiting, stopped, instead of ending it", NULL },
     { "paused", NULL, parse_flag, PLAN(paused),

@@ -184,6 +184,7 @@ static struct json_object *choice_data(const struct facts *f,
 
     json_add_text(data, "disk", disk_label(d));
     json_add_bool(data, "copy", c->copy);
+    json_add_text(data, "verdict", disk_verdict_word(c->verdict));
     json_add_text(data, "reason", c->reason);
     json_add_text(data, "source-file", d->filename);
     if (c->copy) {

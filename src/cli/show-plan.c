@@ -6,6 +6,13 @@
 
 enum { INDENT = 4 };
 
+static const char *const verdicts[] = {
+    [DISK_COPY] = "copied",
+    [DISK_SHARED] = "shared",
+    [DISK_LEAVE] = "left alone",
+    [DISK_REFUSE] = "REFUSED",
+};
+
 static void write_disk(struct buffer *b, const struct facts *f,
                        const struct disk_choice *c, const struct style *style)
 {
@@ -13,8 +20,8 @@ static void write_disk(struct buffer *b, const struct facts *f,
     CLEANUP_FREE char *text = NULL;
 
     text = xasprintf("%s: %s, %s: %s", disk_label(d),
-                     figure_bytes(d->virtual_size).s,
-                     c->copy ? "copied" : "left alone", c->reason);
+                     figure_bytes(d->virtual_size).s, verdicts[c->verdict],
+                     c->reason);
     write_paragraph(b, INDENT, style->columns, text);
     if (c->copy) {
         CLEANUP_FREE char *way =

@@ -11,6 +11,12 @@
 void facts_collect_host(const struct facts_input *in, enum side_id side,
                         struct side_facts *s);
 
+/* facts-storage.c: disk_file of a side */
+int facts_identify_disks(struct host *h, struct side_facts *s,
+                         struct qm_error *err);
+/* facts-storage.c: mark; never fails, what could not be done is not tried */
+void facts_collect_marks(const struct facts_input *in, struct facts *f);
+
 /* facts-network.c: address, bind, tls_hostname. */
 void facts_collect_network(const struct facts_input *in, struct facts *f);
 

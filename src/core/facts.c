@@ -64,6 +64,7 @@ int facts_collect(const struct facts_input *in, struct facts *ret,
     for (int side = 0; side < SIDES; side++) {
         facts_collect_host(in, (enum side_id)side, &f.side[side]);
     }
+    facts_collect_marks(in, &f);
     facts_collect_network(in, &f);
     facts_collect_tls(in, &f);
     *ret = f;
@@ -92,6 +93,8 @@ void facts_done(struct facts *f)
     for (int side = 0; side < SIDES; side++) {
         side_done(&f->side[side]);
     }
+    free(f->mark);
+    free(f->mark_left);
     tls_findings_done(&f->tls_pair);
     free(f->address);
     free(f->address_problem);

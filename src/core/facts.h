@@ -40,6 +40,11 @@ struct side_facts {
 struct facts {
     const struct plan *plan;
     struct side_facts side[SIDES];
+    /* One a disk of the source: whether a mark beside its file was seen
+     * beside the file of its counterpart. */
+    enum host_mark *mark;
+    char *mark_left; /* "SIDE: PATH" of one that could not be removed, or
+                      * NULL */
     struct tls_findings tls_pair;
     char *address; /* resolved --address, numeric; NULL: not usable, why: */
     char *address_problem;
@@ -59,8 +64,9 @@ struct facts_input {
 };
 
 /*
- * Ask everything; nothing is changed anywhere.  -1 with ERR if a QEMU does not
- * answer; hosts that cannot be asked are facts, not errors.
+ * Ask everything.  Nothing is changed anywhere, but that for a moment there
+ * may be a mark beside an image (host_mark_files()).  -1 with ERR if a QEMU
+ * does not answer; hosts that cannot be asked are facts, not errors.
  */
 int facts_collect(const struct facts_input *in, struct facts *ret,
                   struct qm_error *err);

@@ -30,6 +30,13 @@ bool process_stat_parse(const char *text, struct process_stat *ret);
 /* Has it come to its end?  A zombie has, unless threads of it live on. */
 bool process_stat_is_end(const struct process_stat *s);
 
+/* Scripts get a path a line: not empty, no line break in it. */
+bool host_path_can_be_asked(const char *path);
+
+/* What the script of host_identify_files() says of one path; its lines begin
+ * at *POS, which is moved behind them.  False if they are not there. */
+bool file_identity_parse(const char **pos, struct file_identity *ret);
+
 /* The output of the script of host_unit_facts(). */
 void unit_facts_parse(const char *text, size_t len, struct unit_facts *ret);
 

@@ -121,16 +121,49 @@ int host_unit_facts(struct host *h, const struct process_identity *id,
                     struct unit_facts *ret, struct qm_error *err);
 void unit_facts_done(struct unit_facts *u);
 
-/* Device and inode of a file (following links), to recognise the same file;
- * for a block device its rdev. */
+/* --- what a file or block device is (host-storage.c) --------------------- */
+
 struct file_identity {
     bool known;
-    bool is_block_device;
-    uint64_t device, inode;
+    bool is_block_device;   /* false for a loop device: it is its file */
+    uint64_t device, inode; /* of a block device: its number, and 0 */
+    char name[128];         /* of a file, links followed, no folder; or "" */
+    char fs_type[32];       /* as stat -f calls it: "ext2/ext3", "nfs"; or "" */
+    /*
+     * What a block device is wherever it is plugged in, in words: "hw:NAME",
+     * unique in the world; "weak:NAME", a serial number that somebody gave it;
+     * "here:MAJOR:MINOR", which says nothing elsewhere; "dm:UUID" and then the
+     * words of all that this lies on, "@N" behind what is a partition.  "" if
+     * not all of it is known.  PARTITION: its number there, or 0.
+     */
+    char block_id[512];
+    unsigned partition;
+    uint64_t offset; /* of a loop device, into its file */
 };
-/* Of several files there, on one trip; one that cannot be found, and a NULL,
- * is not known, which is no error. */
-int host_identify_files(struct host *h, const char *const *paths, size_t count,
-                        struct file_identity *ret, struct qm_error *err);
+/*
+ * Of several files there, as the process PID sees them (its root folder, and
+ * its working folder for relative names; 0: as whoever logs in does), on one
+ * trip.  One that cannot be found, and a NULL, is not known, which is no
+ * error.
+ */
+int host_identify_files(struct host *h, int pid, const char *const *paths,
+                        size_t count, struct file_identity *ret,
+                        struct qm_error *err);
+
+/*
+ * A mark: an empty file MARKS[i] (a name without a folder, never used before)
+ * beside PATHS[i], as PID sees it.  An empty path is passed over.  Made with
+ * O_EXCL; whoever makes marks removes them, whatever becomes of the rest.
+ */
+enum host_mark {
+    MARK_NOT_TRIED,
+    MARK_FAILED, /* could not be made, or the folder cannot be searched */
+    MARK_DONE,   /* made; seen */
+    MARK_UNSEEN, /* looked for, and not there */
+};
+enum host_mark_deed { MARK_MAKE, MARK_LOOK, MARK_REMOVE };
+int host_mark_files(struct host *h, int pid, enum host_mark_deed deed,
+                    const char *const *paths, const char *const *marks,
+                    size_t count, enum host_mark *ret, struct qm_error *err);
 
 #endif

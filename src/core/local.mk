@@ -3,11 +3,13 @@
 noinst_LIBRARIES += libcore.a
 
 libcore_a_SOURCES = \
+	src/core/block-ids.c \
 	src/core/converge.c \
 	src/core/converge.h \
 	src/core/facts-host.c \
 	src/core/facts-network.c \
 	src/core/facts-private.h \
+	src/core/facts-storage.c \
 	src/core/facts-tls.c \
 	src/core/facts.c \
 	src/core/facts.h \
@@ -15,6 +17,7 @@ libcore_a_SOURCES = \
 	src/core/host-files.c \
 	src/core/host-private.h \
 	src/core/host-process.c \
+	src/core/host-storage.c \
 	src/core/host-unit.c \
 	src/core/host.c \
 	src/core/host.h \
@@ -37,7 +40,9 @@ libcore_a_SOURCES = \
 	src/core/preflight-devices.c \
 	src/core/preflight-disks.c \
 	src/core/preflight-host.c \
+	src/core/preflight-left.c \
 	src/core/preflight-machine.c \
+	src/core/preflight-pairs.c \
 	src/core/preflight-private.h \
 	src/core/preflight-state.c \
 	src/core/preflight-storage.c \

@@ -56,6 +56,7 @@ void plan_done(struct plan *p)
     free(p->bind);
     free(p->tls_hostname);
     strv_done(&p->disk_ids);
+    strv_done(&p->shared_ids);
     *p = (struct plan){ .name = NULL };
 }
 
@@ -203,25 +204,37 @@ static int check_tls(const struct plan *p, struct qm_error *err)
     return check_host_name("--tls-hostname", p->tls_hostname, err);
 }
 
-static int check_disks(const struct plan *p, struct qm_error *err)
+static int check_ids(const char *option, const struct strv *ids,
+                     struct qm_error *err)
 {
-    const struct strv *ids = &p->disk_ids;
-
-    if (p->disks != DISKS_LIST) {
-        return 0;
-    }
-    if (ids->count == 0) {
-        return error_set(err, QM_ERR_USAGE, "--disks names no disk");
-    }
     for (size_t i = 0; i < ids->count; i++) {
         if (ids->item[i][0] == '\0') {
-            return error_set(err, QM_ERR_USAGE, "--disks has an empty name");
+            return error_set(err, QM_ERR_USAGE, "%s has an empty name", option);
         }
         for (size_t j = 0; j < i; j++) {
             if (str_equal(ids->item[i], ids->item[j])) {
-                return error_set(err, QM_ERR_USAGE, "--disks names %s twice",
+                return error_set(err, QM_ERR_USAGE, "%s names %s twice", option,
                                  ids->item[i]);
             }
+        }
+    }
+    return 0;
+}
+
+static int check_disks(const struct plan *p, struct qm_error *err)
+{
+    if (p->disks == DISKS_LIST && p->disk_ids.count == 0) {
+        return error_set(err, QM_ERR_USAGE, "--disks names no disk");
+    }
+    if (check_ids("--disks", &p->disk_ids, err) < 0 ||
+        check_ids("--shared", &p->shared_ids, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < p->shared_ids.count; i++) {
+        if (strv_contains(&p->disk_ids, p->shared_ids.item[i])) {
+            return error_set(err, QM_ERR_USAGE,
+                             "%s cannot be in --disks and in --shared",
+                             p->shared_ids.item[i]);
         }
     }
     return 0;

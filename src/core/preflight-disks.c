@@ -2,79 +2,8 @@
  * Which disks are copied, where to, and what forbids it.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/preflight-private.h"
-
-const char *disk_label(const struct qmp_disk *disk)
-{
-    if (disk->qdev && disk->qdev[0] != '/') {
-        return disk->qdev;
-    }
-    if (disk->node_name && disk->node_name[0] != '#') {
-        return disk->node_name;
-    }
-    if (disk->device && disk->device[0]) {
-        return disk->device;
-    }
-    return disk->node_name ? disk->node_name
-           : disk->qdev    ? disk->qdev
-                           : "(unnamed)";
-}
-
-static bool is_called(const struct qmp_disk *d, const char *name)
-{
-    return str_equal(d->qdev, name) || str_equal(d->node_name, name) ||
-           (d->device && d->device[0] && str_equal(d->device, name));
-}
-
-/* --- counterparts ------------------------------------------------------------------ */
-
-static bool same_qdev(const struct qmp_disk *a, const struct qmp_disk *b)
-{
-    return a->qdev && str_equal(a->qdev, b->qdev);
-}
-
-static bool same_node(const struct qmp_disk *a, const struct qmp_disk *b)
-{
-    return a->node_name && a->node_name[0] != '#' &&
-           str_equal(a->node_name, b->node_name);
-}
-
-static bool same_drive(const struct qmp_disk *a, const struct qmp_disk *b)
-{
-    return a->device && a->device[0] && str_equal(a->device, b->device);
-}
-
-/* counterpart[i] is an index + 1, 0 if there is none. */
-static size_t *find_counterparts(const struct facts *f)
-{
-    static bool (*const rules[])(const struct qmp_disk *a,
-                                 const struct qmp_disk *b) = {
-        same_qdev,
-        same_node,
-        same_drive,
-    };
-    const struct qmp_disks *s = &f->side[SOURCE].disks;
-    const struct qmp_disks *d = &f->side[DESTINATION].disks;
-    size_t *counterpart = xcalloc(s->count + 1, sizeof(size_t));
-    bool *taken = xcalloc(d->count + 1, sizeof(bool));
-
-    for (size_t rule = 0; rule < ARRAY_LEN(rules); rule++) {
-        for (size_t i = 0; i < s->count; i++) {
-            for (size_t j = 0; j < d->count && !counterpart[i]; j++) {
-                if (!taken[j] && rules[rule](&s->item[i], &d->item[j])) {
-                    counterpart[i] = j + 1;
-                    taken[j] = true;
-                }
-            }
-        }
-    }
-    free(taken);
-    return counterpart;
-}
-
-/* --- the choice ----------------------------------------------------------------------- */
 
 /* Why a disk can never be copied; NULL if it can. */
 static const char *why_never(const struct qmp_disk *d)
@@ -94,56 +23,41 @@ static const char *why_never(const struct qmp_disk *d)
     return NULL;
 }
 
-static bool is_wanted(const struct plan *p, const struct qmp_disk *d,
-                      bool *ret_named)
-{
-    *ret_named = false;
-    if (p->disks == DISKS_NONE) {
-        return false;
-    }
-    if (p->disks != DISKS_LIST) {
-        return true;
-    }
-    for (size_t i = 0; i < p->disk_ids.count; i++) {
-        *ret_named |= is_called(d, p->disk_ids.item[i]);
-    }
-    return *ret_named;
-}
+/* --- a disk that is copied ---------------------------------------------------- */
 
-static void judge_sizes(const struct qmp_disk *a, const struct qmp_disk *b,
-                        struct verdicts *v)
+/* The destination's image may be one of the source's other disks. */
+static void judge_overwriting(const struct facts *f, size_t i, size_t j,
+                              struct verdicts *v)
 {
-    struct verdict *x;
+    const struct qmp_disks *disks = &f->side[SOURCE].disks;
 
-    if (a->virtual_size == b->virtual_size) {
-        return;
+    for (size_t k = 0; k < disks->count; k++) {
+        struct verdict *x;
+
+        if (k == i || !facts_is_overwritten(f, k, j)) {
+            continue;
+        }
+        x = verdict_block(
+            v, ABOUT_BOTH, "disk %s would be copied over the source's disk %s",
+            disk_label(&disks->item[i]), disk_label(&disks->item[k]));
+        verdict_why(x, "the destination uses the same image for it");
+        verdict_fix(x, "give the destination's disks the source's names in "
+                       "the source's order");
     }
-    x = verdict_block(v, ABOUT_BOTH,
-                      "disk %s has %llu bytes at the source and %llu at the "
-                      "destination",
-                      disk_label(a), (unsigned long long)a->virtual_size,
-                      (unsigned long long)b->virtual_size);
-    verdict_why(x, a->is_pflash ? "RAM and flash load only into their own size"
-                                : "a mirror needs the same size to the byte");
-    verdict_fix(x, "make the destination's image anew with %llu bytes",
-                (unsigned long long)a->virtual_size);
 }
 
 /* What should be known before disk I is copied onto J. */
-static void warn_of_copy(const struct facts *f, size_t i, size_t j,
-                         struct verdicts *v)
+static void warn_of_copy(const struct facts *f, size_t i,
+                         const struct storage *st, struct verdicts *v)
 {
     const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
     struct verdict *x;
 
-    if (facts_looks_shared(f, i, j)) {
+    if (st->relation == STORAGE_UNKNOWN) {
         x = verdict_warn(v, ABOUT_BOTH,
-                         "disk %s has the same name and inode number on both "
-                         "hosts",
-                         disk_label(a));
-        verdict_why(x, "if it is on a file system that both mount, it must "
-                       "not be copied");
-        verdict_fix(x, "leave it out of --disks if it is shared");
+                         "disk %s is copied on your word alone: %s",
+                         disk_label(a), st->reason);
+        verdict_why(x, "if both sides use one image, the copy destroys it");
     }
     if (a->has_dirty_bitmaps) {
         x = verdict_warn(v, ABOUT_SOURCE,
@@ -153,9 +67,30 @@ static void warn_of_copy(const struct facts *f, size_t i, size_t j,
     }
 }
 
+/* Nobody's word may have a disk mirrored onto itself. */
+static void refuse_onto_itself(const struct qmp_disk *a,
+                               const struct storage *st, struct verdicts *v)
+{
+    struct verdict *x;
+
+    if (st->relation == STORAGE_SAME) {
+        x = verdict_block(
+            v, ABOUT_BOTH, "disk %s is the same image on both sides: %s (%s)",
+            disk_label(a), a->protocol_filename ? a->protocol_filename : "",
+            st->reason);
+        verdict_fix(x, "leave it out of --disks, as --disks auto does");
+    } else {
+        x = verdict_block(v, ABOUT_BOTH,
+                          "disk %s may be the same image on both sides: %s",
+                          disk_label(a), st->reason);
+        verdict_fix(x, "if it is, say --shared %s", disk_label(a));
+    }
+    verdict_why(x, "a copy onto itself would destroy it");
+}
+
 /* Everything that forbids copying disk I onto J. */
 static void judge_copy(const struct facts *f, size_t i, size_t j,
-                       struct verdicts *v)
+                       const struct storage *st, struct verdicts *v)
 {
     const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
     const struct qmp_disk *b = &f->side[DESTINATION].disks.item[j];
@@ -167,119 +102,110 @@ static void judge_copy(const struct facts *f, size_t i, size_t j,
                       disk_label(a));
         return;
     }
-    if (facts_same_storage(f, i, j) == STORAGE_SAME) {
-        x = verdict_block(
-            v, ABOUT_BOTH, "disk %s is the same image on both sides: %s",
-            disk_label(a), a->protocol_filename ? a->protocol_filename : "");
-        verdict_why(x, "a copy onto itself would destroy it");
-        verdict_fix(x, "leave it out of --disks (--disks none, if all disks "
-                       "are shared)");
-        return;
-    }
     if (b->read_only) {
         x = verdict_block(v, ABOUT_DESTINATION,
                           "disk %s is read-only at the destination",
                           disk_label(a));
         verdict_fix(x, "open it for writing there (read-only=off)");
     }
-    judge_sizes(a, b, v);
-    warn_of_copy(f, i, j, v);
+    judge_disk_sizes(a, b, v);
+    judge_overwriting(f, i, j, v);
+    warn_of_copy(f, i, st, v);
 }
 
-/* What should be known of a disk that stays where it is. */
-static void judge_left(const struct facts *f, size_t i, size_t counterpart,
-                       bool named, const char *never, struct verdicts *v)
+/* --- the choice ------------------------------------------------------------- */
+
+static void decide(struct disk_choice *c, enum disk_verdict verdict,
+                   const char *reason)
+{
+    c->verdict = verdict;
+    c->copy = verdict == DISK_COPY;
+    c->reason = xstrdup(reason);
+}
+
+static void refuse_unknown(const struct qmp_disk *a, const struct storage *st,
+                           struct verdicts *v)
+{
+    struct verdict *x = verdict_block(
+        v, ABOUT_BOTH, "nobody can tell whether disk %s is shared: %s",
+        disk_label(a), st->reason);
+
+    verdict_why(x, "one image that both sides use must not be copied, and two "
+                   "must be");
+    verdict_fix(x,
+                "say --shared %s if both sides use it; if not, name it in "
+                "--disks, with all others that are to be copied",
+                disk_label(a));
+}
+
+/* The operator said nothing of disk I, or that it is to be copied. */
+static void choose_by_storage(const struct facts *f, size_t i, size_t j,
+                              struct disk_choice *c, struct verdicts *v)
 {
     const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
-    const struct qmp_disk *b =
-        counterpart ? &f->side[DESTINATION].disks.item[counterpart - 1] : NULL;
-    struct verdict *x;
+    bool automatic = f->plan->disks == DISKS_AUTO;
+    struct storage st = facts_storage(f, i, j);
 
-    if (named) {
-        x = verdict_block(v, ABOUT_SOURCE, "disk %s cannot be copied: %s",
-                          disk_label(a), never);
-        verdict_fix(x, "leave it out of --disks");
-    } else if (a->is_pflash && b && a->virtual_size != b->virtual_size) {
-        judge_sizes(a, b, v);
-    } else if (!never && b &&
-               facts_same_storage(f, i, counterpart - 1) == STORAGE_DIFFERENT) {
-        x = verdict_warn(v, ABOUT_BOTH,
-                         "disk %s is not copied, and its images on the two "
-                         "sides are different files",
-                         disk_label(a));
-        verdict_why(x, "the guest would wake up with the destination's");
-        verdict_fix(x, "add it to --disks");
-    } else if (a->qdev && !a->is_pflash && !a->tray_empty && b &&
-               b->tray_empty) {
-        x = verdict_warn(v, ABOUT_DESTINATION,
-                         "disk %s has a medium at the source and none at the "
-                         "destination",
-                         disk_label(a));
-        verdict_why(x, "the guest would find it gone");
+    if (st.relation == STORAGE_DIFFERENT) {
+        decide(c, DISK_COPY, st.reason);
+        judge_copy(f, i, j, &st, v);
+    } else if (automatic && st.relation == STORAGE_SAME) {
+        decide(c, DISK_SHARED, st.reason);
+        preflight_shared_disk(f, i, j, &st, v);
+    } else if (automatic) {
+        decide(c, DISK_REFUSE, st.reason);
+        refuse_unknown(a, &st, v);
+    } else if (st.relation == STORAGE_UNKNOWN) {
+        decide(c, DISK_COPY, "writable, as you said");
+        judge_copy(f, i, j, &st, v);
+    } else {
+        decide(c, DISK_REFUSE, st.reason);
+        refuse_onto_itself(a, &st, v);
     }
 }
 
-static void judge_named(const struct facts *f, struct verdicts *v)
+static void refuse_lonely(const struct qmp_disk *a, struct disk_choice *c,
+                          struct verdicts *v)
 {
-    const struct strv *ids = &f->plan->disk_ids;
-    const struct qmp_disks *disks = &f->side[SOURCE].disks;
-    CLEANUP(strv_done) struct strv known = { .count = 0 };
-    CLEANUP_FREE char *names = NULL;
+    struct verdict *b = verdict_block(
+        v, ABOUT_DESTINATION, "disk %s has no counterpart at the destination",
+        disk_label(a));
 
-    for (size_t i = 0; i < disks->count; i++) {
-        strv_add(&known, disk_label(&disks->item[i]));
-    }
-    names = strv_join_words(&known);
-    for (size_t n = 0; n < ids->count && f->plan->disks == DISKS_LIST; n++) {
-        bool found = false;
-
-        for (size_t i = 0; i < disks->count; i++) {
-            found |= is_called(&disks->item[i], ids->item[n]);
-        }
-        if (!found) {
-            struct verdict *b = verdict_block(
-                v, ABOUT_SOURCE, "--disks names %s, which is no disk",
-                ids->item[n]);
-
-            verdict_fix(b, "the source's disks are %s",
-                        disks->count ? names : "none");
-        }
-    }
+    verdict_fix(b, "give the destination a disk whose device or node has the "
+                   "same name");
+    decide(c, DISK_REFUSE, "no counterpart at the destination");
 }
 
-/* One disk: fill *C, and say what is to be said. */
-static void choose(const struct facts *f, size_t i, size_t counterpart,
+/* One disk: fill *C, and say what is to be said.  J: of its counterpart, or
+ * NULL. */
+static void choose(const struct facts *f, size_t i, const size_t *j,
                    struct disk_choice *c, struct verdicts *v)
 {
+    const struct plan *p = f->plan;
     const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
     const char *never = why_never(a);
-    bool named;
-    bool wanted = is_wanted(f->plan, a, &named);
+    bool shared = disk_is_among(&p->shared_ids, a);
+    bool wanted = p->disks == DISKS_LIST ? disk_is_among(&p->disk_ids, a)
+                                         : p->disks != DISKS_NONE;
 
     c->source = i;
-    if (never || !wanted) {
-        c->reason =
-            xstrdup(never                          ? never
-                    : f->plan->disks == DISKS_NONE ? "--disks none"
-                                                   : "not named by --disks");
-        judge_left(f, i, counterpart, named && never, never, v);
-        return;
-    }
-    if (!counterpart) {
-        struct verdict *b = verdict_block(v, ABOUT_DESTINATION,
-                                          "disk %s has no counterpart at the "
-                                          "destination",
-                                          disk_label(a));
+    c->destination = j ? *j : 0;
+    if (never || (!wanted && !shared)) {
+        decide(c, DISK_LEAVE,
+               never                    ? never
+               : p->disks == DISKS_NONE ? "--disks none"
+                                        : "not named by --disks");
+        preflight_left_disk(f, i, j, never, v);
+    } else if (!j) {
+        refuse_lonely(a, c, v);
+    } else if (shared) {
+        struct storage st = facts_storage(f, i, *j);
 
-        verdict_fix(b, "give the destination a disk whose device or node has "
-                       "the same name");
-        c->reason = xstrdup("no counterpart at the destination");
-        return;
+        decide(c, DISK_SHARED, "named by --shared");
+        preflight_shared_disk(f, i, *j, &st, v);
+    } else {
+        choose_by_storage(f, i, *j, c, v);
     }
-    c->copy = true;
-    c->destination = counterpart - 1;
-    c->reason = xstrdup("writable, local to each host");
-    judge_copy(f, i, counterpart - 1, v);
 }
 
 void preflight_choose_disks(const struct facts *f, struct disk_choices *ret,
@@ -288,15 +214,24 @@ void preflight_choose_disks(const struct facts *f, struct disk_choices *ret,
     CLEANUP(verdicts_done) struct verdicts ignored = { .count = 0 };
     struct verdicts *v = verdicts ? verdicts : &ignored;
     const struct qmp_disks *disks = &f->side[SOURCE].disks;
-    size_t *counterpart = find_counterparts(f);
+    size_t *counterpart = facts_counterparts(f);
     size_t first = v->count;
 
     ret->count = disks->count;
     ret->item = xcalloc(disks->count + 1, sizeof(*ret->item));
     for (size_t i = 0; i < disks->count; i++) {
-        choose(f, i, counterpart[i], &ret->item[i], v);
+        size_t j = counterpart[i] - 1;
+
+        choose(f, i, counterpart[i] ? &j : NULL, &ret->item[i], v);
     }
-    judge_named(f, v);
+    if (f->mark_left) {
+        struct verdict *w = verdict_warn(
+            v, ABOUT_BOTH, "an empty file may be left: %s", f->mark_left);
+
+        verdict_fix(w, "remove it: it only showed whether a folder is shared");
+    }
+    judge_names(f, "--disks", &f->plan->disk_ids, v);
+    judge_names(f, "--shared", &f->plan->shared_ids, v);
     verdicts_stamp(v, first, "disks");
     free(counterpart);
 }
@@ -341,6 +276,9 @@ void preflight_disks(const struct facts *f, struct verdicts *v)
         if (c.item[i].copy) {
             verdict_ok(v, ABOUT_BOTH, "disk %s will be copied (%s, %s)",
                        disk_label(d), size, d->driver ? d->driver : "?");
+        } else if (c.item[i].verdict == DISK_SHARED) {
+            verdict_ok(v, ABOUT_BOTH, "disk %s is shared, and not copied (%s)",
+                       disk_label(d), c.item[i].reason);
         } else if (d->qdev) {
             verdict_ok(v, ABOUT_SOURCE, "disk %s stays where it is (%s)",
                        disk_label(d), c.item[i].reason);

@@ -38,14 +38,57 @@ long version_number(const struct qmp_version *v);
 /* Are both QEMUs known to run on one machine? */
 bool facts_same_machine(const struct facts *f);
 
-enum storage_relation { STORAGE_UNKNOWN, STORAGE_SAME, STORAGE_DIFFERENT };
-/* Do disk I of the source and disk J of the destination use one image? */
-enum storage_relation facts_same_storage(const struct facts *f, size_t i,
-                                         size_t j);
+/* block-ids.c: of two block_ids (see host.h) */
+enum blocks_relation {
+    BLOCKS_UNKNOWN,
+    BLOCKS_EQUAL,
+    BLOCKS_OVERLAP, /* the same hardware, not in the same way */
+    BLOCKS_APART
+};
+enum blocks_relation block_ids_compare(const char *a, const char *b,
+                                       bool one_machine);
 
-/* On two machines: the same name and the same inode number, as a file of a
- * shared file system has, and hardly another. */
-bool facts_looks_shared(const struct facts *f, size_t i, size_t j);
+/* PERHAPS: so likely one that nobody's word may have it copied. */
+enum storage_relation {
+    STORAGE_UNKNOWN,
+    STORAGE_PERHAPS,
+    STORAGE_SAME,
+    STORAGE_DIFFERENT
+};
+struct storage {
+    enum storage_relation relation;
+    const char *reason; /* static storage */
+};
+/* Do disk I of the source and disk J of the destination use one image?  The
+ * mark that was made for disk I counts for its counterpart. */
+struct storage facts_storage(const struct facts *f, size_t i, size_t j);
+/* Is disk J of the destination, as far as can be told without marks, an image
+ * that disk I of the source uses? */
+bool facts_is_overwritten(const struct facts *f, size_t i, size_t j);
+/* Would a mark beside the file tell? */
+bool facts_need_mark(const struct facts *f, size_t i, size_t j);
+
+/* For each disk of the source the index + 1 of the destination's, 0 if there
+ * is none: by qdev id, then node name, then drive name.  The caller frees. */
+size_t *facts_counterparts(const struct facts *f);
+/* Is the disk called NAME, by device, node or drive? */
+bool disk_is_called(const struct qmp_disk *d, const char *name);
+bool disk_is_among(const struct strv *ids, const struct qmp_disk *d);
+/* A blocker if they differ. */
+void judge_disk_sizes(const struct qmp_disk *a, const struct qmp_disk *b,
+                      struct verdicts *v);
+/* A blocker for each of IDS, which OPTION names, that is no disk. */
+void judge_names(const struct facts *f, const char *option,
+                 const struct strv *ids, struct verdicts *v);
+
+/* preflight-left.c: what is to be said of disk I that both sides use, by
+ * STORAGE or by the operator's word (J: of its counterpart)... */
+void preflight_shared_disk(const struct facts *f, size_t i, size_t j,
+                           const struct storage *storage, struct verdicts *v);
+/* ...and that stays for another reason; J may be NULL, and NEVER is why it
+ * cannot be copied, or NULL. */
+void preflight_left_disk(const struct facts *f, size_t i, const size_t *j,
+                         const char *never, struct verdicts *v);
 
 /* Will any disk be copied? */
 bool facts_copy_disks(const struct facts *f);

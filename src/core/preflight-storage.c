@@ -1,10 +1,13 @@
 /*
  * Are two disks the same image?
  *
- * A disk must never be mirrored onto itself, so it is looked at from three
- * directions: device and inode where both QEMUs run on one machine, the name
- * of a network image where they do not, and, where nobody could look, the bare
- * file name.
+ * A disk that both sides see must never be mirrored onto itself, and one that
+ * they do not must not be left behind; so equal names prove nothing by
+ * themselves.  On one machine device and inode tell; of a network or cluster
+ * file system a mark does, which was made beside one and seen beside the other;
+ * of a block device what the hardware calls itself; of a network image, whose
+ * server is nobody's here, its name.  What is left is UNKNOWN, and the operator
+ * has to say it.
  */
 #include <string.h>
 
@@ -21,27 +24,163 @@ bool facts_same_machine(const struct facts *f)
     return s->host_is_local && d->host_is_local;
 }
 
+/* They are two machines for sure. */
+static bool are_two_machines(const struct facts *f)
+{
+    return f->side[SOURCE].process.known &&
+           f->side[DESTINATION].process.known && !facts_same_machine(f);
+}
+
 static const struct file_identity *identity(const struct side_facts *s,
                                             size_t i)
 {
     return s->disk_file && s->disk_file[i].known ? &s->disk_file[i] : NULL;
 }
 
-static bool same_file(const struct file_identity *a,
-                      const struct file_identity *b)
+static struct storage storage(enum storage_relation relation,
+                              const char *reason)
+{
+    return (struct storage){ .relation = relation, .reason = reason };
+}
+
+/* --- files ------------------------------------------------------------------ */
+
+/* File systems whose files no other host sees at the same time, as stat -f
+ * calls them.  What is not here (FUSE, virtiofs, and whatever comes) may be
+ * anybody's. */
+static bool is_local_fs(const struct file_identity *x)
+{
+    static const char *const local[] = {
+        "ext2/ext3", "xfs",       "btrfs",    "zfs", "tmpfs",     "ramfs",
+        "f2fs",      "overlayfs", "bcachefs", "jfs", "reiserfs",  "msdos",
+        "exfat",     "isofs",     "squashfs", "udf", "hugetlbfs",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(local); i++) {
+        if (str_equal(x->fs_type, local[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool same_number(const struct file_identity *a,
+                        const struct file_identity *b)
 {
     return a->is_block_device == b->is_block_device && a->device == b->device &&
            a->inode == b->inode;
 }
 
+static bool are_in_question(bool one_machine, const struct file_identity *a,
+                            const struct file_identity *b)
+{
+    return !a->is_block_device && !b->is_block_device &&
+           !(one_machine && same_number(a, b)) &&
+           (!is_local_fs(a) || !is_local_fs(b));
+}
+
+/* The mark tells of the folder: the last name and the inode tell of the
+ * file. */
+static struct storage judge_mark(enum host_mark mark,
+                                 const struct file_identity *a,
+                                 const struct file_identity *b)
+{
+    switch (mark) {
+    case MARK_DONE:
+        return a->inode == b->inode || str_equal(a->name, b->name)
+                   ? storage(STORAGE_SAME, "one file: a mark beside it was "
+                                           "seen from the other side")
+                   : storage(STORAGE_DIFFERENT,
+                             "writable, two files of one folder");
+    case MARK_UNSEEN:
+        return a->inode == b->inode
+                   ? storage(STORAGE_UNKNOWN,
+                             "a mark beside it was not seen from the other "
+                             "side, and yet the inode numbers are equal")
+                   : storage(STORAGE_DIFFERENT,
+                             "writable, in another folder: a mark beside it "
+                             "was not seen from the other side");
+    case MARK_FAILED:
+    case MARK_NOT_TRIED:
+        break;
+    }
+    return storage(STORAGE_UNKNOWN, "on a file system that hosts may share, "
+                                    "where no mark could be made");
+}
+
+static struct storage judge_files(bool one_machine, enum host_mark mark,
+                                  const struct file_identity *a,
+                                  const struct file_identity *b)
+{
+    if (one_machine && same_number(a, b)) {
+        return a->offset == b->offset
+                   ? storage(STORAGE_SAME, "one file, which both sides use")
+                   : storage(STORAGE_UNKNOWN, "two parts of one file");
+    }
+    if (are_in_question(one_machine, a, b)) {
+        return judge_mark(mark, a, b);
+    }
+    return storage(STORAGE_DIFFERENT, one_machine
+                                          ? "writable, two files of one machine"
+                                          : "writable, local to each host");
+}
+
+/* --- block devices ---------------------------------------------------------- */
+
+static struct storage judge_devices(bool one_machine,
+                                    const struct file_identity *a,
+                                    const struct file_identity *b)
+{
+    if (one_machine && same_number(a, b)) {
+        return storage(STORAGE_SAME, "one block device, which both sides use");
+    }
+    switch (block_ids_compare(a->block_id, b->block_id, one_machine)) {
+    case BLOCKS_EQUAL:
+        if (a->partition == b->partition) {
+            return storage(STORAGE_SAME, "one block device: it says the same "
+                                         "of itself on both sides");
+        }
+        return a->partition && b->partition
+                   ? storage(STORAGE_DIFFERENT,
+                             "writable, two partitions of one block device")
+                   : storage(STORAGE_PERHAPS,
+                             "one is a partition of the other");
+    case BLOCKS_OVERLAP:
+        return storage(STORAGE_PERHAPS,
+                       "both lie on the same hardware, and may overlap");
+    case BLOCKS_APART:
+        return storage(STORAGE_DIFFERENT, "writable, two block devices");
+    case BLOCKS_UNKNOWN:
+        break;
+    }
+    return storage(STORAGE_UNKNOWN, "nothing says whether the block devices "
+                                    "of the two sides are one");
+}
+
+/* A file, and a block device that is no loop. */
+static struct storage judge_mixed(const struct file_identity *a,
+                                  const struct file_identity *b)
+{
+    const struct file_identity *file = a->is_block_device ? b : a;
+
+    return is_local_fs(file)
+               ? storage(STORAGE_DIFFERENT,
+                         "writable, a file on one side and a block device on "
+                         "the other")
+               : storage(STORAGE_UNKNOWN,
+                         "a block device on one side, and on the other a file "
+                         "that hosts may share");
+}
+
+/* --- names ------------------------------------------------------------------ */
+
 /* A name that means another thing on another machine. */
 static bool is_local_name(const struct qmp_disk *d)
 {
     static const char *const local[] = { "127.", "localhost", "[::1]", "+unix",
-                                         "unix:" };
+                                         "unix" };
 
-    if (!d->protocol || str_equal(d->protocol, "file") ||
-        str_starts(d->protocol, "host_")) {
+    if (str_equal(d->protocol, "nvme") || str_starts(d->protocol, "virtio-")) {
         return true;
     }
     for (size_t i = 0; i < ARRAY_LEN(local); i++) {
@@ -52,34 +191,85 @@ static bool is_local_name(const struct qmp_disk *d)
     return false;
 }
 
-enum storage_relation facts_same_storage(const struct facts *f, size_t i,
-                                         size_t j)
+static bool is_on_host(const struct qmp_disk *d)
+{
+    return !d->protocol || str_equal(d->protocol, "file") ||
+           str_starts(d->protocol, "host_");
+}
+
+static struct storage judge_network(const struct qmp_disk *a,
+                                    const struct qmp_disk *b, bool same_name)
+{
+    if (str_starts(a->protocol, "null-") && str_starts(b->protocol, "null-")) {
+        return storage(STORAGE_SAME, "it holds nothing");
+    }
+    if (same_name && !is_local_name(a)) {
+        return storage(STORAGE_SAME,
+                       "one network image, which both sides name");
+    }
+    return same_name ? storage(STORAGE_UNKNOWN,
+                               "the same name of something near each host")
+                     : storage(STORAGE_UNKNOWN,
+                               "two names of network images, which may be "
+                               "one");
+}
+
+/* --- all -------------------------------------------------------------------- */
+
+static struct storage judge(const struct facts *f, size_t i, size_t j,
+                            enum host_mark mark)
 {
     const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
     const struct qmp_disk *b = &f->side[DESTINATION].disks.item[j];
     const struct file_identity *x = identity(&f->side[SOURCE], i);
     const struct file_identity *y = identity(&f->side[DESTINATION], j);
+    bool one_machine = facts_same_machine(f);
     bool same_name = a->protocol_filename &&
                      str_equal(a->protocol, b->protocol) &&
                      str_equal(a->protocol_filename, b->protocol_filename);
 
-    if (facts_same_machine(f)) {
-        if (x && y) {
-            return same_file(x, y) ? STORAGE_SAME : STORAGE_DIFFERENT;
-        }
-        return same_name ? STORAGE_SAME : STORAGE_UNKNOWN;
+    if (!is_on_host(a) || !is_on_host(b)) {
+        return is_on_host(a) || is_on_host(b)
+                   ? storage(STORAGE_UNKNOWN,
+                             "a network image on one side and not on the other")
+                   : judge_network(a, b, same_name);
     }
-    return same_name && !is_local_name(a) ? STORAGE_SAME : STORAGE_UNKNOWN;
+    if (!x || !y) {
+        return one_machine && same_name
+                   ? storage(STORAGE_PERHAPS, "one name on one machine, which "
+                                              "could not be looked at")
+                   : storage(STORAGE_UNKNOWN,
+                             x   ? "the destination's could not be looked at"
+                             : y ? "the source's could not be looked at"
+                                 : "neither side's could be looked at");
+    }
+    if (!one_machine && !are_two_machines(f) && same_number(x, y)) {
+        return storage(STORAGE_PERHAPS, "the same numbers on both sides, which "
+                                        "may be one machine");
+    }
+    if (x->is_block_device != y->is_block_device) {
+        return judge_mixed(x, y);
+    }
+    return x->is_block_device ? judge_devices(one_machine, x, y)
+                              : judge_files(one_machine, mark, x, y);
 }
 
-bool facts_looks_shared(const struct facts *f, size_t i, size_t j)
+struct storage facts_storage(const struct facts *f, size_t i, size_t j)
 {
-    const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
-    const struct qmp_disk *b = &f->side[DESTINATION].disks.item[j];
+    return judge(f, i, j, f->mark ? f->mark[i] : MARK_NOT_TRIED);
+}
+
+bool facts_is_overwritten(const struct facts *f, size_t i, size_t j)
+{
+    enum storage_relation relation = judge(f, i, j, MARK_NOT_TRIED).relation;
+
+    return relation == STORAGE_SAME || relation == STORAGE_PERHAPS;
+}
+
+bool facts_need_mark(const struct facts *f, size_t i, size_t j)
+{
     const struct file_identity *x = identity(&f->side[SOURCE], i);
     const struct file_identity *y = identity(&f->side[DESTINATION], j);
 
-    return !facts_same_machine(f) && x && y && !x->is_block_device &&
-           !y->is_block_device && x->inode == y->inode &&
-           str_equal(a->protocol_filename, b->protocol_filename);
+    return x && y && are_in_question(facts_same_machine(f), x, y);
 }

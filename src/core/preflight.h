@@ -37,11 +37,25 @@ int verdicts_to_error(const struct verdicts *v, struct qm_error *err);
 
 /* --- the choice of disks -------------------------------------------------- */
 
-/* What is done with one disk of the source. */
+/* What is done with one disk of the source: copied; left since both sides use
+ * it; left for another reason; or nobody knows, and nothing may be begun. */
+#define DISK_VERDICTS(X)                                                       \
+    X(COPY, "copy")                                                            \
+    X(SHARED, "shared")                                                        \
+    X(LEAVE, "leave")                                                          \
+    X(REFUSE, "refuse")
+enum disk_verdict {
+#define X(id, word) DISK_##id,
+    DISK_VERDICTS(X)
+#undef X
+};
+const char *disk_verdict_word(enum disk_verdict verdict); /* "copy" */
+
 struct disk_choice {
     size_t source;      /* index into the source's disks */
     size_t destination; /* index into the destination's; valid if copied */
-    bool copy;
+    enum disk_verdict verdict;
+    bool copy;    /* verdict is DISK_COPY */
     char *reason; /* "writable, local to each host", "read-only" */
 };
 struct disk_choices {
@@ -49,11 +63,12 @@ struct disk_choices {
     struct disk_choice *item;
 };
 /*
- * Which disks are copied and where to.  Disks are matched by qdev id, then by
- * node name.  What forbids the migration is added to VERDICTS (may be NULL):
- * no counterpart, unequal virtual sizes (both numbers), read-only at the
- * destination, the same file on both sides, an ID of --disks that is no disk,
- * pflash or an empty tray asked for.
+ * Which disks are copied and where to: a verdict a disk.  Disks are matched by
+ * qdev id, then by node name.  What forbids the migration is added to VERDICTS
+ * (may be NULL): no counterpart, unequal virtual sizes (both numbers),
+ * read-only at the destination, one image on both sides that is to be copied,
+ * a disk of which nobody can tell whether it is shared, an ID of --disks or
+ * --shared that is no disk, pflash or an empty tray asked for.
  */
 void preflight_choose_disks(const struct facts *f, struct disk_choices *ret,
                             struct verdicts *verdicts);

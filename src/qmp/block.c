@@ -138,6 +138,16 @@ static bool protocol_by_description(const char *file, struct qmp_disk *d)
     return true;
 }
 
+/* A file or device of the host that was not opened with O_DIRECT. */
+static bool is_cached(struct json_object *node)
+{
+    struct json_object *cache = json_get_object(node, "cache");
+    const char *driver = json_get_string(node, "drv");
+
+    return cache && !json_get_bool(cache, "direct") &&
+           (str_equal(driver, "file") || str_starts(driver, "host_"));
+}
+
 static void parse_protocol(struct json_object *nodes,
                            struct json_object *inserted, struct qmp_disk *d)
 {
@@ -151,6 +161,7 @@ static void parse_protocol(struct json_object *nodes,
     if (node) {
         d->protocol = xstrdup(json_get_string(node, "drv"));
         d->protocol_filename = xstrdup(json_get_string(node, "file"));
+        d->is_cached = is_cached(node);
     } else if (file && str_starts(file, "json:")) {
         protocol_by_description(file, d);
     }

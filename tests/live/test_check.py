@@ -157,7 +157,7 @@ def test_dry_run_tells_people(lab, pki):
     engine = look(Pair(lab, pki), options('--dry-run'), 'migrate', json=False)
     steps = re.findall(r'^    [ \d]\d\. (.*)$', engine.out, re.M)
     assert steps == recipe_rows(ROOT / 'src/core/recipe.c')
-    assert 'vd0: 16.0 MiB, copied: writable, local to each host' in engine.out
+    assert 'vd0: 16.0 MiB, copied: writable, two files of one machine' in engine.out
     assert 'under TLS, both ends verified; the destination must be ' \
         '10.77.0.2' in engine.out
 

@@ -230,11 +230,13 @@ SAME = 'disk vd0 is the same image on both sides: .*source0.raw.*destroy it'
 
 DISKS = {
     'same-path': Refusal(
-        SAME, '--disks none', ('disks',),
+        SAME, 'as --disks auto does', ('disks',), options=('--disks', 'all'),
         destination={'disks': lambda pair: pair.source.disks}),
     'same-by-symlink': Refusal(SAME, 'leave it out', ('disks',),
+                               options=('--disks', 'vd0'),
                                destination=by_hand(symlink)),
     'same-by-hard-link': Refusal(SAME, 'leave it out', ('disks',),
+                                 options=('--disks', 'disk0'),
                                  destination=by_hand(hard_link)),
     'read-only': Refusal(
         'disk vd0 is read-only at the destination', 'read-only=off',

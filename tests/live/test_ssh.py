@@ -313,12 +313,15 @@ def test_tcp_monitors(lab, pki):
 
 def test_host_that_runs_nothing(lab, pki):
     """Its monitor is reached all the same; what could not be looked at is
-    said."""
+    said, and that the disk is not shared has to be."""
     pair = Pair(lab, pki)
     make_sshd(lab, 'destination', 'ForceCommand /bin/false')
-    engine = pair.run(Refusal(
-        '', peers=('{source}', 'ssh://destination{destination}')),
-        env=ssh_env(lab))
+    peers = ('{source}', 'ssh://destination{destination}')
+    refuse(pair, Refusal(
+        "disk vd0 is shared: the destination's could not be looked at",
+        '--shared vd0', ('disks',), peers=peers), env=ssh_env(lab))
+    engine = pair.run(Refusal('', peers=peers, options=('--disks', 'vd0')),
+                      env=ssh_env(lab))
     assert engine.process.returncode == 0, engine.text()
     pair.source.wait_exit()
     assert pair.destination.status() == 'running'

@@ -60,7 +60,11 @@ static void init_side(struct good_facts *g, enum side_id side)
                            .protocol_filename = T("/images/vm.qcow2"),
                            .virtual_size = 10 * GIB };
     g->file[side][0] = (struct file_identity){
-        .known = true, .device = 2049, .inode = side == SOURCE ? 100 : 200
+        .known = true,
+        .device = 2049,
+        .inode = side == SOURCE ? 100 : 200,
+        .name = "vm.qcow2",
+        .fs_type = "xfs",
     };
     s->version = (struct qmp_version){ .major = 7, .minor = 2, .micro = 22 };
     s->features.has[QMP_FEATURE_CAP_MULTIFD] = true;
@@ -83,6 +87,7 @@ void good_facts_init(struct good_facts *g)
     plan_init(&g->plan);
     init_side(g, SOURCE);
     init_side(g, DESTINATION);
+    g->f.mark = g->mark;
     SRC->run_state =
         (struct qmp_run_state){ .running = true, .status = T("running") };
     DST->run_state = (struct qmp_run_state){ .status = T("inmigrate") };

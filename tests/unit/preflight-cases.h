@@ -214,6 +214,9 @@ static const struct preflight_case {
       "disks: vda | QEMU has one NBD server, and the disks need it | stop "
       "it: nbd-server-stop at the destination\n" },
     { "destination_exports_no_copy", destination_exports_no_copy,
+      "warning both disks: disk vd0 is not copied, and its images on the two "
+      "sides are different files | the guest would wake up with the "
+      "destination's | add it to --disks\n"
       "warning destination exports: the destination already exports "
       "disks: vda | whoever uses them could write to the guest's disks | "
       "stop it: nbd-server-stop at the destination\n" },

@@ -132,8 +132,8 @@ static void preflight(void **state)
 static void plan(void **state)
 {
     static struct disk_choice items[] = {
-        { .copy = true, .reason = T("writable") },
-        { .reason = T("read-only") },
+        { .copy = true, .verdict = DISK_COPY, .reason = T("writable") },
+        { .verdict = DISK_LEAVE, .reason = T("read-only") },
     };
     static const char *const steps[] = { "connect", "preflight", NULL };
     struct disk_choices choices = { 2, items };
@@ -141,21 +141,22 @@ static void plan(void **state)
 
     (void)state;
     good_facts_init(&g);
-    expect(&(struct narration){ .kind = NARRATE_PLAN,
-                                .facts = &g.f,
-                                .disks = &choices,
-                                .steps = steps,
-                                .name = "vm1" },
-           "PLAN",
-           "{\"name\":\"vm1\",\"insecure\":false,\"address\":\"192.0.2.2\","
-           "\"bind\":\"192.0.2.2\",\"tls-hostname\":\"b.example\","
-           "\"disks\":[{\"disk\":\"vd0\",\"copy\":true,\"reason\":\"writable\","
-           "\"source-file\":\"/images/vm.qcow2\","
-           "\"destination-file\":\"/images/vm.qcow2\","
-           "\"size-bytes\":10737418240},{\"disk\":\"vd0\",\"copy\":false,"
-           "\"reason\":\"read-only\",\"source-file\":\"/images/vm.qcow2\","
-           "\"size-bytes\":10737418240}],"
-           "\"steps\":[\"connect\",\"preflight\"]}");
+    expect(
+        &(struct narration){ .kind = NARRATE_PLAN,
+                             .facts = &g.f,
+                             .disks = &choices,
+                             .steps = steps,
+                             .name = "vm1" },
+        "PLAN",
+        "{\"name\":\"vm1\",\"insecure\":false,\"address\":\"192.0.2.2\","
+        "\"bind\":\"192.0.2.2\",\"tls-hostname\":\"b.example\","
+        "\"disks\":[{\"disk\":\"vd0\",\"copy\":true,\"verdict\":\"copy\",\"reason\":\"writable\","
+        "\"source-file\":\"/images/vm.qcow2\","
+        "\"destination-file\":\"/images/vm.qcow2\","
+        "\"size-bytes\":10737418240},{\"disk\":\"vd0\",\"copy\":false,\"verdict\":\"leave\","
+        "\"reason\":\"read-only\",\"source-file\":\"/images/vm.qcow2\","
+        "\"size-bytes\":10737418240}],"
+        "\"steps\":[\"connect\",\"preflight\"]}");
     plan_done(&g.plan);
 }
 

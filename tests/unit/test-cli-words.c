@@ -84,8 +84,8 @@ static void paragraphs(void **state)
 /* --- the plan ------------------------------------------------------------------ */
 
 static struct disk_choice choices[] = {
-    { .source = 0, .destination = 0, .copy = true, .reason = T("writable") },
-    { .source = 0, .reason = T("read-only") },
+    { .copy = true, .verdict = DISK_COPY, .reason = T("writable") },
+    { .verdict = DISK_LEAVE, .reason = T("read-only") },
 };
 static const char *const steps[] = { "connect", "preflight", NULL };
 

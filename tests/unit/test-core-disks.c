@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,8 @@
 #include "base/buffer.h"
 #include "good-facts.h"
 
-/* "vd0 -> disk0: REASON" a disk, then the verdicts. */
+/* "vd0 -> disk0: REASON" a disk that is copied, "vd0 shared: REASON", then the
+ * verdicts. */
 static char *choose(const struct good_facts *g)
 {
     struct disk_choices c = { .count = 0 };
@@ -26,12 +28,15 @@ static char *choose(const struct good_facts *g)
     for (size_t i = 0; i < c.count; i++) {
         const struct disk_choice *one = &c.item[i];
 
-        buffer_printf(
-            &b, "%s %s %s: %s\n", disk_label(&g->disk[SOURCE][one->source]),
-            one->copy ? "->" : "stays",
-            one->copy ? disk_label(&g->disk[DESTINATION][one->destination])
-                      : "here",
-            one->reason);
+        buffer_printf(&b, "%s ", disk_label(&g->disk[SOURCE][one->source]));
+        assert_int_equal(one->copy, one->verdict == DISK_COPY);
+        if (one->copy) {
+            buffer_printf(&b, "-> %s: ",
+                          disk_label(&g->disk[DESTINATION][one->destination]));
+        } else {
+            buffer_printf(&b, "%s: ", disk_verdict_word(one->verdict));
+        }
+        buffer_printf(&b, "%s\n", one->reason);
     }
     text = verdicts_as_text(&v, VERDICT_OK);
     buffer_append(&b, text, strlen(text));
@@ -59,6 +64,8 @@ static size_t add_disk(struct good_facts *g, const char *qdev, const char *node)
         g->file[side][i] = (struct file_identity){ .known = true,
                                                    .is_block_device = true,
                                                    .device = 7 };
+        snprintf(g->file[side][i].block_id, sizeof(g->file[side][i].block_id),
+                 "hw:naa.%d", side);
         g->f.side[side].disks.count = i + 1;
     }
     return i;
@@ -70,9 +77,41 @@ static void name_disk(struct good_facts *g, const char *id)
     strv_add(&g->plan.disk_ids, id);
 }
 
+static void share_disk(struct good_facts *g, const char *id)
+{
+    strv_add(&g->plan.shared_ids, id);
+}
+
 static void on_one_machine(struct good_facts *g)
 {
     DST->process.boot_id[0] = SRC->process.boot_id[0];
+}
+
+/* Both images lie on such a file system. */
+static void lie_on(struct good_facts *g, const char *source_type,
+                   const char *destination_type)
+{
+    snprintf(g->file[SOURCE][0].fs_type, sizeof(g->file[SOURCE][0].fs_type),
+             "%s", source_type);
+    snprintf(g->file[DESTINATION][0].fs_type,
+             sizeof(g->file[DESTINATION][0].fs_type), "%s", destination_type);
+}
+
+/* The first disk is a block device that says this of itself. */
+static void be_devices(struct good_facts *g, const char *source_id,
+                       const char *destination_id)
+{
+    const char *ids[SIDES] = { source_id, destination_id };
+
+    for (int side = 0; side < SIDES; side++) {
+        struct file_identity *f = &g->file[side][0];
+
+        *f = (struct file_identity){ .known = true,
+                                     .is_block_device = true,
+                                     .device = 8 };
+        snprintf(f->block_id, sizeof(f->block_id), "%s", ids[side]);
+        g->disk[side][0].protocol = T("host_device");
+    }
 }
 
 /* --- what is spoilt ---------------------------------------------------------- */
@@ -193,10 +232,326 @@ SPOIL(same_words_for_two_servers)
     }
 }
 
-SPOIL(looks_shared)
+SPOIL(other_network_image)
+{
+    same_network_image(g);
+    g->disk[DESTINATION][0].protocol_filename = T("rbd:pool/vm2");
+}
+
+SPOIL(network_image_onto_a_file)
+{
+    g->disk[SOURCE][0].protocol = T("rbd");
+    g->disk[SOURCE][0].protocol_filename = T("rbd:pool/vm");
+    g->file[SOURCE][0].known = false;
+}
+
+SPOIL(both_hold_nothing)
+{
+    for (int side = 0; side < SIDES; side++) {
+        g->disk[side][0].protocol = T("null-co");
+        g->file[side][0].known = false;
+    }
+}
+
+SPOIL(same_numbers_local_files)
 {
     g->file[DESTINATION][0].inode = g->file[SOURCE][0].inode;
-    g->file[DESTINATION][0].device = 44;
+}
+
+SPOIL(same_numbers_on_who_knows_which_machine)
+{
+    same_numbers_local_files(g);
+    DST->process.known = false;
+}
+
+SPOIL(other_numbers_on_who_knows_which_machine)
+{
+    DST->process.known = false;
+}
+
+SPOIL(mark_seen)
+{
+    lie_on(g, "nfs", "nfs");
+    g->mark[0] = MARK_DONE;
+}
+
+SPOIL(mark_seen_by_the_server)
+{
+    lie_on(g, "ext2/ext3", "nfs");
+    g->mark[0] = MARK_DONE;
+}
+
+SPOIL(mark_seen_beside_another_file)
+{
+    mark_seen(g);
+    g->file[DESTINATION][0].name[0] = 'x';
+}
+
+SPOIL(mark_seen_beside_a_hard_link)
+{
+    mark_seen_beside_another_file(g);
+    g->file[DESTINATION][0].inode = g->file[SOURCE][0].inode;
+}
+
+SPOIL(mark_unseen)
+{
+    lie_on(g, "nfs", "nfs");
+    g->mark[0] = MARK_UNSEEN;
+}
+
+SPOIL(mark_unseen_but_same_inode)
+{
+    mark_unseen(g);
+    g->file[DESTINATION][0].inode = g->file[SOURCE][0].inode;
+}
+
+SPOIL(mark_failed)
+{
+    lie_on(g, "fuseblk", "xfs");
+    g->mark[0] = MARK_FAILED;
+}
+
+SPOIL(mark_failed_one_machine)
+{
+    mark_failed(g);
+    on_one_machine(g);
+}
+
+SPOIL(mark_left_behind)
+{
+    mark_seen(g);
+    g->f.mark_left = T("/images/.qmigrate-mark-1");
+}
+
+SPOIL(shared_and_cached)
+{
+    mark_seen(g);
+    g->disk[SOURCE][0].is_cached = g->disk[DESTINATION][0].is_cached = true;
+}
+
+SPOIL(shared_and_cached_one_machine)
+{
+    same_file_one_machine(g);
+    g->disk[SOURCE][0].is_cached = g->disk[DESTINATION][0].is_cached = true;
+}
+
+SPOIL(same_lun)
+{
+    be_devices(g, "hw:naa.6001405", "hw:naa.6001405");
+}
+
+SPOIL(same_lun_by_two_paths_one_machine)
+{
+    same_lun(g);
+    on_one_machine(g);
+    g->file[DESTINATION][0].device = 9;
+}
+
+SPOIL(two_luns)
+{
+    be_devices(g, "hw:naa.6001405", "hw:naa.6001406");
+}
+
+SPOIL(two_partitions)
+{
+    same_lun(g);
+    g->file[SOURCE][0].partition = 1;
+    g->file[DESTINATION][0].partition = 2;
+}
+
+SPOIL(same_partition)
+{
+    same_lun(g);
+    g->file[SOURCE][0].partition = g->file[DESTINATION][0].partition = 1;
+}
+
+SPOIL(whole_and_partition)
+{
+    same_lun(g);
+    g->file[DESTINATION][0].partition = 2;
+}
+
+SPOIL(whole_and_partition_by_name)
+{
+    whole_and_partition(g);
+    name_disk(g, "vd0");
+}
+
+SPOIL(same_volume_group)
+{
+    be_devices(g, "dm:LVM-vgone hw:naa.6001405", "dm:LVM-vgtwo hw:naa.6001405");
+}
+
+SPOIL(volume_and_its_lun)
+{
+    be_devices(g, "dm:LVM-vgone hw:naa.6001405@1", "hw:naa.6001405");
+}
+
+SPOIL(same_volume)
+{
+    be_devices(g, "dm:LVM-vgone hw:naa.6001405@1",
+               "dm:LVM-vgone hw:naa.6001405@1");
+}
+
+SPOIL(cloned_volume)
+{
+    be_devices(g, "dm:LVM-vgone hw:naa.6001405", "dm:LVM-vgone hw:naa.6001406");
+}
+
+SPOIL(equal_serial_numbers)
+{
+    be_devices(g, "weak:disk0", "weak:disk0");
+}
+
+SPOIL(two_serial_numbers)
+{
+    be_devices(g, "weak:disk0", "weak:disk1");
+}
+
+SPOIL(serial_number_and_name)
+{
+    be_devices(g, "weak:disk0", "hw:naa.6001405");
+}
+
+SPOIL(local_volumes)
+{
+    be_devices(g, "dm:LVM-vgone here:8:0", "dm:LVM-vgtwo here:8:0");
+}
+
+SPOIL(nameless_devices)
+{
+    be_devices(g, "here:8:0", "here:8:0");
+}
+
+SPOIL(nameless_devices_one_machine)
+{
+    be_devices(g, "here:8:0", "here:9:0");
+    on_one_machine(g);
+    g->file[DESTINATION][0].device = 9;
+}
+
+SPOIL(device_and_its_partition_one_machine)
+{
+    be_devices(g, "here:8:0", "here:8:0");
+    on_one_machine(g);
+    g->file[DESTINATION][0].device = 9;
+    g->file[DESTINATION][0].partition = 1;
+}
+
+SPOIL(one_nameless_device)
+{
+    be_devices(g, "hw:naa.6001405", "here:8:0");
+}
+
+SPOIL(too_deep_to_follow)
+{
+    be_devices(g, "", "");
+}
+
+SPOIL(nameless_devices_by_name)
+{
+    nameless_devices(g);
+    name_disk(g, "vd0");
+}
+
+SPOIL(nameless_devices_all)
+{
+    nameless_devices(g);
+    g->plan.disks = DISKS_ALL;
+}
+
+SPOIL(nameless_devices_shared)
+{
+    nameless_devices(g);
+    share_disk(g, "disk0");
+}
+
+SPOIL(file_onto_device)
+{
+    g->file[DESTINATION][0] =
+        (struct file_identity){ .known = true, .is_block_device = true };
+}
+
+SPOIL(network_file_onto_device)
+{
+    file_onto_device(g);
+    lie_on(g, "nfs4", "");
+}
+
+SPOIL(two_parts_of_one_file)
+{
+    same_file_one_machine(g);
+    g->file[DESTINATION][0].offset = 512;
+}
+
+SPOIL(nobody_looked)
+{
+    g->file[SOURCE][0].known = g->file[DESTINATION][0].known = false;
+}
+
+SPOIL(nobody_looked_there)
+{
+    g->file[DESTINATION][0].known = false;
+}
+
+SPOIL(shared_but_different)
+{
+    share_disk(g, "vd0");
+}
+
+SPOIL(shared_but_other_size)
+{
+    nobody_looked(g);
+    size_differs(g);
+    share_disk(g, "vd0");
+}
+
+SPOIL(shared_is_no_disk)
+{
+    share_disk(g, "vd7");
+}
+
+SPOIL(shared_of_two)
+{
+    add_disk(g, "sd0", "data");
+    g->file[DESTINATION][1].known = false;
+    share_disk(g, "sd0");
+}
+
+SPOIL(all_but_one_is_shared)
+{
+    same_file_one_machine(g);
+    g->plan.disks = DISKS_ALL;
+}
+
+SPOIL(named_is_shared)
+{
+    mark_seen(g);
+    name_disk(g, "vd0");
+}
+
+SPOIL(not_named_is_shared)
+{
+    shared_and_cached(g);
+    add_disk(g, "sd0", "data");
+    name_disk(g, "sd0");
+}
+
+SPOIL(over_another_disk)
+{
+    size_t i = add_disk(g, "sd0", "data");
+
+    on_one_machine(g);
+    g->file[DESTINATION][i] = g->file[SOURCE][0];
+    g->file[DESTINATION][i].is_block_device = false;
+}
+
+SPOIL(flash_without_image)
+{
+    size_t i = add_disk(g, "/machine/flash0", "vars");
+
+    g->disk[SOURCE][i].is_pflash = g->disk[DESTINATION][i].is_pflash = true;
+    g->disk[DESTINATION][i].tray_empty = true;
 }
 
 SPOIL(dirty_bitmaps)

@@ -244,7 +244,7 @@ static void files_are_told_apart(void **state)
         struct qm_error err = QM_ERROR_INIT;
 
         assert_int_equal(
-            host_identify_files(hosts[i], paths, ARRAY_LEN(paths), id, &err),
+            host_identify_files(hosts[i], 0, paths, ARRAY_LEN(paths), id, &err),
             0);
         assert_true(id[0].known);
         assert_int_equal(id[0].inode, st.st_ino);

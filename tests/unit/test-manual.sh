@@ -8,6 +8,7 @@ set -u
 s=${QM_SOURCE:-.}
 page=$s/doc/qmigrate.1
 protocol=$s/doc/qmigrate-protocol.7
+storage=$s/doc/qmigrate-storage.7
 status=0
 
 fail()
@@ -48,11 +49,11 @@ items()
 
 options=$(sed -n 's/^    { "\([a-z-]*\)", .*/\1/p' "$s/src/cli/options.c")
 expect options "$(printf '%s\nversion\n' "$options" | sort -u)" \
-    "$(cat "$page" "$protocol" | grep -o 'Fl -[a-z][a-z-]*' |
+    "$(cat "$page" "$protocol" "$storage" | grep -o 'Fl -[a-z][a-z-]*' |
         sed 's/Fl -//' | sort -u)"
 
 # In examples options have their dashes; lines that end in \e go on.
-for file in "$page" "$protocol" "$s/README.md"; do
+for file in "$page" "$protocol" "$storage" "$s/README.md"; do
     # shellcheck disable=SC2013 # words it is
     for word in $(sed -e ':again' -e '/\\e*$/N' -e 's/\\e*\n/ /' -e 'tagain' \
                       "$file" |
@@ -147,7 +148,7 @@ done <<<"$named"
 # --- form --------------------------------------------------------------------
 
 if command -v mandoc >/dev/null; then
-    mandoc -Tlint -Wwarning "$page" "$protocol" || fail "mandoc complains"
+    mandoc -Tlint -Wwarning "$page" "$protocol" "$storage" || fail "mandoc complains"
 fi
 
 exit $status

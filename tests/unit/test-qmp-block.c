@@ -149,7 +149,7 @@ static char *print_disks(const struct qmp_disks *disks)
             buffer_printf(&b, "empty\n");
             continue;
         }
-        buffer_printf(&b, "%s%s %s, %llu bytes%s%s%s%s%s, on %s %s\n",
+        buffer_printf(&b, "%s%s %s, %llu bytes%s%s%s%s%s%s, on %s %s\n",
                       d->device, *d->device ? ":" : "", d->driver,
                       (unsigned long long)d->virtual_size,
                       d->read_only ? ", read-only" : "",
@@ -157,6 +157,7 @@ static char *print_disks(const struct qmp_disks *disks)
                       d->has_backing ? ", backed" : "",
                       d->is_pflash ? ", pflash" : "",
                       d->has_dirty_bitmaps ? ", bitmaps" : "",
+                      d->is_cached ? ", cached" : "",
                       d->protocol ? d->protocol : "nothing known",
                       d->protocol_filename ? d->protocol_filename : "");
     }
@@ -165,14 +166,14 @@ static char *print_disks(const struct qmp_disks *disks)
 
 static const char expected_disks[] =
     "/machine/system.flash1: pflash1: raw, 4194304 bytes, read-only, pflash, "
-    "on file /vm/pf1\n"
+    "cached, on file /vm/pf1\n"
     "/machine/peripheral-anon/device[0]: drv2: qcow2, 16777216 bytes, "
-    "on file /vm/d.qcow2\n"
+    "cached, on file /vm/d.qcow2\n"
     "ide0: cd0: raw, 2097152 bytes, read-only, removable, "
-    "on file /vm/cd.iso\n"
-    "/machine/system.flash0:  raw, 4194304 bytes, pflash, on file /vm/pf0\n"
-    "vd0:  raw, 33554432 bytes, on file /vm/a.raw\n"
-    "sd0:  qcow2, 67108864 bytes, backed, on file /vm/c.qcow2\n"
+    "cached, on file /vm/cd.iso\n"
+    "/machine/system.flash0:  raw, 4194304 bytes, pflash, cached, on file /vm/pf0\n"
+    "vd0:  raw, 33554432 bytes, cached, on file /vm/a.raw\n"
+    "sd0:  qcow2, 67108864 bytes, backed, cached, on file /vm/c.qcow2\n"
     "idee: empty\n";
 
 static void test_disks_of_real_qemus(void **state)

@@ -1,0 +1,272 @@
+/*
+ * Files and block devices of a host: which one is it, and is it the one that
+ * another host sees?
+ *
+ * Paths are those of the QEMU, which may live in a root folder of its own; so
+ * they are looked up below /proc/PID/root, and links step by step, as the
+ * target of an absolute one is meant there too.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/host-private.h"
+
+#define MARK_LIMIT_MS 15000
+
+/* Reads the first line, the pid; then `real` turns $path into $p. */
+#define FIND                                                                   \
+    "read -r pid; root=; "                                                     \
+    "[ $pid -gt 0 ] && [ -x /proc/$pid/root/ ] && root=/proc/$pid/root; "      \
+    "real() { "                                                                \
+    "  case $path in /*) p=$root$path ;; *) p=/proc/$pid/cwd/$path ;; esac; "  \
+    "  n=0; "                                                                  \
+    "  while [ -L \"$p\" ] && [ $n -lt 20 ]; do "                              \
+    "    t=$(readlink -- \"$p\"); "                                            \
+    "    case $t in /*) p=$root$t ;; *) p=${p%/*}/$t ;; esac; "                \
+    "    n=$((n + 1)); "                                                       \
+    "  done; "                                                                 \
+    "}; "
+
+/*
+ * `blockid` follows MAJOR:MINOR down to the hardware, in subshells, so that
+ * variables are each call's own: see block_id in host.h.  Several paths to one
+ * LUN are that LUN, and so is a partition; where QEMU emulates the hardware
+ * its names are the same in many guests.  Six lines a path: stat's, the last name, the file system, the
+ * block device's name, its partition, the loop's offset; "-" for what there
+ * is none of.
+ */
+static const char identify_script[] = FIND
+    "first() { "
+    "  for f in \"$@\"; do "
+    "    [ -r \"$f\" ] || continue; "
+    "    v=$(tr -s \"[:space:][:cntrl:]\" _ <\"$f\" 2>/dev/null); "
+    "    v=${v%_}; [ -n \"$v\" ] && { echo \"$v\"; return; }; "
+    "  done; "
+    "  echo -; "
+    "}; "
+    "hardware() ( "
+    "  d=/sys/dev/block/$1; "
+    "  if [ -e $d/device/cluster_fsid ]; then "
+    "    echo hw:rbd:$(first $d/device/cluster_fsid)/$(first $d/device/pool)/"
+    "$(first $d/device/name); "
+    "    exit; "
+    "  fi; "
+    "  id=$(first $d/wwid $d/device/wwid $d/serial $d/device/serial); "
+    "  case $id in "
+    "    -) echo here:$1 ;; eui.525400*) echo weak:$id ;; "
+    "    naa.*|eui.*|uuid.*) echo hw:$id ;; "
+    "    *) echo weak:$id ;; "
+    "  esac "
+    "); "
+    "blockid() ( "
+    "  d=/sys/dev/block/$1; depth=$2; [ $depth -gt 8 ] && { echo -; exit; }; "
+    "  if [ -e $d/partition ]; then "
+    "    blockid $(cat $d/../dev) $((depth + 1)); exit; "
+    "  fi; "
+    "  set -- $d/slaves/*; "
+    "  [ -e $1/dev ] || { hardware ${d##*/}; exit; }; "
+    "  id=$(first $d/dm/uuid $d/md/uuid); "
+    "  case $id in "
+    "    -) echo -; exit ;; "
+    "    mpath-*|part[0-9]*-mpath-*) "
+    "      blockid $(cat $1/dev) $((depth + 1)); exit ;; "
+    "  esac; "
+    "  id=dm:$id; "
+    "  for s; do "
+    "    b=$(blockid $(cat $s/dev) $((depth + 1))); "
+    "    case $b in -) echo -; exit ;; esac; "
+    "    [ -e $s/partition ] && b=$b@$(cat $s/partition); "
+    "    id=\"$id $b\"; "
+    "  done; "
+    "  echo \"$id\" "
+    "); "
+    "partition() ( "
+    "  u=$(first /sys/dev/block/$1/dm/uuid); "
+    "  case $u in "
+    "    part[0-9]*-mpath-*) u=${u#part}; echo ${u%%-*} ;; "
+    "    *) first /sys/dev/block/$1/partition ;; "
+    "  esac "
+    "); "
+    "while IFS= read -r path; do "
+    "  real; offset=-; number=-; "
+    "  if [ -b \"$p\" ]; then "
+    "    number=$(stat -L -c %t:%T -- \"$p\"); "
+    "    number=$((0x${number%:*})):$((0x${number#*:})); "
+    "    loop=/sys/dev/block/$number/loop; "
+    "    if [ -e $loop/backing_file ]; then "
+    "      path=$(cat $loop/backing_file); p=$path; "
+    "      offset=$(first $loop/offset); number=-; "
+    "    fi; "
+    "  fi; "
+    "  LC_ALL=C stat -L -c \"%d %i %t %T %F\" -- \"$p\" 2>/dev/null || echo -; "
+    "  printf %s \"${p##*/}\" | tr -d \"[:cntrl:]\"; echo; "
+    "  LC_ALL=C stat -f -c %T -- \"$p\" 2>/dev/null || echo -; "
+    "  case $number in "
+    "    -) echo -; echo -; echo $offset ;; "
+    "    *) blockid $number 0; partition $number; "
+    "       echo - ;; "
+    "  esac; "
+    "done";
+
+/* The next line of *POS into BUF, "" for a dash; what is longer than the
+ * buffer is as good as not known. */
+static bool next_line(const char **pos, char *buf, size_t size)
+{
+    const char *end = *pos ? strchr(*pos, '\n') : NULL;
+    size_t len;
+
+    if (!end) {
+        return false;
+    }
+    len = (size_t)(end - *pos);
+    buf[0] = '\0';
+    if (len < size && !(len == 1 && **pos == '-')) {
+        memcpy(buf, *pos, len);
+        buf[len] = '\0';
+    }
+    *pos = end + 1;
+    return true;
+}
+
+static void parse_stat(const char *line, struct file_identity *f)
+{
+    uint64_t device, inode;
+    unsigned major, minor;
+    int used = 0;
+
+    if (sscanf(line, "%" SCNu64 " %" SCNu64 " %x %x %n", &device, &inode,
+               &major, &minor, &used) != 4) {
+        return;
+    }
+    f->known = true;
+    f->is_block_device = str_starts(line + used, "block special");
+    f->device = device;
+    f->inode = inode;
+    if (f->is_block_device) { /* the node in /dev says nothing */
+        f->device = (uint64_t)major << 32 | minor;
+        f->inode = 0;
+        f->fs_type[0] = f->name[0] = '\0';
+    }
+}
+
+bool file_identity_parse(const char **pos, struct file_identity *ret)
+{
+    struct file_identity f = { .known = false };
+    char line[128], partition[16], offset[32];
+
+    if (!next_line(pos, line, sizeof(line)) ||
+        !next_line(pos, f.name, sizeof(f.name)) ||
+        !next_line(pos, f.fs_type, sizeof(f.fs_type)) ||
+        !next_line(pos, f.block_id, sizeof(f.block_id)) ||
+        !next_line(pos, partition, sizeof(partition)) ||
+        !next_line(pos, offset, sizeof(offset))) {
+        return false;
+    }
+    parse_stat(line, &f);
+    f.partition = (unsigned)strtoul(partition, NULL, 10);
+    f.offset = strtoull(offset, NULL, 10);
+    *ret = f.known ? f : (struct file_identity){ .known = false };
+    return true;
+}
+
+int host_identify_files(struct host *h, int pid, const char *const *paths,
+                        size_t count, struct file_identity *ret,
+                        struct qm_error *err)
+{
+    CLEANUP(buffer_done) struct buffer in = { .len = 0 }, out = { .len = 0 };
+    const char *pos;
+    bool any = false;
+    int status;
+
+    memset(ret, 0, count * sizeof(*ret));
+    buffer_printf(&in, "%d\n", pid);
+    for (size_t i = 0; i < count; i++) {
+        if (host_path_can_be_asked(paths[i])) {
+            buffer_printf(&in, "%s\n", paths[i]);
+            any = true;
+        }
+    }
+    if (!any) {
+        return 0;
+    }
+    status = host_run(h, identify_script, in.data,
+                      deadline_in_ms(HOST_LIMIT_MS), &out, err);
+    if (status != 0) {
+        return status < 0 ? -1 : host_complain(h, "stat files", status, err);
+    }
+    pos = out.data;
+    for (size_t i = 0; i < count; i++) {
+        if (host_path_can_be_asked(paths[i]) &&
+            !file_identity_parse(&pos, &ret[i])) {
+            return host_complain(h, "understand stat", status, err);
+        }
+    }
+    return 0;
+}
+
+/* --- marks ------------------------------------------------------------------ */
+
+/* Each ends with a word a path.  The subshell is for `:`, whose failing
+ * redirection would end the shell. */
+#define EACH_MARK                                                              \
+    "while IFS= read -r mark && IFS= read -r path; do "                        \
+    "  real; m=${p%/*}/$mark; "
+
+static const char *const mark_scripts[] = {
+    [MARK_MAKE] =
+        FIND "umask 077; " EACH_MARK "  if (set -C; : >\"$m\") 2>/dev/null; "
+             "  then echo done; else echo failed; fi; "
+             "done",
+    [MARK_LOOK] = FIND EACH_MARK
+    "  if [ ! -e \"$p\" ] || [ ! -x \"${p%/*}/\" ]; then echo failed; "
+    "  elif [ -e \"$m\" ]; then echo done; else echo unseen; fi; "
+    "done",
+    [MARK_REMOVE] = FIND EACH_MARK
+    "  rm -f -- \"$m\" 2>/dev/null; "
+    "  if [ -e \"$m\" ]; then echo failed; else echo done; fi; "
+    "done",
+};
+
+static enum host_mark mark_parse(const char *word)
+{
+    return str_equal(word, "done")     ? MARK_DONE
+           : str_equal(word, "unseen") ? MARK_UNSEEN
+                                       : MARK_FAILED;
+}
+
+int host_mark_files(struct host *h, int pid, enum host_mark_deed deed,
+                    const char *const *paths, const char *const *marks,
+                    size_t count, enum host_mark *ret, struct qm_error *err)
+{
+    CLEANUP(buffer_done) struct buffer in = { .len = 0 }, out = { .len = 0 };
+    const char *pos;
+    char word[16];
+    int status;
+
+    buffer_printf(&in, "%d\n", pid);
+    for (size_t i = 0; i < count; i++) {
+        ret[i] = MARK_NOT_TRIED;
+        if (host_path_can_be_asked(paths[i])) {
+            buffer_printf(&in, "%s\n%s\n", marks[i], paths[i]);
+        }
+    }
+    status = host_run(h, mark_scripts[deed], in.data,
+                      deadline_in_ms(MARK_LIMIT_MS), &out, err);
+    if (status != 0) {
+        return status < 0 ? -1 : host_complain(h, "mark files", status, err);
+    }
+    pos = out.data;
+    for (size_t i = 0; i < count; i++) {
+        if (!host_path_can_be_asked(paths[i])) {
+            continue;
+        }
+        if (!next_line(&pos, word, sizeof(word))) {
+            return host_complain(h, "understand what became of marks", status,
+                                 err);
+        }
+        ret[i] = mark_parse(word);
+    }
+    return 0;
+}

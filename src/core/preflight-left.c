@@ -1,0 +1,105 @@
+/*
+ * Disks that are not copied, and what is to be said of them.
+ */
+#include "core/preflight-private.h"
+
+/* Hazard of shared files: one host's page cache is not the other's. */
+static void warn_of_cache(const struct facts *f, size_t i, size_t j,
+                          struct verdicts *v)
+{
+    const struct qmp_disk *disk[SIDES] = {
+        [SOURCE] = &f->side[SOURCE].disks.item[i],
+        [DESTINATION] = &f->side[DESTINATION].disks.item[j],
+    };
+
+    for (int side = 0; side < SIDES && !facts_same_machine(f); side++) {
+        struct verdict *x;
+
+        if (!disk[side]->is_cached) {
+            continue;
+        }
+        x = verdict_warn(v, verdict_about((enum side_id)side),
+                         "disk %s is shared, and the %s uses its host's page "
+                         "cache for it",
+                         disk_label(disk[SOURCE]),
+                         side_name((enum side_id)side));
+        verdict_why(x, "what one host has cached may be older than what the "
+                       "other wrote");
+        verdict_fix(x, "open it with cache.direct=on (cache=none) on both "
+                       "sides");
+    }
+}
+
+void preflight_shared_disk(const struct facts *f, size_t i, size_t j,
+                           const struct storage *st, struct verdicts *v)
+{
+    const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
+
+    bool same_size =
+        a->virtual_size == f->side[DESTINATION].disks.item[j].virtual_size;
+
+    if (st->relation == STORAGE_DIFFERENT || !same_size) {
+        struct verdict *x = verdict_block(
+            v, ABOUT_BOTH, "disk %s is not shared: %s", disk_label(a),
+            same_size ? st->reason : "its size differs");
+
+        verdict_why(x, "the guest would wake up with the destination's");
+        verdict_fix(x, "leave it out of --shared, so that it is copied");
+        return;
+    }
+    warn_of_cache(f, i, j, v);
+}
+
+/* Flash has no mirror: its content goes with RAM, into an image of its size. */
+static void judge_flash(const struct qmp_disk *a, const struct qmp_disk *b,
+                        struct verdicts *v)
+{
+    struct verdict *x;
+
+    if (b && !b->tray_empty) {
+        judge_disk_sizes(a, b, v);
+        return;
+    }
+    x = verdict_block(v, ABOUT_DESTINATION,
+                      "flash %s has no image at the destination",
+                      disk_label(a));
+    verdict_why(x, "what the firmware stores in it would be lost");
+    verdict_fix(x, "give it one of %llu bytes there",
+                (unsigned long long)a->virtual_size);
+}
+
+void preflight_left_disk(const struct facts *f, size_t i, const size_t *j,
+                         const char *never, struct verdicts *v)
+{
+    const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
+    const struct qmp_disk *b = j ? &f->side[DESTINATION].disks.item[*j] : NULL;
+    struct verdict *x;
+
+    if (f->plan->disks == DISKS_LIST && never &&
+        disk_is_among(&f->plan->disk_ids, a)) {
+        x = verdict_block(v, ABOUT_SOURCE, "disk %s cannot be copied: %s",
+                          disk_label(a), never);
+        verdict_fix(x, "leave it out of --disks");
+    } else if (a->qdev && a->is_pflash) {
+        judge_flash(a, b, v);
+    } else if (!never && b) {
+        struct storage st = facts_storage(f, i, *j);
+
+        if (st.relation == STORAGE_DIFFERENT) {
+            x = verdict_warn(v, ABOUT_BOTH,
+                             "disk %s is not copied, and its images on the two "
+                             "sides are different files",
+                             disk_label(a));
+            verdict_why(x, "the guest would wake up with the destination's");
+            verdict_fix(x, "add it to --disks");
+        } else {
+            warn_of_cache(f, i, *j, v);
+        }
+    } else if (a->qdev && !a->tray_empty && b && b->tray_empty) {
+        x = verdict_warn(v, ABOUT_DESTINATION,
+                         "disk %s has a medium at the source and none at the "
+                         "destination",
+                         disk_label(a));
+        verdict_why(x, "the guest would find it gone");
+    }
+}
