@@ -22,6 +22,7 @@ unit_tests = \
 	tests/unit/test-core-host \
 	tests/unit/test-core-host-parse \
 	tests/unit/test-core-mirror-policy \
+	tests/unit/test-core-marks \
 	tests/unit/test-core-network \
 	tests/unit/test-core-plan \
 	tests/unit/test-core-preflight \
@@ -108,6 +109,7 @@ EXTRA_DIST += \
 
 good_facts = tests/unit/good-facts.c tests/unit/good-facts.h
 tests_unit_test_cli_json_SOURCES = tests/unit/test-cli-json.c $(good_facts)
+tests_unit_test_core_marks_SOURCES = tests/unit/test-core-marks.c $(good_facts)
 tests_unit_test_cli_words_SOURCES = tests/unit/test-cli-words.c $(good_facts)
 tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \
 	tests/unit/disks-cases.h $(good_facts)

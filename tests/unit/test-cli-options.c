@@ -61,7 +61,8 @@ static void words_of_the_plan(void **state)
 
     (void)state;
     accept("--name vm1 --address 10.0.0.2 /a --bind=10.0.0.3 /b --ports "
-           "5000-5010 --tls-hostname=h2 --disks d1,d2",
+           "5000-5010 --tls-hostname=h2 --disks d1,d2 "
+           "--shared d3,d4",
            &o);
     assert_string_equal(o.plan.name, "vm1");
     assert_string_equal(o.plan.address, "10.0.0.2");
@@ -72,6 +73,8 @@ static void words_of_the_plan(void **state)
     assert_int_equal(o.plan.disks, DISKS_LIST);
     assert_int_equal(o.plan.disk_ids.count, 2);
     assert_string_equal(o.plan.disk_ids.item[1], "d2");
+    assert_int_equal(o.plan.shared_ids.count, 2);
+    assert_string_equal(o.plan.shared_ids.item[1], "d4");
     assert_string_equal(o.plan.peer[DESTINATION].path, "/b");
 }
 
@@ -181,6 +184,7 @@ static const struct {
     { "--on-timeout never /a /b", "--on-timeout 'never' is not abort or" },
     { "--channels x /a /b", "--channels 'x' is not a number of channels" },
     { "--disks= /a /b", "--disks '' is not auto" },
+    { "--shared= /a /b", "--shared '' is not a list of disks" },
     { "--disks a,,b /a /b", "--disks has an empty name" },
     { "--tls-psk /a /b",
       "--tls-psk is not built yet | use certificates: --tls-dir" },

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -187,6 +188,23 @@ SPOIL(same_id_twice)
     strv_add(&p->disk_ids, "vd1");
     strv_add(&p->disk_ids, "vd0");
 }
+SPOIL(shared_and_copied)
+{
+    same_id_twice(p);
+    free(p->disk_ids.item[2]);
+    p->disk_ids.count = 2;
+    strv_add(&p->shared_ids, "vd2");
+    strv_add(&p->shared_ids, "vd1");
+}
+SPOIL(shared_twice)
+{
+    strv_add(&p->shared_ids, "vd1");
+    strv_add(&p->shared_ids, "vd1");
+}
+SPOIL(shared_is_empty)
+{
+    strv_add(&p->shared_ids, "");
+}
 SPOIL(no_downtime)
 {
     p->max_downtime_ms = 0;
@@ -276,6 +294,10 @@ static const struct plan_case {
     { "empty_list", empty_list, "--disks names no disk" },
     { "empty_id", empty_id, "--disks has an empty name" },
     { "same_id_twice", same_id_twice, "--disks names vd0 twice" },
+    { "shared_and_copied", shared_and_copied,
+      "vd1 cannot be in --disks and in --shared" },
+    { "shared_twice", shared_twice, "--shared names vd1 twice" },
+    { "shared_is_empty", shared_is_empty, "--shared has an empty name" },
     { "no_downtime", no_downtime,
       "--max-downtime-ms 0: not between 1 and 2000000" },
     { "long_downtime", long_downtime,
