@@ -44,13 +44,13 @@ struct world {
     struct loop *loop;
     struct plan plan;
     struct migration *m;
-    char *dir;
+    const char *dir;
     int journal_fd;
     const char *row; /* of the recipe, that has begun */
 };
 
 static struct world *now; /* for what has no argument */
-static char *tls_dir;
+static char *dir, *tls_dir;
 static int traces_fd;
 
 /* --- in the place of the world -------------------------------------------- */
@@ -240,20 +240,23 @@ static void start_peers(struct world *w, const struct recipe_case *c)
     }
 }
 
+/* What the last run may have left must not be found by the next. */
+static void empty_dir(void)
+{
+    CLEANUP_FREE char *remove = xasprintf("rm -rf '%s'/*", dir);
+
+    assert_int_equal(system(remove), 0);
+}
+
 static char *run(const struct recipe_case *c)
 {
-    struct world w = { .dir = pki_new_dir(), .journal_fd = -1 };
-    CLEANUP_FREE char *run_dir = xasprintf("%s/run", w.dir);
-    CLEANUP_FREE char *state_dir = xasprintf("%s/state", w.dir);
-    CLEANUP_FREE char *remove = xasprintf("rm -rf '%s'", w.dir);
+    struct world w = { .dir = dir, .journal_fd = -1 };
     const struct narrator narrator = { tell, &w };
     struct result result;
     int pid[SIDES];
     char *text;
 
     now = &w;
-    setenv("XDG_RUNTIME_DIR", run_dir, 1);
-    setenv("XDG_STATE_HOME", state_dir, 1);
     w.loop = loop_new();
     plan_init(&w.plan);
     if (c->single_stream)
@@ -276,8 +279,7 @@ static char *run(const struct recipe_case *c)
     plan_done(&w.plan);
     loop_free(w.loop);
     close_fd(w.journal_fd);
-    assert_int_equal(system(remove), 0);
-    free(w.dir);
+    empty_dir();
     return text;
 }
 
@@ -365,6 +367,17 @@ static void be_nobody(void)
     prctl(PR_SET_DUMPABLE, 1); /* the leak sanitizer looks at us */
 }
 
+static void make_dirs(void)
+{
+    CLEANUP_FREE char *run_dir = NULL, *state_dir = NULL;
+
+    dir = pki_new_dir();
+    run_dir = xasprintf("%s/run", dir);
+    state_dir = xasprintf("%s/state", dir);
+    setenv("XDG_RUNTIME_DIR", run_dir, 1);
+    setenv("XDG_STATE_HOME", state_dir, 1);
+}
+
 static void make_credentials(void)
 {
     struct pki_id *ca = pki_new(&(struct pki_spec){ .ca = true }, NULL);
@@ -389,6 +402,7 @@ int main(void)
     find_traces();
     be_nobody();
     unsetenv("TMPDIR"); /* may not be anybody's */
+    make_dirs();
     make_credentials();
     for (size_t i = 0; i < recipe_case_count; i++)
         tests[i] = (struct CMUnitTest){
@@ -398,6 +412,7 @@ int main(void)
         };
     failed =
         _cmocka_run_group_tests("recipe", tests, recipe_case_count, NULL, NULL);
+    pki_remove_dir(dir);
     pki_remove_dir(tls_dir);
     close_fd(traces_fd);
     free(tests);

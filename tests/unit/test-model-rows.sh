@@ -13,7 +13,7 @@ labels=$(sed -n 's/^step_\([a-z_]*\):.*/\1/p' "$s"/doc/model/*.pml)
 missing=$(printf '%s\n' "$rows" | grep -vxF -e "$labels")
 [ -z "$missing" ] || {
     echo "rows of the recipe that doc/model/ does not know:"
-    printf '    step_%s\n' $missing
+    printf '%s\n' "$missing" | sed 's/^/    step_/'
     exit 1
 }
 
