@@ -31,7 +31,7 @@ struct plan {
     char *tls_hostname; /* or NULL */
     bool insecure;
     enum plan_disks disks;
-    struct strv disk_ids; /* of DISKS_LIST: node names or device ids */
+    struct strv disk_ids;   /* of DISKS_LIST: node names or device ids */
     struct strv shared_ids; /* --shared: both sides use it, whatever we find */
     int64_t max_downtime_ms;
     int64_t abort_handover_ms;

@@ -29,7 +29,7 @@ struct qmp_disk {
      * ...); NULL where it cannot be told. */
     char *protocol;
     char *protocol_filename;
-    bool is_cached; /* that node is known to go through the page cache */
+    bool is_cached;        /* that node is known to go through the page cache */
     uint64_t virtual_size; /* bytes */
     uint64_t allocated;    /* bytes QEMU says the image occupies; 0 unknown */
     bool has_backing;
