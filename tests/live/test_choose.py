@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from cases import BINARIES, Case, Move
+from engine import program
 from lab import wait_until
 from qemu import Image, Qemu, make_image
 from refusals import Pair, Refusal, blockers, state_of, unlike
@@ -292,6 +293,94 @@ def test_on_hosts_that_nobody_can_ask(lab, pki):
     for words in (('--disks', 'vd0'), ('--source-host', 'local')):
         engine = pair.run(Refusal('', peers=peers, options=words), 'check')
         assert engine.process.returncode == 0, engine.text()
+
+
+# ---- block devices, as /sys shows them ----
+
+SYS = '/sys/dev/block'
+WITH_SYS = f"""#!/bin/sh
+mount --bind {{folder}} {SYS} && exec {{program}} "$@"
+"""
+# Two paths to one LUN, with a partition; and another LUN.
+PATHS = {'sda/dev': '8:0', 'sda/device/wwid': 'naa.600',
+         'sda/sda1/dev': '8:1', 'sda/sda1/partition': '1',
+         'sda/sda2/dev': '8:2', 'sda/sda2/partition': '2',
+         'sdb/dev': '8:16', 'sdb/device/wwid': 'naa.600',
+         'sdc/dev': '8:32', 'sdc/device/wwid': 'naa.601',
+         'sdd/dev': '8:48', 'sdd/serial': 'disk0',
+         'sde/dev': '8:64', 'sde/serial': 'disk0',
+         'sdf/dev': '8:80'}
+
+
+def dm(uuid, *slaves):
+    """What /sys has of a device mapper's device over these."""
+    found = {'dm/uuid': uuid}
+    for slave in slaves:
+        files = {name: text for name, text in PATHS.items()
+                 if name.startswith(slave + '/')}
+        found |= {f'slaves/{slave.rpartition("/")[2]}/{name}':
+                  files[f'{slave}/{name}'] for name in ('dev', 'partition')
+                  if f'{slave}/{name}' in files}
+    return found
+
+
+MPATH = dm('mpath-3600', 'sda', 'sdb')
+VOLUME = dm('LVM-vg0lv0', 'sda/sda1')
+DEVICES = {
+    'one-lun': ('sda', 'sdb', 'shared', 'one block device'),
+    'two-luns': ('sda', 'sdc', 'copy', 'two block devices'),
+    'multipath': (MPATH, 'sdb', 'shared', 'one block device'),
+    'multipath-other': (MPATH, 'sdc', 'copy', 'two block devices'),
+    'partition': ('sda/sda1', 'sda/sda1', 'shared', 'one block device'),
+    'two-partitions': ('sda/sda1', 'sda/sda2', 'copy', 'two partitions'),
+    'whole-and-partition': ('sda', 'sda/sda1', 'refuse', 'is a partition'),
+    'kpartx': (dm('part1-mpath-3600', 'sda'), 'sda/sda1', 'shared',
+               'one block device'),
+    'volume': (VOLUME, VOLUME, 'shared', 'one block device'),
+    'two-volumes': (VOLUME, dm('LVM-vg0lv1', 'sda/sda1'), 'copy',
+                    'two block devices'),
+    'volume-and-its-lun': (VOLUME, 'sdb', 'refuse', 'the same hardware'),
+    'volume-without-a-name': (dm('', 'sda'), 'sdc', 'refuse',
+                              'nothing says'),
+    'serial-numbers': ('sdd', 'sde', 'refuse', 'nothing says'),
+    'nameless-and-named': ('sdf', 'sdc', 'copy', 'two block devices'),
+}
+
+
+def fake_sys(lab, devices):
+    """A folder in the place of /sys/dev/block; the two loop devices are what
+    they are told to be: a name of PATHS, or the files of a device."""
+    folder, real = lab.folder('sys'), lab.folder('devices')
+    for name, text in PATHS.items():
+        path = real / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + '\n')
+        if path.name == 'dev':
+            (folder / text).symlink_to(path.parent)
+    for path, is_like in devices.items():
+        number = os.stat(path).st_rdev
+        there = folder / f'{os.major(number)}:{os.minor(number)}'
+        if isinstance(is_like, str):
+            there.symlink_to(real / is_like)
+            continue
+        for name, text in is_like.items():
+            file = there / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text + '\n')
+    return folder
+
+
+@pytest.mark.parametrize('case', DEVICES.values(), ids=DEVICES)
+def test_block_devices(lab, pki, monkeypatch, case):
+    here, there, verdict, reason = case
+    pair = two_loops(lab)
+    folder = fake_sys(lab, dict(zip(pair, (here, there))))
+    script = lab.path('with-sys')
+    # /sys is mounted before, in the namespace of the engine alone
+    script.write_text(WITH_SYS.format(folder=folder, program=program()))
+    script.chmod(0o755)
+    monkeypatch.setenv('QMIGRATE', str(script))
+    judge(lab, pki, Choice(lambda lab: pair, verdict, reason))
 
 
 # ---- and then it moves ----
