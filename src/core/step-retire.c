@@ -7,6 +7,7 @@
  */
 #include "core/migration-private.h"
 
+#define QUIT_ATTEMPTS 3
 #define QUIT_LIMIT_MS 10000
 /* The kernel needs about a second for 4 GiB of small pages. */
 #define END_LIMIT_MS 60000
@@ -58,21 +59,53 @@ static struct wait wait_for_end_of(const struct side *s)
     };
 }
 
+/* Looked at only without a link: that is a trip to the host. */
+static bool is_dead_if_down(struct side *s)
+{
+    return s->process_dead ||
+           (!qmp_is_up(s->qmp) &&
+            side_check_dead(s, deadline_in_ms(QUIT_LIMIT_MS)));
+}
+
+static bool dead_or_up(void *arg)
+{
+    struct side *s = arg;
+
+    return s->process_dead || qmp_is_up(s->qmp);
+}
+
+/* Say `quit` until it is answered, or the process is dead: a QEMU that ends
+ * may take its answer along, and a link that broke may have lost the command.
+ * 1: dead; 0: answered. */
+static int say_quit(struct side *s, struct qm_error *err)
+{
+    for (int i = 0; i < QUIT_ATTEMPTS; i++) {
+        if (is_dead_if_down(s))
+            return 1;
+        loop_wait(s->loop, dead_or_up, s, deadline_in_ms(QUIT_LIMIT_MS));
+        if (is_dead_if_down(s))
+            return 1;
+        error_clear(err);
+        if (qmp_quit(s->qmp, err) == 0)
+            return 0;
+        if (err->code != QM_ERR_LINK)
+            return -1;
+    }
+    return -1;
+}
+
 /* `quit`, and wait.  What could not be told to quit is not waited for. */
 static int quit(struct migration *m, struct side *s, struct qm_error *err)
 {
     struct wait wait = wait_for_end_of(s);
     struct qm_error failed = QM_ERROR_INIT;
+    int said = say_quit(s, &failed);
 
-    if (!qmp_is_up(s->qmp) && side_check_dead(s, deadline_in_ms(QUIT_LIMIT_MS)))
+    if (said < 0)
+        return error_move(err, &failed);
+    error_clear(&failed);
+    if (said == 1)
         return 0;
-    if (qmp_wait_up(s->qmp, deadline_in_ms(QUIT_LIMIT_MS), &failed) < 0 ||
-        qmp_quit(s->qmp, &failed) < 0) {
-        if (!side_check_dead(s, deadline_in_ms(QUIT_LIMIT_MS)))
-            return error_move(err, &failed);
-        error_clear(&failed);
-        return 0;
-    }
     s->quit_answered = true;
     return migration_wait(m, &wait, err);
 }

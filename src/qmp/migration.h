@@ -119,7 +119,8 @@ int qmp_migrate_cancel(struct qmp *q, struct qm_error *err);
 int qmp_migrate_continue(struct qmp *q, struct qm_error *err);
 int qmp_stop(struct qmp *q, struct qm_error *err);
 int qmp_cont(struct qmp *q, struct qm_error *err);
-/* `quit`; the end of the link counts as the answer. */
+/* Once it is answered, the link is not opened again.  LINK: it ended without
+ * an answer, which is usual for a QEMU that ends; see whether it is dead. */
 int qmp_quit(struct qmp *q, struct qm_error *err);
 /* With the schedule of the announce-* parameters (QEMU options.c:78). */
 int qmp_announce_self(struct qmp *q, int64_t initial_ms, int64_t max_ms,
