@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/loop.h"
 #include "base/stream.h"
+#include "nbd/probe.h"
 
 /* --- starttls.c ------------------------------------------------------- */
 
@@ -40,6 +41,20 @@ bool relay_was_turned_away(const struct relay *r);
 void relay_drain(struct relay *r, deadline_t by);
 void relay_free(struct relay *r); /* NULL is allowed */
 DEFINE_CLEANUP(struct relay *, relay_free)
+
+/* --- attach.c --------------------------------------------------------- */
+
+/* "10.0.0.2:49153", for messages; the caller frees it. */
+char *nbd_server_name(const struct nbd_probe *p);
+/*
+ * A socket on which libnbd can talk in clear to the server of P, which the
+ * caller owns; P->fd is consumed.  *RET_RELAY is what lies between, set only
+ * with TLS; it must outlive the socket.  -1 with ERR: CONNECT, TIMEOUT, LINK,
+ * PROTOCOL, TLS, SYSTEM.
+ */
+int nbd_attach(struct loop *loop, const struct nbd_probe *p,
+               const char *server, deadline_t by, struct relay **ret_relay,
+               struct qm_error *err);
 
 /* --- link.c ----------------------------------------------------------- */
 

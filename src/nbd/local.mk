@@ -1,12 +1,19 @@
-# src/nbd: probe an export.
+# src/nbd: probe an export, compare two.
 
 noinst_LIBRARIES += libnbd.a
 
 libnbd_a_SOURCES = \
+	src/nbd/attach.c \
+	src/nbd/compare.c \
+	src/nbd/compare.h \
 	src/nbd/internal.h \
 	src/nbd/link.c \
 	src/nbd/probe.c \
 	src/nbd/probe.h \
+	src/nbd/ranges.c \
+	src/nbd/ranges.h \
+	src/nbd/reader.c \
+	src/nbd/reader.h \
 	src/nbd/relay.c \
 	src/nbd/starttls.c \
 	$(NULL)

@@ -13,9 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/stream.h"
 #include "nbd/internal.h"
-#include "tls/client.h"
 
 enum { GOODBYE_MS = 1000 };
 
@@ -40,40 +38,6 @@ static void probe_done(struct probe *run)
     free(run->said);
 }
 DEFINE_CLEANUP_DONE(struct probe, probe_done)
-
-static char *server_name(const struct nbd_probe *p)
-{
-    if (!p->host)
-        return xstrdup("the other end of the tunnel");
-    return xasprintf(strchr(p->host, ':') ? "[%s]:%u" : "%s:%u", p->host,
-                     p->port);
-}
-
-/* FD is consumed; a socket that libnbd can talk to in clear, or -1. */
-static int secure(struct probe *run, int fd, deadline_t by,
-                  struct qm_error *err)
-{
-    const struct nbd_probe *p = run->p;
-    struct tls_client config = {
-        .dir = p->tls_dir,
-        .hostname = p->tls_hostname ? p->tls_hostname : p->host,
-        .has_key = p->has_client_key,
-        .server = run->server,
-    };
-    CLEANUP(stream_close) struct stream *s = stream_from_fd(fd);
-    uint16_t flags = 0;
-    int near = -1;
-
-    if (!config.hostname)
-        return error_set(err, QM_ERR_INTERNAL, "TLS without a name to verify");
-    if (nbd_start_tls(run->loop, s, run->server, by, &flags, err) < 0)
-        return -1;
-    s = tls_client_new(run->loop, STEAL(s), &config, by, err);
-    if (!s)
-        return -1;
-    run->relay = relay_new(run->loop, STEAL(s), flags, &near, err);
-    return run->relay ? near : -1;
-}
 
 static int on_answer(void *arg, int *error)
 {
@@ -215,12 +179,8 @@ static int probe(struct probe *run, deadline_t by, struct nbd_export *seen,
                  struct qm_error *err)
 {
     const struct nbd_probe *p = run->p;
-    int fd = p->fd;
+    int fd = nbd_attach(run->loop, p, run->server, by, &run->relay, err);
 
-    if (fd < 0)
-        fd = socket_connect_tcp(run->loop, p->host, p->port, by, err);
-    if (fd >= 0 && p->tls_dir)
-        fd = secure(run, fd, by, err);
     if (fd < 0)
         return -1;
     seen->tls = run->relay != NULL;
@@ -247,7 +207,7 @@ int nbd_probe_export(struct loop *loop, const struct nbd_probe *p,
     struct probe run = {
         .loop = loop,
         .p = p,
-        .server = server_name(p),
+        .server = nbd_server_name(p),
         .link = { .watched = -1 },
     };
     CLEANUP(error_clear) struct qm_error own = QM_ERROR_INIT;

@@ -1,0 +1,28 @@
+/*
+ * Parts of a disk: a list of ranges in bytes, sorted, none touching the next.
+ */
+#ifndef QM_NBD_RANGES_H
+#define QM_NBD_RANGES_H
+
+#include "base/util.h"
+
+struct nbd_range {
+    uint64_t offset, length; /* bytes */
+};
+
+struct nbd_ranges {
+    size_t count;
+    struct nbd_range *item; /* NULL while empty */
+};
+
+/* OFFSET must not be before the last range's; one that touches it, or begins
+ * in it, makes it longer.  Nothing for a LENGTH of 0. */
+void nbd_ranges_add(struct nbd_ranges *r, uint64_t offset, uint64_t length);
+/* What is in A, in B or in both, added to RET, which ends before both. */
+void nbd_ranges_unite(const struct nbd_ranges *a, const struct nbd_ranges *b,
+                      struct nbd_ranges *ret);
+uint64_t nbd_ranges_bytes(const struct nbd_ranges *r);
+void nbd_ranges_done(struct nbd_ranges *r);
+DEFINE_CLEANUP_DONE(struct nbd_ranges, nbd_ranges_done)
+
+#endif

@@ -1,0 +1,393 @@
+/*
+ * Comparisons of what two real servers (qemu-nbd) have, each an image that is
+ * filled to order; and the lists of ranges.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "nbd-attempt.h"
+#include "nbd/compare.h"
+#include "pki.h"
+
+#define IMAGE_BYTES (24 * MIB + 512)
+
+/* --- ranges ----------------------------------------------------------- */
+
+static void expect_ranges(const struct nbd_ranges *r, const char *wanted)
+{
+    char text[256] = "";
+    size_t len = 0;
+
+    for (size_t i = 0; i < r->count; i++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%llu+%llu ",
+                                (unsigned long long)r->item[i].offset,
+                                (unsigned long long)r->item[i].length);
+    assert_string_equal(text, wanted);
+}
+
+static void ranges_that_touch_are_one(void **state)
+{
+    CLEANUP(nbd_ranges_done) struct nbd_ranges r = { 0 };
+
+    (void)state;
+    nbd_ranges_add(&r, 0, 0);
+    expect_ranges(&r, "");
+    nbd_ranges_add(&r, 10, 10);
+    nbd_ranges_add(&r, 20, 5);
+    nbd_ranges_add(&r, 22, 1);
+    nbd_ranges_add(&r, 26, 4);
+    for (uint64_t at = 40; at < 80; at += 10)
+        nbd_ranges_add(&r, at, 1);
+    expect_ranges(&r, "10+15 26+4 40+1 50+1 60+1 70+1 ");
+    assert_int_equal(nbd_ranges_bytes(&r), 23);
+}
+
+static void ranges_are_united(void **state)
+{
+    CLEANUP(nbd_ranges_done) struct nbd_ranges a = { 0 }, b = { 0 }, r = { 0 };
+
+    (void)state;
+    nbd_ranges_add(&a, 0, 10);
+    nbd_ranges_add(&a, 30, 10);
+    nbd_ranges_add(&a, 60, 5);
+    nbd_ranges_add(&b, 5, 10);
+    nbd_ranges_add(&b, 20, 10);
+    nbd_ranges_add(&b, 31, 2);
+    nbd_ranges_unite(&a, &b, &r);
+    expect_ranges(&r, "0+15 20+20 60+5 ");
+}
+
+/* --- two servers ------------------------------------------------------ */
+
+struct server {
+    char *image;
+    pid_t pid;
+    int listener;
+    unsigned port;
+    struct nbd_reader *reader;
+};
+
+struct pair {
+    struct loop *loop;
+    char *dir;
+    struct server server[2];
+    struct nbd_comparison c;
+    struct nbd_waiter waiter;
+    int waits, give_up_after; /* 0: never */
+};
+
+static int wait_for(void *arg, bool (*holds)(void *what), void *what,
+                    struct qm_error *err)
+{
+    struct pair *p = arg;
+
+    if (p->give_up_after && ++p->waits > p->give_up_after)
+        return error_set(err, QM_ERR_CANCELLED, "given up");
+    if (loop_wait(p->loop, holds, what, deadline_in_ms(LONG_MS)))
+        return 0;
+    return error_set(err, QM_ERR_TIMEOUT, "it took too long");
+}
+
+static void write_at(const struct server *s, uint64_t offset, char byte,
+                     size_t length)
+{
+    int fd = open(s->image, O_WRONLY);
+    CLEANUP_FREE char *bytes = xcalloc(1, length);
+
+    memset(bytes, byte, length);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, length, (off_t)offset), length);
+    close(fd);
+}
+
+static void write_both(struct pair *p, uint64_t offset, char byte,
+                       size_t length)
+{
+    for (int i = 0; i < 2; i++)
+        write_at(&p->server[i], offset, byte, length);
+}
+
+/* In the child: LISTENER becomes fd 3, as systemd would hand it over. */
+static void become_server(const struct server *s)
+{
+    char pid[32];
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (s->listener == 3) {
+        fcntl(3, F_SETFD, 0);
+    } else {
+        dup2(s->listener, 3);
+    }
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    setenv("LISTEN_PID", pid, 1);
+    setenv("LISTEN_FDS", "1", 1);
+    unsetenv("MALLOC_PERTURB_");
+    execlp("qemu-nbd", "qemu-nbd", "--persistent", "--format=raw",
+           "--export-name=disk0", s->image, NULL);
+    _exit(127);
+}
+
+static void serve(struct pair *p, struct server *s)
+{
+    struct nbd_probe where = {
+        .host = "127.0.0.1",
+        .fd = -1,
+        .export_name = "disk0",
+    };
+    struct qm_error err = QM_ERROR_INIT;
+
+    s->listener = bound_socket(&s->port);
+    assert_int_equal(listen(s->listener, 4), 0);
+    s->pid = fork();
+    assert_true(s->pid >= 0);
+    if (s->pid == 0)
+        become_server(s);
+    where.port = s->port;
+    s->reader = nbd_reader_open(p->loop, &where, NBD_MAP_DATA,
+                                deadline_in_ms(LONG_MS), &err);
+    if (!s->reader)
+        print_message("%s\n", err.message);
+    assert_non_null(s->reader);
+    assert_int_equal(nbd_reader_size(s->reader), IMAGE_BYTES);
+}
+
+/* Empty images; what is to be in them is written before compare(). */
+static int set_up(void **state)
+{
+    struct pair *p = XNEW(struct pair);
+
+    p->loop = loop_new();
+    p->dir = pki_new_dir();
+    p->waiter = (struct nbd_waiter){ .until = wait_for, .arg = p };
+    p->c.waiter = &p->waiter;
+    for (int i = 0; i < 2; i++) {
+        CLEANUP_FREE char *name = xasprintf("image%d", i);
+
+        p->server[i].image = xasprintf("%s/%s", p->dir, name);
+        p->server[i].listener = -1;
+        pki_put_text(p->dir, name, "");
+        assert_int_equal(truncate(p->server[i].image, IMAGE_BYTES), 0);
+    }
+    *state = p;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct pair *p = *state;
+
+    nbd_ranges_done(&p->c.different);
+    for (int i = 0; i < 2; i++) {
+        struct server *s = &p->server[i];
+
+        nbd_reader_free(s->reader);
+        if (s->pid > 0) {
+            kill(s->pid, SIGKILL);
+            waitpid(s->pid, NULL, 0);
+        }
+        close_fd(s->listener);
+        free(s->image);
+    }
+    loop_free(p->loop);
+    pki_remove_dir(p->dir);
+    free(p);
+    return 0;
+}
+
+static void start(struct pair *p)
+{
+    for (int i = 0; i < 2; i++) {
+        serve(p, &p->server[i]);
+        p->c.side[i] = p->server[i].reader;
+    }
+}
+
+static void compare(struct pair *p, const struct nbd_ranges *where)
+{
+    struct qm_error err = QM_ERROR_INIT;
+
+    if (!p->server[0].reader)
+        start(p);
+    if (nbd_compare(&p->c, where, &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+static void equal_disks_are_equal(void **state)
+{
+    struct pair *p = *state;
+
+    write_both(p, 0, 'a', 5 * MIB);
+    write_both(p, 17 * MIB - 100, 'b', 200);
+    write_both(p, IMAGE_BYTES - 1, 'c', 1);
+    compare(p, NULL);
+    expect_ranges(&p->c.different, "");
+    assert_in_range(p->c.read_bytes, 5 * MIB, 6 * MIB); /* no holes */
+}
+
+static void what_only_one_has_is_seen(void **state)
+{
+    struct pair *p = *state;
+
+    write_at(&p->server[0], 3 * MIB, 'a', 1);
+    write_at(&p->server[1], 9 * MIB + 5, 'a', 1);
+    compare(p, NULL);
+    expect_ranges(&p->c.different, "3145728+65536 9437184+65536 ");
+    assert_int_equal(p->c.first_different, 3 * MIB);
+}
+
+static void zeroes_that_were_written_are_equal(void **state)
+{
+    struct pair *p = *state;
+
+    write_at(&p->server[1], 3 * MIB, 0, 70000);
+    compare(p, NULL);
+    expect_ranges(&p->c.different, "");
+    assert_true(p->c.read_bytes > 0);
+}
+
+static void a_single_byte_is_found(void **state)
+{
+    static const uint64_t places[] = { 0, 65535, 65536, 512 * 1024 - 1,
+                                       20 * MIB + 12345, IMAGE_BYTES - 1 };
+    struct pair *p = *state;
+
+    write_both(p, 0, 'a', IMAGE_BYTES);
+    start(p);
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        write_at(&p->server[1], places[i], 'b', 1);
+        compare(p, NULL);
+        assert_int_equal(p->c.different.count, 1);
+        assert_int_equal(p->c.first_different, places[i]);
+        assert_int_equal(p->c.different.item[0].offset,
+                         places[i] / NBD_COMPARE_BLOCK * NBD_COMPARE_BLOCK);
+        write_at(&p->server[1], places[i], 'a', 1);
+    }
+    compare(p, NULL);
+    assert_int_equal(p->c.different.count, 0);
+}
+
+static void only_what_is_named_is_read(void **state)
+{
+    CLEANUP(nbd_ranges_done) struct nbd_ranges where = { 0 };
+    struct pair *p = *state;
+
+    write_at(&p->server[0], 1 * MIB, 'a', 1);
+    write_at(&p->server[0], 2 * MIB + 65536, 'a', 1);
+    nbd_ranges_add(&where, 2 * MIB, 2 * NBD_COMPARE_BLOCK);
+    compare(p, &where);
+    expect_ranges(&p->c.different, "2162688+65536 ");
+    assert_int_equal(p->c.read_bytes, 2 * NBD_COMPARE_BLOCK);
+}
+
+static void a_server_that_ends_is_told(void **state)
+{
+    struct pair *p = *state;
+    struct qm_error err = QM_ERROR_INIT;
+
+    write_both(p, 0, 'a', IMAGE_BYTES);
+    start(p);
+    kill(p->server[1].pid, SIGKILL);
+    assert_int_equal(nbd_compare(&p->c, NULL, &err), -1);
+    assert_int_equal(err.code, QM_ERR_LINK);
+    assert_non_null(strstr(err.message, "the connection ended"));
+    error_clear(&err);
+}
+
+/* With requests under way: nothing may be written to their buffers. */
+static void giving_up_leaves_nothing_behind(void **state)
+{
+    struct pair *p = *state;
+    struct qm_error err = QM_ERROR_INIT;
+
+    write_both(p, 0, 'a', IMAGE_BYTES);
+    start(p);
+    p->give_up_after = 6;
+    assert_int_equal(nbd_compare(&p->c, NULL, &err), -1);
+    assert_int_equal(err.code, QM_ERR_CANCELLED);
+    error_clear(&err);
+    assert_int_equal(nbd_compare(&p->c, NULL, &err), -1);
+    assert_int_equal(err.code, QM_ERR_LINK); /* of no more use */
+    error_clear(&err);
+}
+
+static void an_export_that_is_not_there_is_named(void **state)
+{
+    struct pair *p = *state;
+    struct qm_error err = QM_ERROR_INIT;
+    struct nbd_probe where = {
+        .host = "127.0.0.1",
+        .fd = -1,
+        .export_name = "disk7",
+    };
+
+    start(p);
+    nbd_reader_free(p->server[0].reader);
+    where.port = p->server[0].port;
+    p->server[0].reader = nbd_reader_open(p->loop, &where, NULL,
+                                          deadline_in_ms(LONG_MS), &err);
+    assert_null(p->server[0].reader);
+    assert_int_equal(err.code, QM_ERR_DISK);
+    assert_non_null(strstr(err.message, "export \"disk7\" at 127.0.0.1:"));
+    error_clear(&err);
+}
+
+static void a_missing_bitmap_is_named(void **state)
+{
+    struct pair *p = *state;
+    struct qm_error err = QM_ERROR_INIT;
+    struct nbd_probe where = {
+        .host = "127.0.0.1",
+        .fd = -1,
+        .export_name = "disk0",
+    };
+
+    start(p);
+    nbd_reader_free(p->server[0].reader);
+    where.port = p->server[0].port;
+    p->server[0].reader =
+        nbd_reader_open(p->loop, &where, NBD_MAP_DIRTY "writes",
+                        deadline_in_ms(LONG_MS), &err);
+    assert_null(p->server[0].reader);
+    assert_int_equal(err.code, QM_ERR_DISK);
+    assert_non_null(strstr(err.message, "qemu:dirty-bitmap:writes"));
+    error_clear(&err);
+}
+
+#define WITH_PAIR(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    if (system("qemu-nbd --version >/dev/null 2>&1") != 0) {
+        puts("needs qemu-nbd, from qemu-utils");
+        return 77;
+    }
+
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ranges_that_touch_are_one),
+        cmocka_unit_test(ranges_are_united),
+        WITH_PAIR(equal_disks_are_equal),
+        WITH_PAIR(what_only_one_has_is_seen),
+        WITH_PAIR(zeroes_that_were_written_are_equal),
+        WITH_PAIR(a_single_byte_is_found),
+        WITH_PAIR(only_what_is_named_is_read),
+        WITH_PAIR(a_server_that_ends_is_told),
+        WITH_PAIR(giving_up_leaves_nothing_behind),
+        WITH_PAIR(an_export_that_is_not_there_is_named),
+        WITH_PAIR(a_missing_bitmap_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
