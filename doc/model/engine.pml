@@ -59,6 +59,8 @@ step_probe_exports:
 step_mirror_disks:
         d_step { if :: S_ALIVE && D_ALIVE -> mirroring = 1 :: else -> skip fi };
         UNLESS_CANCELLED;
+step_compare_disks:
+        if :: goto undo :: true fi;
 step_open_the_door:
         d_call(INCOMING); OR_UNDO;
         d_ask(); OR_UNDO;
@@ -85,6 +87,8 @@ step_settle_disks:
         mirroring = 0;
 #endif
         UNLESS_CANCELLED;
+step_verify_disks:
+        if :: goto undo :: true fi;
 step_switch_over:
 #ifndef SEED_J_POSTCOPY_OWNER_LATE
         if

@@ -27,6 +27,10 @@ static const struct option_row rows[] = {
       "auto" },
     { "shared", "ID,...", parse_ids, PLAN(shared_ids),
       "disks that both sides use, where the engine cannot tell", NULL },
+    { "verify", NULL, parse_flag, PLAN(verify),
+      "prove that each copied disk equals the source's before the guest runs "
+      "at the destination",
+      NULL },
     { "keep-source", NULL, parse_flag, PLAN(keep_source),
       "leave the source QEMU waiting, stopped, instead of ending it", NULL },
     { "paused", NULL, parse_flag, PLAN(paused),

@@ -50,6 +50,7 @@ static struct json_object *handover_data(const struct result *r)
     json_add_known(data, "total-ms", r->handover_ms);
     json_add_known(data, "stop-ms", r->stop_ms);
     json_add_known(data, "settle-ms", r->settle_ms);
+    json_add_known(data, "verify-ms", r->verify_ms);
     json_add_known(data, "switch-ms", r->switch_ms);
     json_add_known(data, "run-ms", r->run_ms);
     return data;
@@ -83,6 +84,12 @@ static void add_measures(struct json_object *data, const struct result *r)
         json_object_array_add(disks, disk_data(&r->disk[i]));
     }
     json_add(data, "disks", disks);
+    json_add_bool(data, "verified", r->verified);
+    if (r->compared_bytes > 0) {
+        json_add_uint(data, "compared-bytes", r->compared_bytes);
+        json_add_uint(data, "compared-stopped-bytes",
+                      r->compared_stopped_bytes);
+    }
     json_add_bool(data, "tls", r->tls);
 }
 

@@ -127,6 +127,21 @@ static void write_disks(struct buffer *b, const struct result *r)
     }
 }
 
+static void write_verified(struct buffer *b, const struct result *r)
+{
+    if (!r->verified) {
+        return;
+    }
+    write_label(b, "verified");
+    buffer_printf(b, "%s compared, and %s of it again while stopped",
+                  figure_bytes(r->compared_bytes).s,
+                  figure_bytes(r->compared_stopped_bytes).s);
+    if (r->verify_ms >= 0) {
+        buffer_printf(b, " for %s", figure_ms(r->verify_ms).s);
+    }
+    buffer_printf(b, "\n");
+}
+
 /* --- what is left ------------------------------------------------------------ */
 
 static void write_images(struct buffer *b, const struct result *r)
@@ -184,6 +199,7 @@ void summary_in_words(struct buffer *b, const struct result *r,
     if (moved) {
         write_ram(b, r);
         write_disks(b, r);
+        write_verified(b, r);
     }
     write_images(b, r);
     if (!r->tls) {

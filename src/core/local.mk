@@ -67,6 +67,7 @@ libcore_a_SOURCES = \
 	src/core/step-probe.c \
 	src/core/step-retire.c \
 	src/core/step-stream.c \
+	src/core/step-verify.c \
 	src/core/verdicts.c \
 	src/core/verdicts.h \
 	src/core/wait.c \

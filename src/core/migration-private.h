@@ -45,6 +45,7 @@ struct migration {
     /* done so far, read by undo */
     bool nbd_server_up;
     unsigned nbd_port, ram_port;
+    struct verify *verify; /* step-verify.c's; NULL: nothing to undo */
     bool door_open;
     bool stream_started;
     bool source_is_back;     /* it is known that the stream ended there */
@@ -62,7 +63,7 @@ struct migration {
     int silences; /* questions in a row that QEMU did not answer in time */
     const char *step;
     int64_t started_us, migrate_us; /* our clock */
-    int64_t switchover_us, settled_us, completed_us, running_us;
+    int64_t switchover_us, settled_us, verified_us, completed_us, running_us;
     struct converge converge;
     struct progress progress;
     int64_t told_at_ms;                     /* when progress was last told */
@@ -73,6 +74,7 @@ struct migration {
     int64_t ram_window_ms;
     struct qmp_migration final; /* of the source, once completed */
     int max_throttle;
+    uint64_t compared_bytes, compared_stopped_bytes; /* of --verify */
     struct strv left; /* what could not be cleaned up */
 };
 
@@ -161,10 +163,12 @@ STEP(agree)
 STEP(export_disks)
 STEP(probe)
 STEP(mirror)
+STEP(compare)
 STEP(open_door)
 STEP(start)
 STEP(converge)
 STEP(settle)
+STEP(verify)
 STEP(switch_over)
 STEP(close_exports)
 STEP(run_destination)
@@ -180,6 +184,12 @@ int destination_discard(struct migration *m, struct qm_error *err);
 /* Cut the mirrors' connections: a drain of one whose peer is silent would
  * freeze the source's main loop. */
 void mirrors_yank(struct migration *m);
+/* How long the guest may still stand still. */
+int64_t handover_left_ms(const struct migration *m);
+/* What the engine can read of the credentials with which the source comes to
+ * the destination's exports; a word why it cannot, or NULL. */
+struct nbd_probe;
+const char *probe_credentials(struct migration *m, struct nbd_probe *p);
 /* The one place that sends migrate_cancel; refuses once the destination owns
  * the guest. */
 int stream_cancel(struct migration *m, struct qm_error *err);

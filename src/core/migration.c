@@ -117,6 +117,9 @@ static void measure(struct migration *m, struct result *r)
     r->throttle_percent = m->max_throttle;
     r->channels = m->channels;
     r->tls = !m->plan->insecure;
+    r->verified = m->verified_us > 0;
+    r->compared_bytes = m->compared_bytes;
+    r->compared_stopped_bytes = m->compared_stopped_bytes;
     if (m->final.status != MIGRATION_COMPLETED)
         return;
     r->ram_total_ms = m->final.total_time_ms;
@@ -133,7 +136,9 @@ static void measure(struct migration *m, struct result *r)
     else
         r->handover_ms += r->stop_ms;
     r->settle_ms = ms_between(stopped, m->settled_us);
-    r->switch_ms = ms_between(m->settled_us, m->completed_us);
+    r->verify_ms = ms_between(m->settled_us, m->verified_us);
+    r->switch_ms = ms_between(m->verified_us ? m->verified_us : m->settled_us,
+                              m->completed_us);
     r->run_ms = ms_between(m->completed_us, m->running_us);
 }
 

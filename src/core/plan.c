@@ -163,6 +163,24 @@ static int check_host_name(const char *option, const char *value,
     return -1;
 }
 
+/* The source's disks are read over a socket that its QEMU makes. */
+static int check_verify(const struct plan *p, struct qm_error *err)
+{
+    const struct qmp_address *a = &p->peer[SOURCE];
+
+    if (!p->verify || (a->type == QMP_ADDRESS_UNIX &&
+                       (!p->host[SOURCE] ||
+                        str_equal(p->host[SOURCE], "local")))) {
+        return 0;
+    }
+    error_set(err, QM_ERR_USAGE,
+              "--verify reads the source's disks, which are not on this "
+              "machine");
+    error_hint(err, "run qmigrate on the source's host, with the path of the "
+                    "monitor's socket as SOURCE");
+    return -1;
+}
+
 static int check_network(const struct plan *p, struct qm_error *err)
 {
     unsigned wanted = p->disks == DISKS_NONE ? 1 : 2;
@@ -272,7 +290,7 @@ int plan_check(const struct plan *p, struct qm_error *err)
 {
     static int (*const checks[])(const struct plan *p, struct qm_error *err) = {
         check_name, check_sides, check_network,
-        check_tls,  check_disks, check_numbers,
+        check_tls,  check_disks, check_numbers, check_verify,
     };
 
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {

@@ -40,6 +40,7 @@ struct plan {
     bool auto_converge;
     int64_t bandwidth_bps, disk_bandwidth_bps; /* bytes a second; 0: no limit */
     int channels; /* multifd; 0: single stream; PLAN_CHANNELS_CHOSEN */
+    bool verify;
     bool keep_source;
     bool paused;
 };

@@ -22,10 +22,12 @@ const struct step recipe[] = {
     { "export disks", step_export_disks, undo_export_disks },
     { "probe exports", step_probe, NULL },
     { "mirror disks", step_mirror, undo_mirror },
+    { "compare disks", step_compare, undo_compare },
     { "open the door", step_open_door, undo_open_door },
     { "start migration", step_start, undo_start },
     { "converge", step_converge, NULL }, /* ended by undo_start */
     { "settle disks", step_settle, NULL },
+    { "verify disks", step_verify, NULL }, /* ended by undo_compare */
     { "switch over", step_switch_over, NULL },
     { "close exports", step_close_exports, NULL },
     { "run the destination", step_run_destination, NULL },

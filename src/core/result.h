@@ -75,13 +75,16 @@ struct result {
      * the engine saw from STOP to `completed`.
      */
     int64_t handover_ms;
-    int64_t stop_ms, settle_ms, switch_ms, run_ms;
+    int64_t stop_ms, settle_ms, verify_ms, switch_ms, run_ms;
     uint64_t ram_bytes; /* on the wire */
     int64_t passes;
     int throttle_percent; /* the highest seen */
     int channels;
     bool tls;
 
+    bool verified; /* each copied disk was found equal */
+    /* of each side; the second while the guest was stopped */
+    uint64_t compared_bytes, compared_stopped_bytes;
     size_t disk_count;
     struct result_disk *disk;
 };

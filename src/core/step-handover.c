@@ -50,7 +50,7 @@ static bool every_mirror_concluded(struct migration *m)
     return true;
 }
 
-static int64_t handover_left_ms(const struct migration *m)
+int64_t handover_left_ms(const struct migration *m)
 {
     int64_t since_ms = (clock_now_us() - m->side[SOURCE].stopped_us) / 1000;
     int64_t left = m->plan->abort_handover_ms;

@@ -24,12 +24,9 @@ static bool is_same(const struct buffer *a, const struct buffer *b)
            memcmp(a->data, b->data, a->len) == 0;
 }
 
-/*
- * What the engine can read of the source's credentials; a word why not, or
- * NULL.  On another machine the directory may hold another CA, which says
- * nothing of what the source will accept.
- */
-static const char *find_credentials(struct migration *m, struct nbd_probe *p)
+/* On another machine the directory may hold another CA, which says
+ * nothing of what the source will accept. */
+const char *probe_credentials(struct migration *m, struct nbd_probe *p)
 {
     const char *dir = m->plan->tls_dir[SOURCE];
     struct tls_files files;
@@ -140,8 +137,12 @@ int step_probe(struct migration *m, struct qm_error *err)
 
     if (m->disk_count == 0)
         return 0;
-    problem = host ? find_credentials(m, &probe)
+    problem = host ? probe_credentials(m, &probe)
                    : "the engine cannot reach the source's host";
+    if (problem && m->plan->verify)
+        return error_set(err, QM_ERR_TLS,
+                         "--verify cannot read the destination's disks: %s",
+                         problem);
     if (problem) {
         migration_warn(m, "the disks' TLS is requested, not proved: %s",
                        problem);

@@ -72,6 +72,7 @@ struct qmp_job_event {
 bool qmp_event_is_job(const struct qmp_event *e, struct qmp_job_event *ret);
 
 struct qmp_nbd_server {
+    const char *path; /* of a unix socket, instead of host and port; or NULL */
     const char *host; /* numeric */
     unsigned port;
     const char *tls_creds;    /* object id, or NULL */
@@ -82,8 +83,21 @@ int qmp_nbd_server_start(struct qmp *q, const struct qmp_nbd_server *s,
 int qmp_nbd_server_stop(struct qmp *q, struct qm_error *err);
 int qmp_export_add(struct qmp *q, const char *id, const char *node_name,
                    const char *name, bool writable, struct qm_error *err);
+/* One to read from, whose name is ID; it shows BITMAP, which must be disabled,
+ * if that is not NULL. */
+int qmp_export_add_reading(struct qmp *q, const char *id,
+                           const char *node_name, const char *bitmap,
+                           struct qm_error *err);
 /* The ids of all exports, whoever made them. */
 int qmp_query_exports(struct qmp *q, struct strv *ret, struct qm_error *err);
+
+/* A dirty bitmap that is not kept in the image; it records at once. */
+int qmp_bitmap_add(struct qmp *q, const char *node_name, const char *name,
+                   uint64_t granularity, struct qm_error *err);
+int qmp_bitmap_disable(struct qmp *q, const char *node_name, const char *name,
+                       struct qm_error *err);
+int qmp_bitmap_remove(struct qmp *q, const char *node_name, const char *name,
+                      struct qm_error *err);
 
 struct qmp_nbd_node {
     const char *node_name;

@@ -20,10 +20,13 @@ int qmp_nbd_server_start(struct qmp *q, const struct qmp_nbd_server *s,
                          struct qm_error *err)
 {
     struct json_object *args = json_object_new_object();
-    struct json_object *addr = json_with_string("type", "inet");
+    struct json_object *addr =
+        json_with_string("type", s->path ? "unix" : "inet");
 
     /* SocketAddressLegacy: the address stands in `data`. */
-    json_add(addr, "data", new_inet(s->host, s->port));
+    json_add(addr, "data",
+             s->path ? json_with_string("path", s->path)
+                     : new_inet(s->host, s->port));
     json_add(args, "addr", addr);
     json_add_string(args, "tls-creds", s->tls_creds);
     if (s->max_connections) {
@@ -47,6 +50,57 @@ int qmp_export_add(struct qmp *q, const char *id, const char *node_name,
     json_add_string(args, "name", name);
     json_add_bool(args, "writable", writable);
     return qmp_command(q, "block-export-add", args, QMP_BLOCKING, NULL, err);
+}
+
+int qmp_export_add_reading(struct qmp *q, const char *id,
+                           const char *node_name, const char *bitmap,
+                           struct qm_error *err)
+{
+    struct json_object *args = json_with_string("type", "nbd");
+
+    json_add_string(args, "id", id);
+    json_add_string(args, "node-name", node_name);
+    json_add_string(args, "name", id);
+    json_add_bool(args, "writable", false);
+    if (bitmap) {
+        struct json_object *bitmaps = json_object_new_array();
+
+        json_object_array_add(bitmaps, json_object_new_string(bitmap));
+        json_add(args, "bitmaps", bitmaps);
+    }
+    return qmp_command(q, "block-export-add", args, QMP_BLOCKING, NULL, err);
+}
+
+static struct json_object *new_bitmap(const char *node_name, const char *name)
+{
+    struct json_object *args = json_with_string("node", node_name);
+
+    json_add_string(args, "name", name);
+    return args;
+}
+
+int qmp_bitmap_add(struct qmp *q, const char *node_name, const char *name,
+                   uint64_t granularity, struct qm_error *err)
+{
+    struct json_object *args = new_bitmap(node_name, name);
+
+    json_add_int(args, "granularity", (int64_t)granularity);
+    return qmp_command(q, "block-dirty-bitmap-add", args, QMP_BLOCKING, NULL,
+                       err);
+}
+
+int qmp_bitmap_disable(struct qmp *q, const char *node_name, const char *name,
+                       struct qm_error *err)
+{
+    return qmp_command(q, "block-dirty-bitmap-disable",
+                       new_bitmap(node_name, name), QMP_BLOCKING, NULL, err);
+}
+
+int qmp_bitmap_remove(struct qmp *q, const char *node_name, const char *name,
+                      struct qm_error *err)
+{
+    return qmp_command(q, "block-dirty-bitmap-remove",
+                       new_bitmap(node_name, name), QMP_BLOCKING, NULL, err);
 }
 
 static int query_names(struct qmp *q, const char *command,

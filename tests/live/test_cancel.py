@@ -25,15 +25,19 @@ HELD = {
     'agree capabilities': ('source', 'migrate-set-parameters', 1),
     'export disks': ('destination', 'block-export-add', 1),
     'mirror disks': ('source', 'blockdev-mirror', 1),
+    'compare disks': ('source', 'nbd-server-start', 1),
     'open the door': ('destination', 'migrate-incoming', 1),
     'start migration': ('source', 'migrate', 1),
     'settle disks': ('source', 'block-job-cancel', 1),
+    'verify disks': ('source', 'block-dirty-bitmap-disable', 1),
     'switch over': ('source', 'migrate-continue', 1),
     'close exports': ('destination', 'nbd-server-stop', 1),
     'run the destination': ('destination', 'cont', 1),
     'announce': ('destination', 'announce-self', 1),
     'retire the source': ('source', 'quit', 1),
 }
+# Rows of --verify alone.
+VERIFIES = 'compare disks', 'verify disks'
 # Rows that send nothing of their own, or wait for long: told by STEP.
 TOLD = ['probe exports', 'mirror disks', 'converge']
 
@@ -63,7 +67,7 @@ def test_cancel_in_row(lab, pki, row, number):
     move = Move(lab, pki, STILL)
     side, command, nth = HELD[row]
     hold = getattr(move, side).proxy.hold(command, nth)
-    move.start()
+    move.start(*(['--verify'] if row in VERIFIES else []))
     hold.wait()
     move.engine.interrupt(number)
     hold.release()

@@ -205,6 +205,7 @@ static void result_of_a_success(void **state)
     r.handover_ms = 6;
     r.stop_ms = 0;
     r.settle_ms = 1;
+    r.verify_ms = 4;
     r.switch_ms = 2;
     r.run_ms = 3;
     r.ram_total_ms = 5;
@@ -212,7 +213,9 @@ static void result_of_a_success(void **state)
     r.ram_bytes = 4;
     r.passes = 3;
     r.channels = 2;
-    r.tls = true;
+    r.tls = r.verified = true;
+    r.compared_bytes = 12;
+    r.compared_stopped_bytes = 3;
     r.disk_count = 1;
     r.disk = xcalloc(1, sizeof(*r.disk));
     r.disk[0] = (struct result_disk){ .label = xstrdup("vd0"),
@@ -226,12 +229,14 @@ static void result_of_a_success(void **state)
         "\"retryable\":false,\"left\":[\"a node\"],\"name\":\"vm1\","
         "\"exit\":6,\"wall-ms\":9,\"paused\":false,\"source-kept\":false,"
         "\"wall-to-guest-ms\":8,\"downtime-ms\":7,"
-        "\"handover\":{\"total-ms\":6,\"stop-ms\":0,\"settle-ms\":1,\"switch-ms\":2,"
+        "\"handover\":{\"total-ms\":6,\"stop-ms\":0,\"settle-ms\":1,\"verify-ms\":4,"
+        "\"switch-ms\":2,"
         "\"run-ms\":3},\"ram\":{\"bytes\":4,\"total-ms\":5,\"setup-ms\":0,"
         "\"passes\":3,\"throttle-percent\":0,\"channels\":2},"
         "\"disks\":[{\"disk\":\"vd0\",\"source-file\":\"/x\","
         "\"size-bytes\":2,\"copied-bytes\":1,\"tls-proved\":true,"
-        "\"write-blocking\":false,\"discard\":false}],\"tls\":true}");
+        "\"write-blocking\":false,\"discard\":false}],\"verified\":true,"
+        "\"compared-bytes\":12,\"compared-stopped-bytes\":3,\"tls\":true}");
     result_done(&r);
 }
 

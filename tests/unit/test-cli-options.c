@@ -99,10 +99,11 @@ static void switches_of_the_plan(void **state)
     CLEANUP(options_done) struct options o;
 
     (void)state;
-    accept("--insecure --keep-source --paused --dry-run --json /a "
+    accept("--insecure --verify --keep-source --paused --dry-run --json /a "
            "--on-timeout pause --auto-converge off --source-host local /b",
            &o);
     assert_true(o.plan.insecure && o.plan.keep_source && o.plan.paused);
+    assert_true(o.plan.verify);
     assert_true(o.dry_run && o.json);
     assert_int_equal(o.plan.on_timeout, ON_TIMEOUT_PAUSE);
     assert_false(o.plan.auto_converge);

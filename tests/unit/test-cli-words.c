@@ -203,6 +203,23 @@ static void summary_of_a_success(void **state)
         "                (at the source, out of date from now on)\n");
 }
 
+static void summary_says_what_was_verified(void **state)
+{
+    struct result r = moved();
+    CLEANUP_FREE char *text = NULL;
+
+    (void)state;
+    r.verified = true;
+    r.compared_bytes = 5 * GIB;
+    r.compared_stopped_bytes = 3 * MIB;
+    r.verify_ms = 7;
+    text = summary(&r);
+    assert_non_null(
+        strstr(text, "TLS requested, not proved\n"
+                     "  verified      5.0 GiB compared, and 3.0 MiB of it "
+                     "again while stopped for 7 ms\n"));
+}
+
 static void summary_in_clear_with_things_left(void **state)
 {
     char *left[] = { T("node qm-1-disk0 at the source"), T("another") };
@@ -278,6 +295,7 @@ int main(void)
         cmocka_unit_test(plan_under_tls),
         cmocka_unit_test(plan_in_clear),
         cmocka_unit_test(summary_of_a_success),
+        cmocka_unit_test(summary_says_what_was_verified),
         cmocka_unit_test(summary_in_clear_with_things_left),
         cmocka_unit_test(summary_says_where_it_is),
     };

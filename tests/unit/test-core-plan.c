@@ -115,6 +115,21 @@ SPOIL(good_hosts)
     str_replace(&p->host[SOURCE], "local");
     str_replace(&p->host[DESTINATION], "ssh://root@[2001:db8::1]:2222");
 }
+SPOIL(verify_from_here)
+{
+    p->verify = true;
+    str_replace(&p->host[SOURCE], "local");
+}
+SPOIL(verify_through_ssh)
+{
+    p->verify = true;
+    use_peer(p, SOURCE, "ssh://a.example/run/a.qmp");
+}
+SPOIL(verify_of_a_forwarded_socket)
+{
+    p->verify = true;
+    str_replace(&p->host[SOURCE], "ssh://a.example");
+}
 SPOIL(empty_address)
 {
     str_replace(&p->address, "");
@@ -268,6 +283,11 @@ static const struct plan_case {
       "--destination-host: the address 'ssh://-oProxyCommand=x/-' has a host "
       "that begins with '-'" },
     { "good_hosts", good_hosts, FINE },
+    { "verify_from_here", verify_from_here, FINE },
+    { "verify_through_ssh", verify_through_ssh,
+      "--verify reads the source's disks, which are not on this machine" },
+    { "verify_of_a_forwarded_socket", verify_of_a_forwarded_socket,
+      "--verify reads the source's disks, which are not on this machine" },
     { "empty_address", empty_address,
       "--address '' is no host name and no address" },
     { "address_with_port", address_with_port,

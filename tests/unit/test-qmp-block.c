@@ -82,6 +82,31 @@ static void test_nbd_commands(void **state)
         "blocking: blockdev-del {'node-name':'qm-disk0'}\n");
 }
 
+static void test_reading_commands(void **state)
+{
+    struct qmp *q = *state;
+    struct qmp_nbd_server server = { .path = "/run/vm/qm.nbd" };
+
+    assert_int_equal(qmp_nbd_server_start(q, &server, NULL), 0);
+    assert_int_equal(qmp_bitmap_add(q, "d0", "b0", 65536, NULL), 0);
+    assert_int_equal(qmp_export_add_reading(q, "e0", "d0", NULL, NULL), 0);
+    assert_int_equal(qmp_bitmap_disable(q, "d0", "b0", NULL), 0);
+    assert_int_equal(qmp_export_add_reading(q, "e1", "d0", "b0", NULL), 0);
+    assert_int_equal(qmp_bitmap_remove(q, "d0", "b0", NULL), 0);
+    assert_string_equal(
+        fake_trace(q),
+        "blocking: nbd-server-start {'addr':{'type':'unix',"
+        "'data':{'path':'/run/vm/qm.nbd'}}}\n"
+        "blocking: block-dirty-bitmap-add {'node':'d0','name':'b0',"
+        "'granularity':65536}\n"
+        "blocking: block-export-add {'type':'nbd','id':'e0',"
+        "'node-name':'d0','name':'e0','writable':false}\n"
+        "blocking: block-dirty-bitmap-disable {'node':'d0','name':'b0'}\n"
+        "blocking: block-export-add {'type':'nbd','id':'e1',"
+        "'node-name':'d0','name':'e1','writable':false,'bitmaps':['b0']}\n"
+        "blocking: block-dirty-bitmap-remove {'node':'d0','name':'b0'}\n");
+}
+
 static void test_mirror_commands(void **state)
 {
     struct qmp *q = *state;
@@ -391,6 +416,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_nbd_commands),
         TEST(test_writes),
+        TEST(test_reading_commands),
         TEST(test_mirror_commands),
         TEST(test_disks_of_real_qemus),
         TEST(test_odd_disks),
