@@ -27,6 +27,7 @@ unit_tests = \
 	tests/unit/test-core-plan \
 	tests/unit/test-core-preflight \
 	tests/unit/test-core-recipe \
+	tests/unit/test-nbd-compare \
 	tests/unit/test-nbd-probe \
 	tests/unit/test-qmp-address \
 	tests/unit/test-qmp-block \
@@ -46,6 +47,7 @@ pki = tests/unit/pki.c tests/unit/pki.h
 nbd_attempt = $(pki) tests/unit/nbd-attempt.c tests/unit/nbd-attempt.h
 tls_cases = $(pki) tests/unit/tls-cases.c tests/unit/tls-cases.h
 tests_unit_test_nbd_bad_SOURCES = tests/unit/test-nbd-bad.c $(nbd_attempt)
+tests_unit_test_nbd_compare_SOURCES = tests/unit/test-nbd-compare.c $(nbd_attempt)
 tests_unit_test_nbd_probe_SOURCES = tests/unit/test-nbd-probe.c $(nbd_attempt)
 tests_unit_test_tls_check_SOURCES = tests/unit/test-tls-check.c $(tls_cases)
 tests_unit_test_tls_pair_SOURCES = tests/unit/test-tls-pair.c $(pki)
