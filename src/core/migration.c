@@ -224,6 +224,12 @@ static void judge(struct migration *m, bool succeeded, struct result *r)
         if (r->guest == GUEST_SOURCE && m->door_open)
             error_hint(&r->error,
                        "start a fresh destination before trying again");
+        if (r->guest == GUEST_NOWHERE && m->destination_owns &&
+            !m->side[SOURCE].process_dead)
+            error_hint(&r->error, "the source is stopped, with the guest's "
+                                  "memory and disks as they were at the "
+                                  "switch; `quit` ends it, `cont` would start "
+                                  "that older guest");
     }
     r->paused = is_paused(m, r->guest);
     measure(m, r);

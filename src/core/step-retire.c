@@ -180,9 +180,6 @@ static int check_survivor(struct migration *m, struct qm_error *err)
               "the destination QEMU (pid %d) has ended, after the guest was "
               "started there",
               d->process.pid);
-    error_hint(err, "the source is stopped, with the guest's memory and disks "
-                    "as they were at the switch; `quit` ends it, `cont` would "
-                    "start that older guest");
     return -1;
 }
 

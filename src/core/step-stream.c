@@ -94,8 +94,11 @@ void undo_open_door(struct migration *m)
         return;
     destination_of(m)->given_up = true;
     if (!m->source_is_back) {
-        migration_left(m, "the destination's QEMU, held, which was not ended "
-                          "because the source could not be asked");
+        migration_left(m,
+                       "the destination's QEMU, held, which was not ended "
+                       "because the source %s",
+                       source_of(m)->process_dead ? "is dead"
+                                                  : "could not be asked");
         return;
     }
     destination_of(m)->given_up = destination_discard(m, &err) < 0;
