@@ -82,7 +82,8 @@ int mirror_failure(struct migration *m, struct qm_error *err)
         error_set(err, QM_ERR_DISK, "source: mirror of disk %s failed: %s",
                   d->label, d->error);
         error_hint(err, "the guest was not disturbed; see whether the "
-                        "destination stays reachable");
+                        "destination has room for the disk and stays "
+                        "reachable");
         return -1;
     }
     error_set(err, QM_ERR_DISK,
