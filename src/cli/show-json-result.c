@@ -40,6 +40,7 @@ static struct json_object *ram_data(const struct result *r)
     if (r->channels >= 0) {
         json_add_int(ram, "channels", r->channels);
     }
+    json_add_int(ram, "bandwidth-bps", r->bandwidth_bps);
     return ram;
 }
 
@@ -84,6 +85,7 @@ static void add_measures(struct json_object *data, const struct result *r)
         json_object_array_add(disks, disk_data(&r->disk[i]));
     }
     json_add(data, "disks", disks);
+    json_add_int(data, "disk-bandwidth-bps", r->disk_bandwidth_bps);
     json_add_bool(data, "verified", r->verified);
     if (r->compared_bytes > 0) {
         json_add_uint(data, "compared-bytes", r->compared_bytes);

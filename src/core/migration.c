@@ -116,6 +116,8 @@ static void measure(struct migration *m, struct result *r)
     r->passes = m->progress.pass;
     r->throttle_percent = m->max_throttle;
     r->channels = m->channels;
+    r->bandwidth_bps = m->plan->bandwidth_bps;
+    r->disk_bandwidth_bps = m->plan->disk_bandwidth_bps;
     r->tls = !m->plan->insecure;
     r->verified = m->verified_us > 0;
     r->compared_bytes = m->compared_bytes;

@@ -111,13 +111,20 @@ static void judge_mirror(const struct facts *f, struct verdicts *v)
     for (size_t i = 0; i < c.count; i++) {
         const struct qmp_disk *disk = &s->disks.item[c.item[i].source];
 
-        if (c.item[i].copy && !preflight_may_discard(s, disk)) {
-            verdict_ok(v, ABOUT_SOURCE,
-                       "disk %s is copied without discard: a mirror of this "
-                       "QEMU's would lose writes with it, and the copy is as "
-                       "large as the disk until the guest trims it",
-                       disk_label(disk));
+        const char *there;
+
+        if (!c.item[i].copy || preflight_may_discard(s, disk)) {
+            continue;
         }
+        there = f->side[DESTINATION].disks.item[c.item[i].destination].driver;
+        verdict_ok(v, ABOUT_SOURCE,
+                   "disk %s is copied without discard: a mirror of this "
+                   "QEMU's would lose writes with it%s",
+                   disk_label(disk),
+                   str_equal(there, "raw")
+                       ? ", and the raw copy is as large as the disk until "
+                         "the guest trims it"
+                       : "; its holes stay holes all the same");
     }
 }
 

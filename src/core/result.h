@@ -80,6 +80,7 @@ struct result {
     int64_t passes;
     int throttle_percent; /* the highest seen */
     int channels;
+    int64_t bandwidth_bps, disk_bandwidth_bps; /* as asked; 0: no limit */
     bool tls;
 
     bool verified; /* each copied disk was found equal */

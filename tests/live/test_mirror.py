@@ -95,6 +95,7 @@ def test_disk_is_written_faster_than_copied(lab, pki, pair):
     result = move.undone((FAILED,), 'waiting')
     assert any('faster than it is copied' in w for w in move.warnings())
     assert result['disks'][0]['write-blocking']
+    assert result['disk-bandwidth-bps'] == 4 * MIB
 
 
 # ---- destinations that fail ----
@@ -148,7 +149,8 @@ FAIL = {
 def test_destination_cannot_be_written(lab, pki, images, blockdevs, says):
     """The guest does not notice; the disk, the host and what is missing are
     named."""
-    move = Stored(lab, pki, Case(), images, blockdevs).start()
+    case = Case(options=('--disks', 'vd0'))
+    move = Stored(lab, pki, case, images, blockdevs).start()
     move.undone((FAILED,), 'waiting')
     assert 'destination: disk vd0 could not be written' in move.error
     assert move.destination.disks[0].path in move.error
@@ -267,8 +269,8 @@ def fragmented(lab, side):
 
 @pytest.mark.parametrize('run', range(3))
 def test_no_write_is_lost_while_a_mirror_starts(lab, pki, run):
-    """10.0.2 loses writes to a fragmented qcow2 image while a mirror starts
-    that may discard."""
+    """A fragmented qcow2 image, a mirror that starts, a guest that writes as
+    fast as it can: what it was told is there afterwards."""
     case = Case(disk_rate=3000, mem_rate=0)
     move = Stored(lab, pki, case, fragmented).start()
     move.moved()

@@ -153,7 +153,7 @@ static void plan(void **state)
         "\"disks\":[{\"disk\":\"vd0\",\"copy\":true,\"verdict\":\"copy\",\"reason\":\"writable\","
         "\"source-file\":\"/images/vm.qcow2\","
         "\"destination-file\":\"/images/vm.qcow2\","
-        "\"size-bytes\":10737418240},{\"disk\":\"vd0\",\"copy\":false,\"verdict\":\"leave\","
+        "\"discard\":true,\"size-bytes\":10737418240},{\"disk\":\"vd0\",\"copy\":false,\"verdict\":\"leave\","
         "\"reason\":\"read-only\",\"source-file\":\"/images/vm.qcow2\","
         "\"size-bytes\":10737418240}],"
         "\"steps\":[\"connect\",\"preflight\"]}");
@@ -216,6 +216,8 @@ static void result_of_a_success(void **state)
     r.tls = r.verified = true;
     r.compared_bytes = 12;
     r.compared_stopped_bytes = 3;
+    r.bandwidth_bps = 4096;
+    r.disk_bandwidth_bps = 512;
     r.disk_count = 1;
     r.disk = xcalloc(1, sizeof(*r.disk));
     r.disk[0] = (struct result_disk){ .label = xstrdup("vd0"),
@@ -232,10 +234,11 @@ static void result_of_a_success(void **state)
         "\"handover\":{\"total-ms\":6,\"stop-ms\":0,\"settle-ms\":1,\"verify-ms\":4,"
         "\"switch-ms\":2,"
         "\"run-ms\":3},\"ram\":{\"bytes\":4,\"total-ms\":5,\"setup-ms\":0,"
-        "\"passes\":3,\"throttle-percent\":0,\"channels\":2},"
+        "\"passes\":3,\"throttle-percent\":0,\"channels\":2,\"bandwidth-bps\":4096},"
         "\"disks\":[{\"disk\":\"vd0\",\"source-file\":\"/x\","
         "\"size-bytes\":2,\"copied-bytes\":1,\"tls-proved\":true,"
-        "\"write-blocking\":false,\"discard\":false}],\"verified\":true,"
+        "\"write-blocking\":false,\"discard\":false}],"
+        "\"disk-bandwidth-bps\":512,\"verified\":true,"
         "\"compared-bytes\":12,\"compared-stopped-bytes\":3,\"tls\":true}");
     result_done(&r);
 }
