@@ -70,6 +70,8 @@ libcore_a_SOURCES = \
 	src/core/step-verify.c \
 	src/core/verdicts.c \
 	src/core/verdicts.h \
+	src/core/verify-source.c \
+	src/core/verify-source.h \
 	src/core/wait.c \
 	$(NULL)
 

@@ -18,15 +18,12 @@
  * undo         The mirrors are yanked first: to end an export drains its disk,
  *              which would wait for a dead destination (QEMU.md fact 10).
  */
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/stream.h"
 #include "core/migration-private.h"
+#include "core/verify-source.h"
 #include "nbd/compare.h"
 
 #define OPEN_LIMIT_MS 10000
@@ -35,8 +32,8 @@
 
 struct disk_verify {
     struct disk_copy *disk; /* borrowed */
-    char *bitmap;           /* and the export that shows it */
-    bool bitmap_added;
+    char *bitmap_name;      /* and that of the export that shows it */
+    struct source_bitmap bitmap;
     struct nbd_reader *source, *destination;
     struct nbd_comparison comparison;
 };
@@ -90,140 +87,7 @@ static int wait_until(void *arg, bool (*holds)(void *what), void *what,
     return migration_wait(v->m, &wait, err);
 }
 
-/* --- the source's side --------------------------------------------------- */
-
-/* The link broke before the reply to our first attempt. */
-static int forgive_repeat(const struct side *s, struct qm_error *failed,
-                          const char *says, struct qm_error *err)
-{
-    if (s->attempts > 1 && failed->code == QM_ERR_QEMU &&
-        strstr(failed->message, says)) {
-        error_clear(failed);
-        return 0;
-    }
-    return error_move(err, failed);
-}
-
-static int run_server_start(struct side *s, void *arg, struct qm_error *err)
-{
-    const struct qmp_nbd_server server = { .path = arg };
-    struct qm_error failed = QM_ERROR_INIT;
-
-    if (qmp_nbd_server_start(s->qmp, &server, &failed) == 0)
-        return 0;
-    return forgive_repeat(s, &failed, "already running", err);
-}
-
-static int run_server_stop(struct side *s, void *arg, struct qm_error *err)
-{
-    struct qm_error failed = QM_ERROR_INIT;
-
-    (void)arg;
-    if (qmp_nbd_server_stop(s->qmp, &failed) == 0)
-        return 0;
-    return forgive_repeat(s, &failed, "not running", err);
-}
-
-static int run_bitmap_add(struct side *s, void *arg, struct qm_error *err)
-{
-    const struct disk_verify *d = arg;
-    struct qm_error failed = QM_ERROR_INIT;
-
-    if (qmp_bitmap_add(s->qmp, d->disk->source_node, d->bitmap,
-                       NBD_COMPARE_BLOCK, &failed) == 0)
-        return 0;
-    return forgive_repeat(s, &failed, "already exists", err);
-}
-
-static int run_bitmap_disable(struct side *s, void *arg, struct qm_error *err)
-{
-    const struct disk_verify *d = arg;
-
-    return qmp_bitmap_disable(s->qmp, d->disk->source_node, d->bitmap, err);
-}
-
-static int run_bitmap_remove(struct side *s, void *arg, struct qm_error *err)
-{
-    const struct disk_verify *d = arg;
-    struct qm_error failed = QM_ERROR_INIT;
-
-    if (qmp_bitmap_remove(s->qmp, d->disk->source_node, d->bitmap,
-                          &failed) == 0)
-        return 0;
-    return forgive_repeat(s, &failed, "not found", err);
-}
-
-struct source_export {
-    const char *id; /* its name too */
-    const char *node_name;
-    const char *bitmap; /* or NULL */
-};
-
-static int run_export(struct side *s, void *arg, struct qm_error *err)
-{
-    const struct source_export *e = arg;
-
-    return qmp_export_add_reading(s->qmp, e->id, e->node_name, e->bitmap, err);
-}
-
-static int asked_export(struct side *s, void *arg, struct qm_error *err)
-{
-    const struct source_export *e = arg;
-    CLEANUP(strv_done) struct strv exports = { 0 };
-
-    if (qmp_query_exports(s->qmp, &exports, err) < 0)
-        return -1;
-    return strv_contains(&exports, e->id);
-}
-
-/* Beside the monitor's socket: QEMU could make one there, and who may come to
- * the one may come to the other. */
-static char *socket_beside(const char *monitor, const char *name)
-{
-    const char *slash = strrchr(monitor, '/');
-
-    return xasprintf("%.*s/%s.nbd", (int)(slash - monitor), monitor, name);
-}
-
-/* Nothing is exported yet: whoever comes now finds nothing. */
-static int close_to_others(const char *path, struct qm_error *err)
-{
-    struct stat st;
-
-    if (lstat(path, &st) < 0) {
-        error_set_errno(err, QM_ERR_SYSTEM, errno,
-                        "the source's NBD socket %s", path);
-        error_hint(err, "the engine must see the source's file system: run it "
-                        "where that QEMU runs");
-        return -1;
-    }
-    if ((st.st_mode & 07) != 0 && chmod(path, st.st_mode & 0770) < 0 &&
-        (st.st_mode & 02) != 0)
-        return error_set_errno(err, QM_ERR_SYSTEM, errno,
-                               "keep others from the source's NBD socket %s",
-                               path);
-    return 0;
-}
-
-static int start_server(struct verify *v, struct qm_error *err)
-{
-    struct sockaddr_un un;
-
-    if (strlen(v->socket) >= sizeof(un.sun_path))
-        return error_set(err, QM_ERR_SYSTEM,
-                         "--verify needs a socket beside the source's monitor, "
-                         "and %s is too long a path for one",
-                         v->socket);
-    v->server_up = true;
-    if (side_do(source_of(v->m), run_server_start, NULL, v->socket, err) < 0) {
-        v->server_up = err->code != QM_ERR_QEMU;
-        if (!v->server_up)
-            error_hint(err, "--verify needs the source's NBD server; is one "
-                            "in use?  nbd-server-stop at the source ends it");
-        return -1;
-    }
-    return close_to_others(v->socket, err);
-}
+/* --- opening -------------------------------------------------------------- */
 
 static struct nbd_reader *open_source(struct verify *v,
                                       const struct source_export *e,
@@ -234,7 +98,7 @@ static struct nbd_reader *open_source(struct verify *v,
     struct nbd_probe where = { .export_name = e->id };
     struct nbd_reader *reader = NULL;
 
-    if (side_do(source_of(v->m), run_export, asked_export, (void *)e, err) < 0)
+    if (verify_export(source_of(v->m), e, err) < 0)
         return NULL;
     where.fd = socket_connect_unix(v->m->loop, v->socket, by, err);
     if (where.fd >= 0)
@@ -252,14 +116,20 @@ static struct verify *verify_new(struct migration *m)
 
     *v = (struct verify){
         .m = m,
-        .socket = socket_beside(m->plan->peer[SOURCE].path, m->id),
+        .socket = verify_socket_beside(m->plan->peer[SOURCE].path, m->id),
         .waiter = { .until = wait_until, .arg = v },
         .count = m->disk_count,
         .disk = xcalloc(m->disk_count, sizeof(*v->disk)),
     };
     for (size_t i = 0; i < v->count; i++) {
-        v->disk[i].disk = &m->disk[i];
-        v->disk[i].bitmap = xasprintf("%s-written", m->disk[i].export_name);
+        struct disk_verify *d = &v->disk[i];
+
+        d->disk = &m->disk[i];
+        d->bitmap_name = xasprintf("%s-written", d->disk->export_name);
+        d->bitmap = (struct source_bitmap){
+            .node_name = d->disk->source_node,
+            .name = d->bitmap_name,
+        };
     }
     return v;
 }
@@ -274,7 +144,7 @@ static void verify_free(struct verify *v)
         nbd_reader_free(d->source);
         nbd_reader_free(d->destination);
         nbd_ranges_done(&d->comparison.different);
-        free(d->bitmap);
+        free(d->bitmap_name);
     }
     free(v->disk);
     free(v->socket);
@@ -308,11 +178,8 @@ static int open_disk(struct verify *v, struct disk_verify *d,
     const struct source_export e = { .id = d->disk->export_id,
                                      .node_name = d->disk->source_node };
 
-    d->bitmap_added = true;
-    if (side_do(source_of(v->m), run_bitmap_add, NULL, d, err) < 0) {
-        d->bitmap_added = err->code != QM_ERR_QEMU;
+    if (verify_bitmap_add(source_of(v->m), &d->bitmap, err) < 0)
         return -1;
-    }
     d->source = open_source(v, &e, NBD_MAP_DATA, OPEN_LIMIT_MS, err);
     if (!d->source || open_destination(v, d, err) < 0)
         return -1;
@@ -350,7 +217,7 @@ int step_compare(struct migration *m, struct qm_error *err)
     if (!m->plan->verify || m->disk_count == 0)
         return 0;
     v = m->verify = verify_new(m);
-    if (start_server(v, err) < 0)
+    if (verify_server_start(source_of(m), v->socket, &v->server_up, err) < 0)
         return -1;
     for (size_t i = 0; i < v->count; i++)
         if (open_disk(v, &v->disk[i], err) < 0)
@@ -368,13 +235,13 @@ int step_compare(struct migration *m, struct qm_error *err)
 static int map_written(struct verify *v, struct disk_verify *d,
                        struct nbd_ranges *ret, struct qm_error *err)
 {
-    CLEANUP_FREE char *map = xasprintf(NBD_MAP_DIRTY "%s", d->bitmap);
+    CLEANUP_FREE char *map = xasprintf(NBD_MAP_DIRTY "%s", d->bitmap_name);
     CLEANUP(nbd_reader_free) struct nbd_reader *shows = NULL;
-    const struct source_export e = { .id = d->bitmap,
+    const struct source_export e = { .id = d->bitmap_name,
                                      .node_name = d->disk->source_node,
-                                     .bitmap = d->bitmap };
+                                     .bitmap = d->bitmap_name };
 
-    if (side_do(source_of(v->m), run_bitmap_disable, NULL, d, err) < 0)
+    if (verify_bitmap_disable(source_of(v->m), &d->bitmap, err) < 0)
         return -1;
     shows = open_source(v, &e, map, handover_left_ms(v->m), err);
     if (!shows)
@@ -425,18 +292,16 @@ static int clean_source(struct verify *v, struct qm_error *err)
         nbd_reader_free(STEAL(v->disk[i].source));
         nbd_reader_free(STEAL(v->disk[i].destination));
     }
-    if (v->server_up && side_do(s, run_server_stop, NULL, NULL, err) < 0)
+    if (v->server_up && verify_server_stop(s, err) < 0)
         return error_wrap(err, "the NBD server of the source, at %s",
                           v->socket);
     v->server_up = false;
     for (size_t i = 0; i < v->count; i++) {
         struct disk_verify *d = &v->disk[i];
 
-        if (d->bitmap_added &&
-            side_do(s, run_bitmap_remove, NULL, d, err) < 0)
+        if (verify_bitmap_remove(s, &d->bitmap, err) < 0)
             return error_wrap(err, "the dirty bitmap %s of the source's %s",
-                              d->bitmap, d->disk->source_node);
-        d->bitmap_added = false;
+                              d->bitmap_name, d->disk->source_node);
     }
     return 0;
 }
