@@ -4,9 +4,7 @@
  *
  * Paths are those of the QEMU, which may live in a root folder of its own; so
  * they are looked up below /proc/PID/root, and links step by step, as the
- * target of an absolute one is meant there too.  Where its descriptors can be
- * seen, the file must be among them: it may have been renamed since, and
- * another one have its name.
+ * target of an absolute one is meant there too.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -91,14 +89,8 @@ static const char identify_script[] = FIND
     "    *) first /sys/dev/block/$1/partition ;; "
     "  esac "
     "); "
-    "open() { "
-    "  set -- /proc/$pid/fd/*; [ -e \"$1\" ] || [ -L \"$1\" ] || return 0; "
-    "  for f; do [ \"$f\" -ef \"$p\" ] && return 0; done; "
-    "  return 1; "
-    "}; "
     "while IFS= read -r path; do "
     "  real; offset=-; number=-; "
-    "  open || p=; "
     "  if [ -b \"$p\" ]; then "
     "    number=$(stat -L -c %t:%T -- \"$p\"); "
     "    number=$((0x${number%:*})):$((0x${number#*:})); "

@@ -143,8 +143,8 @@ struct file_identity {
 /*
  * Of several files there, as the process PID sees them (its root folder, and
  * its working folder for relative names; 0: as whoever logs in does), on one
- * trip.  One that cannot be found, or that PID does not have open, and a NULL,
- * is not known, which is no error.
+ * trip.  One that cannot be found, and a NULL, is not known, which is no
+ * error.
  */
 int host_identify_files(struct host *h, int pid, const char *const *paths,
                         size_t count, struct file_identity *ret,
