@@ -52,8 +52,9 @@ static enum end find_end(struct migration *m, unsigned ends_on)
         bool is_so;
         enum end end;
     } table[] = {
-        { ENDS_ON_SOURCE_DEATH, side_is_gone(source_of(m)), END_SOURCE_DEAD },
+        /* A QEMU usually ends with its guest: that is then why. */
         { ENDS_ON_GUEST_END, source_of(m)->guest_ended, END_GUEST },
+        { ENDS_ON_SOURCE_DEATH, side_is_gone(source_of(m)), END_SOURCE_DEAD },
         { ENDS_ON_DESTINATION_DEATH, side_is_gone(destination_of(m)),
           END_DESTINATION_DEAD },
         { ENDS_ON_MIRROR_FAILURE, mirror_has_failed(m), END_MIRROR },
