@@ -52,10 +52,8 @@ void json_add_known(struct json_object *o, const char *key, int64_t value)
 static struct json_object *step_data(const struct narration *n)
 {
     static const char *const words[] = {
-        [STEP_BEGINS] = "begins",
-        [STEP_DONE] = "done",
-        [STEP_FAILED] = "failed",
-        [STEP_CANCELLED] = "cancelled",
+        [STEP_BEGINS] = "begins", [STEP_DONE] = "done",
+        [STEP_FAILED] = "failed", [STEP_CANCELLED] = "cancelled",
         [STEP_UNDONE] = "undone",
     };
     struct json_object *data = json_object_new_object();

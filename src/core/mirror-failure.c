@@ -94,8 +94,9 @@ int mirror_failure(struct migration *m, struct qm_error *err)
     if (strstr(d->error, "No space left"))
         explain_full(m, d, err);
     else
-        error_hint(err, "the guest was not disturbed; see whether the disk "
-                        "there is sound and the network to %s stays up",
+        error_hint(err,
+                   "the guest was not disturbed; see whether the disk "
+                   "there is sound and the network to %s stays up",
                    m->facts.address);
     return -1;
 }

@@ -25,9 +25,8 @@ static bool window_is_bad(struct mirror_pace *p, int64_t span_ms,
                           uint64_t current, uint64_t remaining)
 {
     uint64_t moved = current - p->window_current;
-    uint64_t shrunk = p->window_remaining > remaining
-                          ? p->window_remaining - remaining
-                          : 0;
+    uint64_t shrunk =
+        p->window_remaining > remaining ? p->window_remaining - remaining : 0;
     uint64_t written = moved + remaining > p->window_remaining
                            ? moved + remaining - p->window_remaining
                            : 0;
@@ -75,15 +74,14 @@ bool mirror_slows_writes(struct write_pace *p, int64_t now_ms,
         p->window_at_ms = now_ms;
         p->window = *count;
         if (count->writes > 0 && !blocking)
-            p->usual_ms = (double)count->total_ns / 1e6 /
-                          (double)count->writes;
+            p->usual_ms = (double)count->total_ns / 1e6 / (double)count->writes;
         return false;
     }
     /* A window in which no write ended is not over. */
     if (now_ms - p->window_at_ms < MIRROR_WINDOW_MS || writes == 0)
         return false;
-    each_ms = (double)(count->total_ns - p->window.total_ns) / 1e6 /
-              (double)writes;
+    each_ms =
+        (double)(count->total_ns - p->window.total_ns) / 1e6 / (double)writes;
     p->window_at_ms = now_ms;
     p->window = *count;
     if (!blocking) {

@@ -168,9 +168,9 @@ static int check_verify(const struct plan *p, struct qm_error *err)
 {
     const struct qmp_address *a = &p->peer[SOURCE];
 
-    if (!p->verify || (a->type == QMP_ADDRESS_UNIX &&
-                       (!p->host[SOURCE] ||
-                        str_equal(p->host[SOURCE], "local")))) {
+    if (!p->verify ||
+        (a->type == QMP_ADDRESS_UNIX &&
+         (!p->host[SOURCE] || str_equal(p->host[SOURCE], "local")))) {
         return 0;
     }
     error_set(err, QM_ERR_USAGE,
@@ -289,8 +289,8 @@ static int check_numbers(const struct plan *p, struct qm_error *err)
 int plan_check(const struct plan *p, struct qm_error *err)
 {
     static int (*const checks[])(const struct plan *p, struct qm_error *err) = {
-        check_name, check_sides, check_network,
-        check_tls,  check_disks, check_numbers, check_verify,
+        check_name,  check_sides,   check_network, check_tls,
+        check_disks, check_numbers, check_verify,
     };
 
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {

@@ -166,9 +166,8 @@ static int open_destination(struct verify *v, struct disk_verify *d,
     if (problem)
         return error_set(err, QM_ERR_TLS,
                          "the destination's disk cannot be read: %s", problem);
-    d->destination =
-        nbd_reader_open(m->loop, &where, NBD_MAP_DATA,
-                        deadline_in_ms(OPEN_LIMIT_MS), err);
+    d->destination = nbd_reader_open(m->loop, &where, NBD_MAP_DATA,
+                                     deadline_in_ms(OPEN_LIMIT_MS), err);
     return d->destination ? 0 : error_wrap(err, "destination");
 }
 

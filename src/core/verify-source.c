@@ -49,8 +49,8 @@ static int run_bitmap_add(struct side *s, void *arg, struct qm_error *err)
     const struct source_bitmap *b = arg;
     struct qm_error failed = QM_ERROR_INIT;
 
-    if (qmp_bitmap_add(s->qmp, b->node_name, b->name,
-                       NBD_COMPARE_BLOCK, &failed) == 0)
+    if (qmp_bitmap_add(s->qmp, b->node_name, b->name, NBD_COMPARE_BLOCK,
+                       &failed) == 0)
         return 0;
     return forgive_repeat(s, &failed, "already exists", err);
 }
@@ -67,8 +67,7 @@ static int run_bitmap_remove(struct side *s, void *arg, struct qm_error *err)
     const struct source_bitmap *b = arg;
     struct qm_error failed = QM_ERROR_INIT;
 
-    if (qmp_bitmap_remove(s->qmp, b->node_name, b->name,
-                          &failed) == 0)
+    if (qmp_bitmap_remove(s->qmp, b->node_name, b->name, &failed) == 0)
         return 0;
     return forgive_repeat(s, &failed, "not found", err);
 }
@@ -96,8 +95,8 @@ static int close_to_others(const char *path, struct qm_error *err)
     struct stat st;
 
     if (lstat(path, &st) < 0) {
-        error_set_errno(err, QM_ERR_SYSTEM, errno,
-                        "the source's NBD socket %s", path);
+        error_set_errno(err, QM_ERR_SYSTEM, errno, "the source's NBD socket %s",
+                        path);
         error_hint(err, "the engine must see the source's file system: run it "
                         "where that QEMU runs");
         return -1;

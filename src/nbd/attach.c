@@ -45,9 +45,8 @@ static int secure(struct loop *loop, const struct nbd_probe *p, int fd,
     return near;
 }
 
-int nbd_attach(struct loop *loop, const struct nbd_probe *p,
-               const char *server, deadline_t by, struct relay **ret_relay,
-               struct qm_error *err)
+int nbd_attach(struct loop *loop, const struct nbd_probe *p, const char *server,
+               deadline_t by, struct relay **ret_relay, struct qm_error *err)
 {
     int fd = p->fd;
 

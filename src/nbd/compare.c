@@ -9,8 +9,8 @@
 #include <string.h>
 
 enum {
-    SLOTS = 8,               /* pairs of requests under way */
-    CHUNK = 512 * 1024,      /* bytes of a request */
+    SLOTS = 8,                  /* pairs of requests under way */
+    CHUNK = 512 * 1024,         /* bytes of a request */
     WINDOW = 256 * 1024 * 1024, /* whose map is asked for at once: blocks */
 };
 

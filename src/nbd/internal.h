@@ -52,9 +52,8 @@ char *nbd_server_name(const struct nbd_probe *p);
  * with TLS; it must outlive the socket.  -1 with ERR: CONNECT, TIMEOUT, LINK,
  * PROTOCOL, TLS, SYSTEM.
  */
-int nbd_attach(struct loop *loop, const struct nbd_probe *p,
-               const char *server, deadline_t by, struct relay **ret_relay,
-               struct qm_error *err);
+int nbd_attach(struct loop *loop, const struct nbd_probe *p, const char *server,
+               deadline_t by, struct relay **ret_relay, struct qm_error *err);
 
 /* --- link.c ----------------------------------------------------------- */
 

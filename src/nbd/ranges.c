@@ -30,8 +30,8 @@ void nbd_ranges_unite(const struct nbd_ranges *a, const struct nbd_ranges *b,
     size_t i = 0, j = 0;
 
     while (i < a->count || j < b->count) {
-        bool from_a = j == b->count || (i < a->count && a->item[i].offset <=
-                                                            b->item[j].offset);
+        bool from_a = j == b->count ||
+                      (i < a->count && a->item[i].offset <= b->item[j].offset);
         const struct nbd_range *next = from_a ? &a->item[i++] : &b->item[j++];
 
         nbd_ranges_add(ret, next->offset, next->length);

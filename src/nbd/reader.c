@@ -144,8 +144,7 @@ struct nbd_reader *nbd_reader_open(struct loop *loop, const struct nbd_probe *p,
         .link = { .watched = -1 },
     };
     fd = nbd_attach(loop, p, server, by, &r->relay, err);
-    if (fd < 0 ||
-        nbd_link_open(loop, fd, p->export_name, &r->link, err) < 0) {
+    if (fd < 0 || nbd_link_open(loop, fd, p->export_name, &r->link, err) < 0) {
         error_wrap(err, "%s", r->name);
         return NULL;
     }
@@ -216,9 +215,8 @@ static int ask_map(struct nbd_reader *r, const struct nbd_waiter *w,
     if (r->link.lost)
         return explain_loss(r, err);
     r->answered = false;
-    if (nbd_aio_block_status(r->link.h,
-                             length > MAP_CHUNK ? MAP_CHUNK : length, before,
-                             extent, completion, 0) < 0)
+    if (nbd_aio_block_status(r->link.h, length > MAP_CHUNK ? MAP_CHUNK : length,
+                             before, extent, completion, 0) < 0)
         return explain_call(r, err);
     nbd_link_kick(&r->link);
     if (w->until(w->arg, is_answered, r, err) < 0)
@@ -263,8 +261,7 @@ static int on_read(void *arg, int *error)
 }
 
 int nbd_read_start(struct nbd_reader *r, void *buffer, size_t length,
-                   uint64_t offset, struct nbd_read *read,
-                   struct qm_error *err)
+                   uint64_t offset, struct nbd_read *read, struct qm_error *err)
 {
     nbd_completion_callback completion = {
         .callback = on_read,

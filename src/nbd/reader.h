@@ -35,7 +35,7 @@ struct nbd_reader *nbd_reader_open(struct loop *loop, const struct nbd_probe *p,
                                    const char *map, deadline_t by,
                                    struct qm_error *err);
 uint64_t nbd_reader_size(const struct nbd_reader *r); /* bytes */
-void nbd_reader_free(struct nbd_reader *r); /* NULL is allowed */
+void nbd_reader_free(struct nbd_reader *r);           /* NULL is allowed */
 DEFINE_CLEANUP(struct nbd_reader *, nbd_reader_free)
 /* End the connection and forget what is under way: buffers may go. */
 void nbd_reader_abandon(struct nbd_reader *r);

@@ -85,9 +85,8 @@ int qmp_export_add(struct qmp *q, const char *id, const char *node_name,
                    const char *name, bool writable, struct qm_error *err);
 /* One to read from, whose name is ID; it shows BITMAP, which must be disabled,
  * if that is not NULL. */
-int qmp_export_add_reading(struct qmp *q, const char *id,
-                           const char *node_name, const char *bitmap,
-                           struct qm_error *err);
+int qmp_export_add_reading(struct qmp *q, const char *id, const char *node_name,
+                           const char *bitmap, struct qm_error *err);
 /* The ids of all exports, whoever made them. */
 int qmp_query_exports(struct qmp *q, struct strv *ret, struct qm_error *err);
 

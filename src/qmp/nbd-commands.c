@@ -52,9 +52,8 @@ int qmp_export_add(struct qmp *q, const char *id, const char *node_name,
     return qmp_command(q, "block-export-add", args, QMP_BLOCKING, NULL, err);
 }
 
-int qmp_export_add_reading(struct qmp *q, const char *id,
-                           const char *node_name, const char *bitmap,
-                           struct qm_error *err)
+int qmp_export_add_reading(struct qmp *q, const char *id, const char *node_name,
+                           const char *bitmap, struct qm_error *err)
 {
     struct json_object *args = json_with_string("type", "nbd");
 

@@ -11,13 +11,12 @@
 #include <stdint.h>
 
 /* Set by commands, read by the workers. */
-extern atomic_long mem_rate;        /* MiB/s */
+extern atomic_long mem_rate; /* MiB/s */
 extern atomic_long hot_mib;
-extern atomic_long disk_rate;       /* records a second on each disk */
+extern atomic_long disk_rate; /* records a second on each disk */
 
 /* Says one line through the debugcon; the newline is added. */
-__attribute__((format(printf, 1, 2)))
-void say(const char *format, ...);
+__attribute__((format(printf, 1, 2))) void say(const char *format, ...);
 
 /* Says so, with errno, and powers off. */
 __attribute__((noreturn)) void fatal(const char *what);

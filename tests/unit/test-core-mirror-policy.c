@@ -32,9 +32,8 @@ static void move_on(struct model *m)
     m->current += moved;
     m->remaining -= moved;
     if (m->remaining < m->hot)
-        m->remaining = m->remaining + written > m->hot
-                           ? m->hot
-                           : m->remaining + written;
+        m->remaining =
+            m->remaining + written > m->hot ? m->hot : m->remaining + written;
     m->now_ms += STEP_MS;
 }
 

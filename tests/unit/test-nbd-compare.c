@@ -261,8 +261,9 @@ static void zeroes_that_were_written_are_equal(void **state)
 
 static void a_single_byte_is_found(void **state)
 {
-    static const uint64_t places[] = { 0, 65535, 65536, 512 * 1024 - 1,
-                                       20 * MIB + 12345, IMAGE_BYTES - 1 };
+    static const uint64_t places[] = {
+        0, 65535, 65536, 512 * 1024 - 1, 20 * MIB + 12345, IMAGE_BYTES - 1
+    };
     struct pair *p = *state;
 
     write_both(p, 0, 'a', IMAGE_BYTES);
@@ -337,8 +338,8 @@ static void an_export_that_is_not_there_is_named(void **state)
     start(p);
     nbd_reader_free(p->server[0].reader);
     where.port = p->server[0].port;
-    p->server[0].reader = nbd_reader_open(p->loop, &where, NULL,
-                                          deadline_in_ms(LONG_MS), &err);
+    p->server[0].reader =
+        nbd_reader_open(p->loop, &where, NULL, deadline_in_ms(LONG_MS), &err);
     assert_null(p->server[0].reader);
     assert_int_equal(err.code, QM_ERR_DISK);
     assert_non_null(strstr(err.message, "export \"disk7\" at 127.0.0.1:"));
@@ -358,9 +359,8 @@ static void a_missing_bitmap_is_named(void **state)
     start(p);
     nbd_reader_free(p->server[0].reader);
     where.port = p->server[0].port;
-    p->server[0].reader =
-        nbd_reader_open(p->loop, &where, NBD_MAP_DIRTY "writes",
-                        deadline_in_ms(LONG_MS), &err);
+    p->server[0].reader = nbd_reader_open(
+        p->loop, &where, NBD_MAP_DIRTY "writes", deadline_in_ms(LONG_MS), &err);
     assert_null(p->server[0].reader);
     assert_int_equal(err.code, QM_ERR_DISK);
     assert_non_null(strstr(err.message, "qemu:dirty-bitmap:writes"));
