@@ -9,10 +9,6 @@
 #include "core/migration-private.h"
 
 #define CONNECT_LIMIT_MS 20000
-/* Channels with TLS when nobody said how many: one stream under TLS is bound
- * by one core at about 300 MB/s (QEMU.md 5.6), four are the low end of what
- * others use (PEERS.md 4). */
-#define CHANNELS_WITH_TLS 4
 /* Commands of the engine between the guest's stop and its start, each side */
 #define HANDOVER_COMMANDS 4
 
@@ -118,25 +114,15 @@ static int choose_name(struct migration *m, struct qm_error *err)
     return 0;
 }
 
-static bool multifd_is_safe(const struct facts *f)
-{
-    const struct side_facts *s = &f->side[SOURCE];
-    const struct side_facts *d = &f->side[DESTINATION];
-    /* 9.2.0 loses step with an older source: QEMU issue 2720 */
-    bool desync = d->version.major == 9 && d->version.minor == 2 &&
-                  d->version.micro == 0 && s->version.major < 9;
-
-    return s->features.has[QMP_FEATURE_CAP_MULTIFD] &&
-           d->features.has[QMP_FEATURE_CAP_MULTIFD] && !desync;
-}
-
+/*
+ * One stream unless the operator asks for more: a cancel of several channels
+ * under TLS can hang or crash the source QEMU (10.0.2: about one in thirty,
+ * its migration thread in multifd_send_sync_main), and that loses the guest.
+ */
 static void choose_channels(struct migration *m)
 {
-    if (m->channels != PLAN_CHANNELS_CHOSEN)
-        return;
-    m->channels = !m->plan->insecure && multifd_is_safe(&m->facts)
-                      ? CHANNELS_WITH_TLS
-                      : 0;
+    if (m->channels == PLAN_CHANNELS_CHOSEN)
+        m->channels = 0;
 }
 
 /* How long one command takes, for what the engine itself adds to a handover. */

@@ -60,7 +60,7 @@ static int add_node(struct migration *m, struct disk_copy *d,
                    "source; is that the destination?",
                    node.host, node.port);
     }
-    return -1;
+    return error_wrap(err, "open the destination's export");
 }
 
 static int run_mirror(struct side *s, void *arg, struct qm_error *err)
