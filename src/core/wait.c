@@ -13,6 +13,8 @@
  * may take. */
 #define LOOK_INTERVAL_MS 3000
 #define LOOK_LIMIT_MS 5000
+/* For the last events of a dead process to be read. */
+#define LAST_WORDS_MS 500
 /* QEMU's main loop may be busy for longer than a query's 10 s (PEERS.md,
  * hazard 21): so often in a row it is forgiven. */
 #define SILENCES_ALLOWED 6
@@ -210,6 +212,20 @@ static int ask_now(struct migration *m, const struct wait *w, int64_t *next_ms,
     return error_move(err, &failed);
 }
 
+static bool link_is_down(void *arg)
+{
+    struct side *s = arg;
+
+    return !qmp_is_up(s->qmp);
+}
+
+/* A process may be seen dead before its last events were read: why it ended,
+ * for instance that its guest shut down. */
+static void let_it_speak(struct side *s)
+{
+    loop_wait(s->loop, link_is_down, s, deadline_in_ms(LAST_WORDS_MS));
+}
+
 int migration_wait(struct migration *m, const struct wait *w,
                    struct qm_error *err)
 {
@@ -228,6 +244,10 @@ int migration_wait(struct migration *m, const struct wait *w,
         if (w->holds(m))
             return 0;
         end = find_end(m, w->ends_on);
+        if (end == END_SOURCE_DEAD) {
+            let_it_speak(source_of(m));
+            end = find_end(m, w->ends_on);
+        }
         if (end != END_NOT)
             return end_error(m, end, err);
         if (deadline_is_over(by))

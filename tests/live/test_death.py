@@ -154,7 +154,8 @@ def test_guest_ends_while_it_moves(lab, pki):
     """It shuts down: there is nothing to move any more."""
     case = Case(options=('--bandwidth', '16M'), formats=())
     move = Move(lab, pki, case).start()
-    move.wait_step('converge')
+    move.engine.wait_for(lambda: len(move.engine.events('PROGRESS')) > 2,
+                         what='progress')
     move.source.tell('off')
     assert move.engine.wait(60) == NOWHERE
     assert move.engine.result()['guest'] == 'nowhere'

@@ -48,7 +48,7 @@ UNDO = {
     'source': {'migrate_cancel': 1, 'yank': 1, 'block-job-cancel': 1,
                'job-dismiss': 1, 'blockdev-del': 1,
                'migrate-set-capabilities': 2, 'migrate-set-parameters': 2,
-               'object-del': 1, 'query-status': 5, 'query-migrate': 5},
+               'object-del': 1, 'query-status': 5},
     'destination': {'quit': 1},
 }
 NEVER_REFUSED = {'migrate_cancel', 'query-status', 'query-migrate'}
