@@ -18,9 +18,6 @@ libcli_a_SOURCES = \
 	src/cli/run.c \
 	src/cli/run.h \
 	src/cli/show-bar.c \
-	src/cli/show-json-result.c \
-	src/cli/show-json.c \
-	src/cli/show-json.h \
 	src/cli/show-lines.c \
 	src/cli/show-parts.h \
 	src/cli/show-plan.c \

@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/show-parts.h"
 #include "core/migration.h"
+#include "core/record.h"
 
 enum { TICK_MS = 500 };
 
@@ -105,7 +106,7 @@ static void tell_usage(const struct options *o, const struct qm_error *err)
     if (err->hint) {
         error_hint(&r.error, "%s", err->hint);
     }
-    json_result(&b, &r, clock_wall_us());
+    record_result(&b, &r, clock_wall_us());
     output_buffer(stdout_, &b);
     result_done(&r);
 }

@@ -47,14 +47,6 @@ void bar_draw(struct buffer *b, const struct bar *bar,
  * COLUMNS now: one that became narrower has wrapped it. */
 unsigned bar_rows_up(const unsigned width[2], unsigned columns);
 
-/* --- show-json.c ------------------------------------------------------------ */
-
-/* One line each, WALL_US since the epoch. */
-void json_narration(struct buffer *b, const struct narration *n,
-                    int64_t wall_us);
-void json_note(struct buffer *b, const char *sentence, int64_t wall_us);
-void json_result(struct buffer *b, const struct result *r, int64_t wall_us);
-
 /* --- show-verdicts.c --------------------------------------------------------- */
 
 /* ALL: the ok ones too, and how many there are of each. */

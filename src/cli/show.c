@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "cli/show-parts.h"
+#include "core/record.h"
 
 enum { LINE_INTERVAL_MS = 5000 };
 
@@ -205,7 +206,7 @@ static void tell_json(struct show *s, const struct narration *n)
     if (n->kind == NARRATE_PROGRESS && output_is_behind(s->out)) {
         return;
     }
-    json_narration(&b, n, clock_wall_us());
+    record_narration(&b, n, clock_wall_us());
     output_buffer(s->out, &b);
 }
 
@@ -283,7 +284,7 @@ void show_result(struct show *s, const struct result *r)
         show_error(s->err, &r->error);
     }
     if (s->options->json) {
-        json_result(&b, r, clock_wall_us());
+        record_result(&b, r, clock_wall_us());
     } else if (!is_only_check(s)) {
         summary_in_words(&b, r, &s->out_style);
     } else if (r->outcome == OUTCOME_COMPLETED) {

@@ -52,6 +52,10 @@ libcore_a_SOURCES = \
 	src/core/preflight.h \
 	src/core/progress.c \
 	src/core/recipe.c \
+	src/core/record-private.h \
+	src/core/record-result.c \
+	src/core/record.c \
+	src/core/record.h \
 	src/core/result.c \
 	src/core/resume.c \
 	src/core/result.h \

@@ -10,7 +10,6 @@ unit_tests = \
 	tests/unit/test-base-resolve \
 	tests/unit/test-base-stream \
 	tests/unit/test-base-util \
-	tests/unit/test-cli-json \
 	tests/unit/test-cli-options \
 	tests/unit/test-cli-output \
 	tests/unit/test-cli-progress \
@@ -27,6 +26,7 @@ unit_tests = \
 	tests/unit/test-core-plan \
 	tests/unit/test-core-preflight \
 	tests/unit/test-core-recipe \
+	tests/unit/test-core-record \
 	tests/unit/test-nbd-compare \
 	tests/unit/test-nbd-probe \
 	tests/unit/test-qmp-address \
@@ -110,7 +110,7 @@ EXTRA_DIST += \
 	$(NULL)
 
 good_facts = tests/unit/good-facts.c tests/unit/good-facts.h
-tests_unit_test_cli_json_SOURCES = tests/unit/test-cli-json.c $(good_facts)
+tests_unit_test_core_record_SOURCES = tests/unit/test-core-record.c $(good_facts)
 tests_unit_test_core_marks_SOURCES = tests/unit/test-core-marks.c $(good_facts)
 tests_unit_test_cli_words_SOURCES = tests/unit/test-cli-words.c $(good_facts)
 tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \

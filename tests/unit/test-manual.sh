@@ -108,12 +108,12 @@ told=$(awk '/^\.Sh / { inside = $2 == "STEPS" }
 
 json=$(section 'JSON OUTPUT')
 events=$(sed -n -e 's/^    \[NARRATE_[A-Z]*\] = { "\([A-Z]*\)".*/\1/p' \
-             -e 's/.*write_event(b, "\(RESULT\)".*/\1/p' "$s"/src/cli/show-json.c)
+             -e 's/.*write_event(b, "\(RESULT\)".*/\1/p' "$s"/src/core/record.c)
 expect events "$events" "$(printf '%s\n' "$json" | items | grep '^[A-Z]*$')"
 
 words=$(printf '%s\n' "$json" | sed -n 's/^\.\(It \)\{0,1\}Li //p' |
         tr -cs 'a-z-' '\n' | sort -u)
-for key in $(grep -ho '"[a-z-]*",' "$s"/src/cli/show-json*.c | tr -d '",' |
+for key in $(grep -ho '"[a-z-]*",' "$s"/src/core/record*.c | tr -d '",' |
              sort -u) ram disks handover verdicts steps error; do
     case $key in
     event|data|timestamp|seconds|microseconds) continue ;; # QMP's own

@@ -3,7 +3,7 @@
  */
 #include <json-c/json.h>
 
-#include "cli/show-json.h"
+#include "core/record-private.h"
 
 static struct json_object *strings(const struct strv *v)
 {
@@ -95,7 +95,7 @@ static void add_measures(struct json_object *data, const struct result *r)
     json_add_bool(data, "tls", r->tls);
 }
 
-struct json_object *json_result_data(const struct result *r)
+struct json_object *record_result_data(const struct result *r)
 {
     struct json_object *data = json_object_new_object();
 

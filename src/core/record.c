@@ -2,10 +2,11 @@
  * For programs: one JSON object a line, in the shape of QMP's events.  Members
  * that are not known are absent.
  */
+#include "core/record.h"
+
 #include <json-c/json.h>
 
-#include "cli/show-json.h"
-#include "cli/show-parts.h"
+#include "core/record-private.h"
 
 static void write_event(struct buffer *b, const char *name,
                         struct json_object *data, int64_t wall_us)
@@ -230,18 +231,18 @@ static const struct {
     [NARRATE_PLAN] = { "PLAN", plan_data },
 };
 
-void json_narration(struct buffer *b, const struct narration *n,
-                    int64_t wall_us)
+void record_narration(struct buffer *b, const struct narration *n,
+                      int64_t wall_us)
 {
     write_event(b, kinds[n->kind].name, kinds[n->kind].data(n), wall_us);
 }
 
-void json_note(struct buffer *b, const char *sentence, int64_t wall_us)
+void record_note(struct buffer *b, const char *sentence, int64_t wall_us)
 {
     write_event(b, "NOTE", message_data(sentence), wall_us);
 }
 
-void json_result(struct buffer *b, const struct result *r, int64_t wall_us)
+void record_result(struct buffer *b, const struct result *r, int64_t wall_us)
 {
-    write_event(b, "RESULT", json_result_data(r), wall_us);
+    write_event(b, "RESULT", record_result_data(r), wall_us);
 }

@@ -1,8 +1,8 @@
 /*
- * Private to show-json*.c.
+ * Private to record*.c.
  */
-#ifndef QM_CLI_SHOW_JSON_H
-#define QM_CLI_SHOW_JSON_H
+#ifndef QM_CORE_RECORD_PRIVATE_H
+#define QM_CORE_RECORD_PRIVATE_H
 
 #include "core/result.h"
 #include "qmp/json.h"
@@ -14,6 +14,6 @@ void json_add_uint(struct json_object *o, const char *key, uint64_t value);
 void json_add_known(struct json_object *o, const char *key, int64_t value);
 
 /* The data of RESULT; the caller owns it. */
-struct json_object *json_result_data(const struct result *r);
+struct json_object *record_result_data(const struct result *r);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#include "cli/show-parts.h"
+#include "core/record.h"
 #include "good-facts.h"
 
 #define STAMP ",\"timestamp\":{\"seconds\":1700000000,\"microseconds\":12}}\n"
@@ -23,7 +23,7 @@ static void expect(const struct narration *n, const char *event,
     CLEANUP_FREE char *want =
         xasprintf("{\"event\":\"%s\",\"data\":%s" STAMP, event, data);
 
-    json_narration(&b, n, WALL_US);
+    record_narration(&b, n, WALL_US);
     assert_string_equal(b.data, want);
 }
 
@@ -168,7 +168,7 @@ static void expect_result(const struct result *r, const char *data)
     CLEANUP_FREE char *want =
         xasprintf("{\"event\":\"RESULT\",\"data\":%s" STAMP, data);
 
-    json_result(&b, r, WALL_US);
+    record_result(&b, r, WALL_US);
     assert_string_equal(b.data, want);
 }
 
@@ -255,5 +255,5 @@ int main(void)
         cmocka_unit_test(result_of_a_success),
     };
 
-    return cmocka_run_group_tests_name("cli-json", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("core-record", tests, NULL, NULL);
 }
