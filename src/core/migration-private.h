@@ -58,6 +58,7 @@ struct migration {
     /* Recorded by callbacks, read by waits */
     bool cancel_requested;
     bool hold_interrupts; /* rolling back, or past the point of no return */
+    bool rolling_back;
 
     /* watching */
     int silences; /* questions in a row that QEMU did not answer in time */
@@ -128,6 +129,10 @@ struct wait {
  */
 int migration_wait(struct migration *m, const struct wait *w,
                    struct qm_error *err);
+
+/* While rolling back: where it is known that the source's guest has ended, its
+ * QEMU has but a few seconds left for all that it is told or asked. */
+void undo_hurry(struct migration *m);
 
 /* The sides' own words about why the stream failed, for an error that says
  * so. */

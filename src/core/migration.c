@@ -226,6 +226,10 @@ static void judge(struct migration *m, bool succeeded, struct result *r)
         if (r->guest == GUEST_SOURCE && m->door_open)
             error_hint(&r->error,
                        "start a fresh destination before trying again");
+        if (m->side[SOURCE].given_up)
+            error_hint(&r->error, "the guest has ended, but its QEMU hangs: "
+                                  "end that one by force (kill -9), and the "
+                                  "destination's by `quit`");
         if (r->guest == GUEST_NOWHERE && m->destination_owns &&
             !m->side[SOURCE].process_dead)
             error_hint(&r->error, "the source is stopped, with the guest's "

@@ -176,7 +176,7 @@ void undo_mirror(struct migration *m)
 {
     struct qm_error err = QM_ERROR_INIT;
 
-    if (m->disk_count == 0 || side_has_ended(source_of(m)))
+    if (m->disk_count == 0 || !side_needs_cleaning(source_of(m)))
         return;
     if (!every_mirror_over(m)) {
         cancel_mirrors(m);

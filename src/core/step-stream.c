@@ -365,6 +365,19 @@ static int end_stream(struct migration *m, struct qm_error *err)
     return migration_wait(m, &wait_for_end, err);
 }
 
+/* It has no guest any more, and does not end by itself or answer: nothing is
+ * put back in it. */
+static void leave_source(struct migration *m, const struct qm_error *err)
+{
+    struct side *s = source_of(m);
+
+    if (side_check_dead(s, clock_now_ms()))
+        return;
+    s->given_up = true;
+    migration_left(m, "the source's QEMU, whose guest has ended: %s",
+                   err->message);
+}
+
 /*
  * The source first, and the destination only once the source is known to be
  * back: if the source cannot be asked, the destination may hold the only
@@ -381,6 +394,8 @@ void undo_start(struct migration *m)
         return;
     if (end_stream(m, &err) == 0 && source_resume(m, &err) == 0)
         m->source_is_back = true;
+    else if (source_of(m)->guest_ended)
+        leave_source(m, &err);
     else
         migration_left(m, "the guest at the source: %s", err.message);
     error_clear(&err);

@@ -299,7 +299,7 @@ static int give_up_waiting(struct qmp_request *r, struct qm_error *err)
 
     error_set(err, QM_ERR_SILENT, "%s: %s: %s within %g s", r->who, r->name,
               sent ? "no answer" : "not sent, earlier commands had no answer",
-              (double)r->limit_ms / 1000);
+              (double)((r->limit_ms + 50) / 100) / 10);
     if (sent) {
         r->state = REQUEST_ABANDONED;
     } else {

@@ -91,6 +91,8 @@ EXTRA_DIST += \
 	tests/unit/traces/disk.trace \
 	tests/unit/traces/door-refused.trace \
 	tests/unit/traces/export-refused.trace \
+	tests/unit/traces/guest-shuts-down-and-hangs.trace \
+	tests/unit/traces/guest-shuts-down-and-lingers.trace \
 	tests/unit/traces/guest-shuts-down.trace \
 	tests/unit/traces/keep-source.trace \
 	tests/unit/traces/last-word-lost.trace \

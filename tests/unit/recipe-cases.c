@@ -56,6 +56,24 @@ static void guest_shuts_down(struct peer *p, struct json_object *args,
     peer_stops(p, "shutdown");
 }
 
+/* 10.0.2, if it does so in the moment in which the stream starts */
+static void guest_shuts_down_and_hangs(struct peer *p, struct json_object *args,
+                                       long long id)
+{
+    takes_its_time(p, args, id);
+    peer_event(p, "SHUTDOWN", "{'guest': true, 'reason': 'guest-shutdown'}");
+    p->hangs = true;
+}
+
+/* It talks on, but never of the stream's end. */
+static void is_cancelled_for_ever(struct peer *p, struct json_object *args,
+                                  long long id)
+{
+    (void)args;
+    peer_answer(p, id);
+    peer_migrates(p, "cancelling");
+}
+
 static void device_fails(struct peer *p, struct json_object *args, long long id)
 {
     (void)args;
@@ -231,6 +249,12 @@ const struct recipe_case recipe_cases[] = {
       .twist = { { SOURCE, "migrate-continue", .react = source_dies } } },
     { "guest-shuts-down",
       .twist = { { SOURCE, "migrate", .react = guest_shuts_down } } },
+    { "guest-shuts-down-and-hangs",
+      .twist = { { SOURCE, "migrate", .react = guest_shuts_down_and_hangs } } },
+    { "guest-shuts-down-and-lingers",
+      .twist = { { SOURCE, "migrate", .react = guest_shuts_down },
+                 { SOURCE, "migrate_cancel",
+                   .react = is_cancelled_for_ever } } },
 
     /* the operator meanwhile */
     { "cancel", .twist = { { SOURCE, "migrate", .react = is_cancelled } } },
