@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/stream.h"
 #include "core/migration-private.h"
 #include "core/verify-source.h"
 #include "nbd/compare.h"
@@ -34,7 +33,7 @@ struct disk_verify {
     struct disk_copy *disk; /* borrowed */
     char *bitmap_name;      /* and that of the export that shows it */
     struct source_bitmap bitmap;
-    struct nbd_reader *source, *destination;
+    struct nbd_disk *source, *destination;
     struct nbd_comparison comparison;
 };
 
@@ -89,23 +88,27 @@ static int wait_until(void *arg, bool (*holds)(void *what), void *what,
 
 /* --- opening -------------------------------------------------------------- */
 
-static struct nbd_reader *open_source(struct verify *v,
-                                      const struct source_export *e,
-                                      const char *map, int64_t limit_ms,
-                                      struct qm_error *err)
+static struct nbd_disk *open_source(struct verify *v,
+                                    const struct source_export *e,
+                                    const char *map, int64_t limit_ms,
+                                    struct qm_error *err)
 {
     deadline_t by = deadline_in_ms(limit_ms);
-    struct nbd_probe where = { .export_name = e->id };
-    struct nbd_reader *reader = NULL;
+    const struct nbd_probe where = {
+        .path = v->socket,
+        .fd = -1,
+        .export_name = e->id,
+    };
+    /* the map of what was written takes one question */
+    size_t connections = str_equal(map, NBD_MAP_DATA) ? NBD_CONNECTIONS : 1;
+    struct nbd_disk *disk;
 
     if (verify_export(source_of(v->m), e, err) < 0)
         return NULL;
-    where.fd = socket_connect_unix(v->m->loop, v->socket, by, err);
-    if (where.fd >= 0)
-        reader = nbd_reader_open(v->m->loop, &where, map, by, err);
-    if (!reader)
+    disk = nbd_disk_open(v->m->loop, &where, map, connections, by, err);
+    if (!disk)
         error_wrap(err, "source");
-    return reader;
+    return disk;
 }
 
 /* --- while the guest runs ------------------------------------------------ */
@@ -141,8 +144,8 @@ static void verify_free(struct verify *v)
     for (size_t i = 0; i < v->count; i++) {
         struct disk_verify *d = &v->disk[i];
 
-        nbd_reader_free(d->source);
-        nbd_reader_free(d->destination);
+        nbd_disk_free(d->source);
+        nbd_disk_free(d->destination);
         nbd_ranges_done(&d->comparison.different);
         free(d->bitmap_name);
     }
@@ -166,8 +169,9 @@ static int open_destination(struct verify *v, struct disk_verify *d,
     if (problem)
         return error_set(err, QM_ERR_TLS,
                          "the destination's disk cannot be read: %s", problem);
-    d->destination = nbd_reader_open(m->loop, &where, NBD_MAP_DATA,
-                                     deadline_in_ms(OPEN_LIMIT_MS), err);
+    d->destination =
+        nbd_disk_open(m->loop, &where, NBD_MAP_DATA, NBD_CONNECTIONS,
+                      deadline_in_ms(OPEN_LIMIT_MS), err);
     return d->destination ? 0 : error_wrap(err, "destination");
 }
 
@@ -182,12 +186,12 @@ static int open_disk(struct verify *v, struct disk_verify *d,
     d->source = open_source(v, &e, NBD_MAP_DATA, OPEN_LIMIT_MS, err);
     if (!d->source || open_destination(v, d, err) < 0)
         return -1;
-    if (nbd_reader_size(d->source) != nbd_reader_size(d->destination))
+    if (nbd_disk_size(d->source) != nbd_disk_size(d->destination))
         return error_set(err, QM_ERR_DISK,
                          "the source's export has %llu bytes, the "
                          "destination's %llu",
-                         (unsigned long long)nbd_reader_size(d->source),
-                         (unsigned long long)nbd_reader_size(d->destination));
+                         (unsigned long long)nbd_disk_size(d->source),
+                         (unsigned long long)nbd_disk_size(d->destination));
     d->comparison = (struct nbd_comparison){
         .side = { d->source, d->destination },
         .waiter = &v->waiter,
@@ -235,7 +239,7 @@ static int map_written(struct verify *v, struct disk_verify *d,
                        struct nbd_ranges *ret, struct qm_error *err)
 {
     CLEANUP_FREE char *map = xasprintf(NBD_MAP_DIRTY "%s", d->bitmap_name);
-    CLEANUP(nbd_reader_free) struct nbd_reader *shows = NULL;
+    CLEANUP(nbd_disk_free) struct nbd_disk *shows = NULL;
     const struct source_export e = { .id = d->bitmap_name,
                                      .node_name = d->disk->source_node,
                                      .bitmap = d->bitmap_name };
@@ -245,8 +249,7 @@ static int map_written(struct verify *v, struct disk_verify *d,
     shows = open_source(v, &e, map, handover_left_ms(v->m), err);
     if (!shows)
         return -1;
-    return nbd_reader_map(shows, 0, nbd_reader_size(shows), &v->waiter, ret,
-                          err);
+    return nbd_disk_map(shows, 0, nbd_disk_size(shows), &v->waiter, ret, err);
 }
 
 static int judge(const struct disk_verify *d, struct qm_error *err)
@@ -288,8 +291,8 @@ static int clean_source(struct verify *v, struct qm_error *err)
     struct side *s = source_of(v->m);
 
     for (size_t i = 0; i < v->count; i++) { /* or the server waits for them */
-        nbd_reader_free(STEAL(v->disk[i].source));
-        nbd_reader_free(STEAL(v->disk[i].destination));
+        nbd_disk_free(STEAL(v->disk[i].source));
+        nbd_disk_free(STEAL(v->disk[i].destination));
     }
     if (v->server_up && verify_server_stop(s, err) < 0)
         return error_wrap(err, "the NBD server of the source, at %s",

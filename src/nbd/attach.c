@@ -9,6 +9,8 @@
 
 char *nbd_server_name(const struct nbd_probe *p)
 {
+    if (p->path)
+        return xstrdup(p->path);
     if (!p->host)
         return xstrdup("the other end of the tunnel");
     return xasprintf(strchr(p->host, ':') ? "[%s]:%u" : "%s:%u", p->host,
@@ -50,7 +52,9 @@ int nbd_attach(struct loop *loop, const struct nbd_probe *p, const char *server,
 {
     int fd = p->fd;
 
-    if (fd < 0)
+    if (fd < 0 && p->path)
+        fd = socket_connect_unix(loop, p->path, by, err);
+    else if (fd < 0)
         fd = socket_connect_tcp(loop, p->host, p->port, by, err);
     if (fd >= 0 && p->tls_dir)
         fd = secure(loop, p, fd, server, by, ret_relay, err);

@@ -4,13 +4,13 @@
 #ifndef QM_NBD_COMPARE_H
 #define QM_NBD_COMPARE_H
 
-#include "nbd/reader.h"
+#include "nbd/disk.h"
 
 /* The grain of what is called different, bytes. */
 #define NBD_COMPARE_BLOCK (64 * KIB)
 
 struct nbd_comparison {
-    struct nbd_reader *side[2]; /* borrowed; of one size */
+    struct nbd_disk *side[2]; /* borrowed; of one size */
     const struct nbd_waiter *waiter;
 
     /* What came of it; the caller frees `different`. */

@@ -55,6 +55,11 @@ char *nbd_server_name(const struct nbd_probe *p);
 int nbd_attach(struct loop *loop, const struct nbd_probe *p, const char *server,
                deadline_t by, struct relay **ret_relay, struct qm_error *err);
 
+/* --- probe.c ---------------------------------------------------------- */
+
+/* What libnbd knows of the export that H has asked for. */
+void nbd_read_export(struct nbd_handle *h, struct nbd_export *ret);
+
 /* --- link.c ----------------------------------------------------------- */
 
 /* A libnbd handle that the loop serves. */

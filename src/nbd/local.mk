@@ -6,14 +6,17 @@ libnbd_a_SOURCES = \
 	src/nbd/attach.c \
 	src/nbd/compare.c \
 	src/nbd/compare.h \
+	src/nbd/disk-map.c \
+	src/nbd/disk-private.h \
+	src/nbd/disk-request.c \
+	src/nbd/disk.c \
+	src/nbd/disk.h \
 	src/nbd/internal.h \
 	src/nbd/link.c \
 	src/nbd/probe.c \
 	src/nbd/probe.h \
 	src/nbd/ranges.c \
 	src/nbd/ranges.h \
-	src/nbd/reader.c \
-	src/nbd/reader.h \
 	src/nbd/relay.c \
 	src/nbd/starttls.c \
 	$(NULL)

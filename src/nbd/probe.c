@@ -130,17 +130,28 @@ static void say_goodbye(struct probe *run)
         relay_drain(run->relay, by);
 }
 
-static void read_export(struct nbd_handle *h, struct nbd_export *ret)
+/* What is not told is what the protocol takes for granted. */
+static uint32_t limit_of(struct nbd_handle *h, int which, uint32_t standard)
+{
+    int64_t n = nbd_get_block_size(h, which);
+
+    return n > 0 && n <= UINT32_MAX ? (uint32_t)n : standard;
+}
+
+void nbd_read_export(struct nbd_handle *h, struct nbd_export *ret)
 {
     int64_t size = nbd_get_size(h);
 
     ret->complete = size >= 0;
     ret->size = size >= 0 ? (uint64_t)size : 0;
     ret->read_only = nbd_is_read_only(h) != 0; /* unknown counts as yes */
+    ret->can_flush = nbd_can_flush(h) > 0;
     ret->can_zero = nbd_can_zero(h) > 0;
     ret->can_fast_zero = nbd_can_fast_zero(h) > 0;
     ret->can_trim = nbd_can_trim(h) > 0;
     ret->can_multi_conn = nbd_can_multi_conn(h) > 0;
+    ret->block_min = limit_of(h, LIBNBD_SIZE_MINIMUM, 1);
+    ret->request_max = limit_of(h, LIBNBD_SIZE_MAXIMUM, (uint32_t)(32 * MIB));
 }
 
 static int ask(struct probe *run, deadline_t by, struct nbd_export *seen,
@@ -167,7 +178,7 @@ static int ask(struct probe *run, deadline_t by, struct nbd_export *seen,
         return explain_loss(run, err);
     if (run->errnum)
         return explain_refusal(run, err);
-    read_export(run->link.h, seen);
+    nbd_read_export(run->link.h, seen);
     if (!seen->complete)
         return error_set(err, QM_ERR_DISK,
                          "the NBD server at %s does not tell its size",

@@ -12,7 +12,8 @@
 #include "base/loop.h"
 
 struct nbd_probe {
-    const char *host; /* numeric; used when fd < 0 */
+    const char *path; /* a unix socket; or */
+    const char *host; /* numeric; used when fd < 0 and there is no path */
     unsigned port;
     int fd; /* a connected socket (consumed), for example ssh -W; else -1 */
     const char *export_name;
@@ -29,7 +30,10 @@ struct nbd_export {
     bool tls;      /* negotiated and the server verified */
     bool complete; /* the export itself was seen: the fields below count */
     uint64_t size; /* bytes */
-    bool read_only, can_zero, can_fast_zero, can_trim, can_multi_conn;
+    bool read_only, can_flush, can_zero, can_fast_zero, can_trim;
+    bool can_multi_conn; /* connections see each other's writes */
+    /* bytes: requests are in multiples of one and not above the other */
+    uint32_t block_min, request_max;
 };
 
 /*

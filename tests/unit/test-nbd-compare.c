@@ -56,6 +56,42 @@ static void ranges_that_touch_are_one(void **state)
     assert_int_equal(nbd_ranges_bytes(&r), 23);
 }
 
+static void ranges_are_subtracted(void **state)
+{
+    CLEANUP(nbd_ranges_done) struct nbd_ranges a = { 0 }, b = { 0 }, r = { 0 };
+
+    (void)state;
+    nbd_ranges_add(&a, 10, 10);
+    nbd_ranges_add(&a, 30, 40);
+    nbd_ranges_add(&a, 80, 10);
+    nbd_ranges_add(&a, 100, 5);
+    nbd_ranges_add(&b, 0, 5);
+    nbd_ranges_add(&b, 12, 1);
+    nbd_ranges_add(&b, 15, 20); /* into the next */
+    nbd_ranges_add(&b, 40, 10);
+    nbd_ranges_add(&b, 60, 30); /* and over a whole one */
+    nbd_ranges_subtract(&a, &b, &r);
+    expect_ranges(&r, "10+2 13+2 35+5 50+10 100+5 ");
+}
+
+static void ranges_are_aligned_and_walked(void **state)
+{
+    CLEANUP(nbd_ranges_done) struct nbd_ranges a = { 0 }, r = { 0 };
+    struct nbd_cursor cursor = { .where = &r };
+    uint64_t offset, length, pieces = 0;
+
+    (void)state;
+    nbd_ranges_add(&a, 5, 3);
+    nbd_ranges_add(&a, 29, 2);
+    nbd_ranges_add(&a, 60, 1);
+    nbd_ranges_add(&a, 98, 1);
+    nbd_ranges_align(&a, 10, 99, &r);
+    expect_ranges(&r, "0+10 20+20 60+10 90+9 ");
+    while (nbd_cursor_next(&cursor, 8, &offset, &length))
+        pieces = pieces * 10 + length;
+    assert_int_equal(pieces, 828848281); /* 8 2, 8 8 4, 8 2, 8 1 */
+}
+
 static void ranges_are_united(void **state)
 {
     CLEANUP(nbd_ranges_done) struct nbd_ranges a = { 0 }, b = { 0 }, r = { 0 };
@@ -78,7 +114,7 @@ struct server {
     pid_t pid;
     int listener;
     unsigned port;
-    struct nbd_reader *reader;
+    struct nbd_disk *disk;
 };
 
 struct pair {
@@ -136,7 +172,7 @@ static void become_server(const struct server *s)
     setenv("LISTEN_PID", pid, 1);
     setenv("LISTEN_FDS", "1", 1);
     unsetenv("MALLOC_PERTURB_");
-    execlp("qemu-nbd", "qemu-nbd", "--persistent", "--format=raw",
+    execlp("qemu-nbd", "qemu-nbd", "--shared=8", "--persistent", "--format=raw",
            "--export-name=disk0", s->image, NULL);
     _exit(127);
 }
@@ -157,12 +193,13 @@ static void serve(struct pair *p, struct server *s)
     if (s->pid == 0)
         become_server(s);
     where.port = s->port;
-    s->reader = nbd_reader_open(p->loop, &where, NBD_MAP_DATA,
-                                deadline_in_ms(LONG_MS), &err);
-    if (!s->reader)
+    s->disk = nbd_disk_open(p->loop, &where, NBD_MAP_DATA, NBD_CONNECTIONS,
+                            deadline_in_ms(LONG_MS), &err);
+    if (!s->disk)
         print_message("%s\n", err.message);
-    assert_non_null(s->reader);
-    assert_int_equal(nbd_reader_size(s->reader), IMAGE_BYTES);
+    assert_non_null(s->disk);
+    assert_int_equal(nbd_disk_size(s->disk), IMAGE_BYTES);
+    assert_int_equal(nbd_disk_connections(s->disk), NBD_CONNECTIONS);
 }
 
 /* Empty images; what is to be in them is written before compare(). */
@@ -194,7 +231,7 @@ static int tear_down(void **state)
     for (int i = 0; i < 2; i++) {
         struct server *s = &p->server[i];
 
-        nbd_reader_free(s->reader);
+        nbd_disk_free(s->disk);
         if (s->pid > 0) {
             kill(s->pid, SIGKILL);
             waitpid(s->pid, NULL, 0);
@@ -212,7 +249,7 @@ static void start(struct pair *p)
 {
     for (int i = 0; i < 2; i++) {
         serve(p, &p->server[i]);
-        p->c.side[i] = p->server[i].reader;
+        p->c.side[i] = p->server[i].disk;
     }
 }
 
@@ -220,7 +257,7 @@ static void compare(struct pair *p, const struct nbd_ranges *where)
 {
     struct qm_error err = QM_ERROR_INIT;
 
-    if (!p->server[0].reader)
+    if (!p->server[0].disk)
         start(p);
     if (nbd_compare(&p->c, where, &err) < 0)
         fail_msg("%s", err.message);
@@ -336,11 +373,11 @@ static void an_export_that_is_not_there_is_named(void **state)
     };
 
     start(p);
-    nbd_reader_free(p->server[0].reader);
+    nbd_disk_free(p->server[0].disk);
     where.port = p->server[0].port;
-    p->server[0].reader =
-        nbd_reader_open(p->loop, &where, NULL, deadline_in_ms(LONG_MS), &err);
-    assert_null(p->server[0].reader);
+    p->server[0].disk =
+        nbd_disk_open(p->loop, &where, NULL, 1, deadline_in_ms(LONG_MS), &err);
+    assert_null(p->server[0].disk);
     assert_int_equal(err.code, QM_ERR_DISK);
     assert_non_null(strstr(err.message, "export \"disk7\" at 127.0.0.1:"));
     error_clear(&err);
@@ -357,11 +394,11 @@ static void a_missing_bitmap_is_named(void **state)
     };
 
     start(p);
-    nbd_reader_free(p->server[0].reader);
+    nbd_disk_free(p->server[0].disk);
     where.port = p->server[0].port;
-    p->server[0].reader = nbd_reader_open(
-        p->loop, &where, NBD_MAP_DIRTY "writes", deadline_in_ms(LONG_MS), &err);
-    assert_null(p->server[0].reader);
+    p->server[0].disk = nbd_disk_open(p->loop, &where, NBD_MAP_DIRTY "writes",
+                                      1, deadline_in_ms(LONG_MS), &err);
+    assert_null(p->server[0].disk);
     assert_int_equal(err.code, QM_ERR_DISK);
     assert_non_null(strstr(err.message, "qemu:dirty-bitmap:writes"));
     error_clear(&err);
@@ -379,6 +416,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_that_touch_are_one),
         cmocka_unit_test(ranges_are_united),
+        cmocka_unit_test(ranges_are_subtracted),
+        cmocka_unit_test(ranges_are_aligned_and_walked),
         WITH_PAIR(equal_disks_are_equal),
         WITH_PAIR(what_only_one_has_is_seen),
         WITH_PAIR(zeroes_that_were_written_are_equal),
