@@ -91,21 +91,3 @@ void host_files_done(struct host_file *files, size_t count)
         buffer_done(&files[i].bytes);
     }
 }
-
-int host_read_file(struct host *h, const char *path, size_t max,
-                   struct buffer *ret, struct qm_error *err)
-{
-    struct host_file f = { .path = xstrdup(path) };
-    int rc = host_read_files(h, &f, 1, max, err);
-
-    if (rc == 0 && f.state != HOST_FILE_READ) {
-        rc = error_set(err, QM_ERR_SYSTEM, "%s: %s: %s", h->text, path,
-                       f.state == HOST_FILE_MISSING ? "no such file"
-                                                    : "cannot be read");
-    }
-    if (rc == 0) {
-        buffer_append(ret, f.bytes.data, f.bytes.len);
-    }
-    host_files_done(&f, 1);
-    return rc;
-}

@@ -37,13 +37,10 @@ const char *host_text(const struct host *h); /* "this machine", "ssh://..." */
  */
 int host_run(struct host *h, const char *script, const char *input,
              deadline_t by, struct buffer *out, struct qm_error *err);
-/* At most MAX bytes of PATH.  -1 with ERR: SYSTEM, with the reason. */
-int host_read_file(struct host *h, const char *path, size_t max,
-                   struct buffer *ret, struct qm_error *err);
 
-/* The same for several files on one trip.  0 when the host was asked; what
- * became of each is its state.  Each needs a path without a line break; the
- * bytes of all of them come to 1 MiB at most. */
+/* What is in several files, at most MAX bytes of each, on one trip.  0 when
+ * the host was asked; what became of each is its state.  Each needs a path
+ * without a line break; the bytes of all of them come to 1 MiB at most. */
 enum host_file_state {
     HOST_FILE_READ,
     HOST_FILE_MISSING,

@@ -62,7 +62,7 @@ static int run_yank(struct side *s, void *arg, struct qm_error *err)
 
 static int run_cancel(struct side *s, void *arg, struct qm_error *err)
 {
-    return qmp_block_job_cancel(s->qmp, arg, false, err);
+    return qmp_block_job_cancel(s->qmp, arg, err);
 }
 
 void mirrors_yank(struct migration *m)

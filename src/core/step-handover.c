@@ -70,7 +70,7 @@ static int run_end_mirror(struct side *s, void *arg, struct qm_error *err)
 {
     const struct disk_copy *d = arg;
 
-    return qmp_block_job_cancel(s->qmp, d->job_id, false, err);
+    return qmp_block_job_cancel(s->qmp, d->job_id, err);
 }
 
 /* Asked twice, the second cancel would find no job, or one that concluded. */

@@ -156,15 +156,12 @@ int qmp_blockdev_mirror(struct qmp *q, const struct qmp_mirror *m,
     return qmp_command(q, "blockdev-mirror", args, QMP_BLOCKING, NULL, err);
 }
 
-int qmp_block_job_cancel(struct qmp *q, const char *job_id, bool force,
+int qmp_block_job_cancel(struct qmp *q, const char *job_id,
                          struct qm_error *err)
 {
-    struct json_object *args = json_with_string("device", job_id);
-
-    if (force) {
-        json_add_bool(args, "force", true);
-    }
-    return qmp_command(q, "block-job-cancel", args, QMP_BLOCKING, NULL, err);
+    return qmp_command(q, "block-job-cancel",
+                       json_with_string("device", job_id), QMP_BLOCKING, NULL,
+                       err);
 }
 
 int qmp_block_job_write_blocking(struct qmp *q, const char *job_id,

@@ -75,8 +75,7 @@ struct qmp_nbd_server {
     const char *path; /* of a unix socket, instead of host and port; or NULL */
     const char *host; /* numeric */
     unsigned port;
-    const char *tls_creds;    /* object id, or NULL */
-    unsigned max_connections; /* 0: QEMU's own */
+    const char *tls_creds; /* object id, or NULL */
 };
 int qmp_nbd_server_start(struct qmp *q, const struct qmp_nbd_server *s,
                          struct qm_error *err);
@@ -128,7 +127,9 @@ struct qmp_mirror {
 };
 int qmp_blockdev_mirror(struct qmp *q, const struct qmp_mirror *m,
                         struct qm_error *err);
-int qmp_block_job_cancel(struct qmp *q, const char *job_id, bool force,
+/* Never by `force`: in 10.0.2 that corrupts the heap of a source whose guest
+ * writes through a write-blocking mirror. */
+int qmp_block_job_cancel(struct qmp *q, const char *job_id,
                          struct qm_error *err);
 int qmp_block_job_write_blocking(struct qmp *q, const char *job_id,
                                  struct qm_error *err);

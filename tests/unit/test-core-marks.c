@@ -141,16 +141,16 @@ static void a_mark_is_made_anew(void **state)
     write_file("a/theirs", "x");
     setenv("FAIL", "NOTHING", 1);
     for (int side = 0; side < SIDES; side++) {
-        CLEANUP(buffer_done) struct buffer b = { .len = 0 };
-        CLEANUP_FREE char *path = path_in("a/theirs");
+        struct host_file f = { .path = path_in("a/theirs") };
 
         assert_int_equal(host_mark_files(hosts[side], 0, MARK_MAKE, paths,
                                          marks, 2, made, NULL),
                          0);
         assert_int_equal(made[0], MARK_FAILED);
         assert_int_equal(made[1], MARK_NOT_TRIED);
-        assert_int_equal(host_read_file(hosts[0], path, 10, &b, NULL), 0);
-        assert_int_equal(b.len, 1);
+        assert_int_equal(host_read_files(hosts[0], &f, 1, 10, NULL), 0);
+        assert_int_equal(f.bytes.len, 1);
+        host_files_done(&f, 1);
     }
 }
 

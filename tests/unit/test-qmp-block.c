@@ -52,7 +52,6 @@ static void test_nbd_commands(void **state)
 
     assert_int_equal(qmp_nbd_server_start(q, &server, NULL), 0);
     server.tls_creds = "qm-tls";
-    server.max_connections = 2;
     assert_int_equal(qmp_nbd_server_start(q, &server, NULL), 0);
     assert_int_equal(qmp_export_add(q, "qm-e0", "d0", "vd0", true, NULL), 0);
     assert_int_equal(qmp_nbd_server_stop(q, NULL), 0);
@@ -68,7 +67,7 @@ static void test_nbd_commands(void **state)
         "'data':{'host':'2001:db8::2','port':'49153'}}}\n"
         "blocking: nbd-server-start {'addr':{'type':'inet',"
         "'data':{'host':'2001:db8::2','port':'49153'}},"
-        "'tls-creds':'qm-tls','max-connections':2}\n"
+        "'tls-creds':'qm-tls'}\n"
         "blocking: block-export-add {'type':'nbd','id':'qm-e0',"
         "'node-name':'d0','name':'vd0','writable':true}\n"
         "blocking: nbd-server-stop\n"
@@ -121,8 +120,7 @@ static void test_mirror_commands(void **state)
     m.write_blocking = true;
     m.speed_bps = 1000000;
     assert_int_equal(qmp_blockdev_mirror(q, &m, NULL), 0);
-    assert_int_equal(qmp_block_job_cancel(q, "qm-j0", false, NULL), 0);
-    assert_int_equal(qmp_block_job_cancel(q, "qm-j0", true, NULL), 0);
+    assert_int_equal(qmp_block_job_cancel(q, "qm-j0", NULL), 0);
     assert_int_equal(qmp_block_job_write_blocking(q, "qm-j0", NULL), 0);
     assert_int_equal(qmp_job_dismiss(q, "qm-j0", NULL), 0);
     assert_string_equal(
@@ -136,7 +134,6 @@ static void test_mirror_commands(void **state)
         "'on-source-error':'report','on-target-error':'report',"
         "'speed':1000000,'auto-dismiss':false}\n"
         "blocking: block-job-cancel {'device':'qm-j0'}\n"
-        "blocking: block-job-cancel {'device':'qm-j0','force':true}\n"
         "control: block-job-change {'id':'qm-j0','type':'mirror',"
         "'copy-mode':'write-blocking'}\n"
         "control: job-dismiss {'id':'qm-j0'}\n");
