@@ -15,6 +15,7 @@ libcore_a_SOURCES = \
 	src/core/facts.h \
 	src/core/failpoint.c \
 	src/core/host-files.c \
+	src/core/host-kill.c \
 	src/core/host-private.h \
 	src/core/host-process.c \
 	src/core/host-storage.c \
@@ -61,6 +62,7 @@ libcore_a_SOURCES = \
 	src/core/result.h \
 	src/core/rundir.c \
 	src/core/rundir.h \
+	src/core/side-do.c \
 	src/core/side.c \
 	src/core/side.h \
 	src/core/step-connect.c \
