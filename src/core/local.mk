@@ -37,6 +37,7 @@ libcore_a_SOURCES = \
 	src/core/plan.c \
 	src/core/plan.h \
 	src/core/preflight-address.c \
+	src/core/preflight-bitmaps.c \
 	src/core/preflight-cpu.c \
 	src/core/preflight-devices.c \
 	src/core/preflight-disks.c \

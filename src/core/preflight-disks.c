@@ -59,12 +59,6 @@ static void warn_of_copy(const struct facts *f, size_t i,
                          disk_label(a), st->reason);
         verdict_why(x, "if both sides use one image, the copy destroys it");
     }
-    if (a->has_dirty_bitmaps) {
-        x = verdict_warn(v, ABOUT_SOURCE,
-                         "disk %s has dirty bitmaps, which do not move",
-                         disk_label(a));
-        verdict_why(x, "the next incremental backup has to be a full one");
-    }
 }
 
 /* Nobody's word may have a disk mirrored onto itself. */

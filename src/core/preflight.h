@@ -82,6 +82,12 @@ DEFINE_CLEANUP_DONE(struct disk_choices, disk_choices_done)
  */
 bool preflight_may_discard(const struct side_facts *source,
                            const struct qmp_disk *disk);
+/*
+ * The value of SIDE's block-bitmap-mapping, with which the dirty bitmaps of the
+ * disks that move, or are shared, travel along; NULL if there are none, or none
+ * that can.  The caller frees it.
+ */
+char *preflight_bitmap_mapping(const struct facts *f, enum side_id side);
 /* What people call a disk: its qdev id, else its node name. */
 const char *disk_label(const struct qmp_disk *disk);
 

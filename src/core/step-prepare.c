@@ -123,6 +123,13 @@ static bool wanted_uuid(const struct migration *m)
            m->facts.side[DESTINATION].machine.uuid;
 }
 
+static bool wanted_bitmaps(const struct migration *m)
+{
+    CLEANUP_FREE char *mapping = preflight_bitmap_mapping(&m->facts, SOURCE);
+
+    return mapping != NULL;
+}
+
 /* What is not in this table is switched off for the migration: a capability
  * that an earlier one left on must not change this one. */
 static const struct {
@@ -137,6 +144,7 @@ static const struct {
     { "multifd", AT_BOTH, wanted_multifd },
     { "auto-converge", AT_SOURCE, wanted_auto_converge },
     { "validate-uuid", AT_SOURCE, wanted_uuid },
+    { "dirty-bitmaps", AT_BOTH, wanted_bitmaps },
 };
 
 static bool capability_wanted(const struct migration *m, enum side_id side,
@@ -148,6 +156,8 @@ static bool capability_wanted(const struct migration *m, enum side_id side,
                    capability_table[i].wanted(m);
     return false;
 }
+
+#define BITMAP_MAPPING "block-bitmap-mapping"
 
 /* --- what to set, as the difference from what is there ---------------------- */
 
@@ -166,6 +176,7 @@ static void want_capabilities(struct migration *m, enum side_id side,
 static void list_parameters(struct migration *m, enum side_id side,
                             struct qmp_settings *ret)
 {
+    CLEANUP_FREE char *mapping = preflight_bitmap_mapping(&m->facts, side);
     CLEANUP_FREE char *tls = credentials_id(m);
     bool secure = !m->plan->insecure;
 
@@ -174,6 +185,8 @@ static void list_parameters(struct migration *m, enum side_id side,
         qmp_settings_add_int(ret, "multifd-channels", m->channels);
         qmp_settings_add_string(ret, "multifd-compression", "none");
     }
+    if (mapping)
+        qmp_settings_add(ret, BITMAP_MAPPING, QMP_SETTING_COMPLEX, mapping);
     if (side == DESTINATION)
         return;
     qmp_settings_add_string(ret, "tls-hostname",
@@ -192,7 +205,7 @@ static void want_parameters(struct migration *m, enum side_id side,
     for (size_t i = 0; i < wanted.count; i++) {
         const struct qmp_setting *w = &wanted.item[i];
 
-        if (!str_equal(qmp_settings_get(now, w->name), w->value))
+        if (!qmp_setting_holds(w, qmp_settings_get(now, w->name)))
             qmp_settings_add(changes, w->name, w->type, w->value);
     }
     qmp_settings_done(&wanted);
@@ -233,7 +246,7 @@ static int compare(struct side *s, const struct setting_kind *kind,
     for (size_t i = 0; i < wanted->count && ret == 0; i++) {
         const char *value = qmp_settings_get(&now, wanted->item[i].name);
 
-        if (!str_equal(value, wanted->item[i].value))
+        if (!qmp_setting_holds(&wanted->item[i], value))
             ret = error_set(err, QM_ERR_QEMU,
                             "%s: the %s %s was set to '%s' but reads '%s'",
                             s->name, kind->what, wanted->item[i].name,
@@ -297,6 +310,8 @@ static void restore(struct migration *m, enum side_id side,
     for (size_t i = 0; i < changed->count; i++) {
         const char *value = qmp_settings_get(before, changed->item[i].name);
 
+        if (!value && str_equal(changed->item[i].name, BITMAP_MAPPING))
+            value = "[]"; /* QEMU cannot forget one */
         if (value)
             qmp_settings_add(&old, changed->item[i].name, changed->item[i].type,
                              value);

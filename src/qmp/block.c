@@ -189,21 +189,6 @@ static char *normal_qdev(const char *qdev, const char *device)
     return xstrndup(qdev, len);
 }
 
-/* Bitmaps without a name belong to jobs. */
-static bool has_named_bitmaps(struct json_object *inserted)
-{
-    struct json_object *bitmaps = json_get_array(inserted, "dirty-bitmaps");
-
-    for (size_t i = 0; i < json_length(bitmaps); i++) {
-        const char *name = json_get_string(json_at(bitmaps, i), "name");
-
-        if (name && *name) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int parse_inserted(struct json_object *nodes,
                           struct json_object *inserted, struct qmp_disk *d,
                           struct qm_error *err)
@@ -229,7 +214,7 @@ static int parse_inserted(struct json_object *nodes,
     d->read_only = json_get_bool(inserted, "ro");
     d->has_backing = json_get_int(inserted, "backing_file_depth", 0) > 0 ||
                      json_get_object(image, "backing-image");
-    d->has_dirty_bitmaps = has_named_bitmaps(inserted);
+    bitmaps_parse(json_get_array(inserted, "dirty-bitmaps"), &d->bitmaps);
     d->is_inactive =
         json_get(inserted, "active") && !json_get_bool(inserted, "active");
     parse_protocol(nodes, inserted, d);
@@ -333,6 +318,7 @@ void qmp_disks_done(struct qmp_disks *d)
         free_string(disk->filename);
         free_string(disk->protocol);
         free_string(disk->protocol_filename);
+        qmp_bitmaps_done(&disk->bitmaps);
     }
     free(d->item);
     *d = (struct qmp_disks){ 0 };

@@ -5,6 +5,7 @@
 #define QM_QMP_BLOCK_H
 
 #include "base/util.h"
+#include "qmp/bitmaps.h"
 #include "qmp/client.h"
 
 /*
@@ -33,8 +34,8 @@ struct qmp_disk {
     uint64_t virtual_size; /* bytes */
     uint64_t allocated;    /* bytes QEMU says the image occupies; 0 unknown */
     bool has_backing;
-    bool is_pflash; /* used by a cfi.pflash device */
-    bool has_dirty_bitmaps;
+    bool is_pflash;             /* used by a cfi.pflash device */
+    struct qmp_bitmaps bitmaps; /* of the top node */
     bool is_inactive; /* it waits for a guest; from 10.0 on QEMU tells */
 };
 struct qmp_disks {

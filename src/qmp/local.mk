@@ -7,6 +7,8 @@ libqmp_a_SOURCES = \
 	src/qmp/address.h \
 	src/qmp/batch.c \
 	src/qmp/batch.h \
+	src/qmp/bitmaps.c \
+	src/qmp/bitmaps.h \
 	src/qmp/block-jobs.c \
 	src/qmp/block.c \
 	src/qmp/block.h \

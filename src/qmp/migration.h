@@ -81,7 +81,7 @@ enum qmp_setting_type {
     QMP_SETTING_BOOL,
     QMP_SETTING_INT,
     QMP_SETTING_STRING,
-    QMP_SETTING_COMPLEX, /* JSON text of a list or object: read, never sent */
+    QMP_SETTING_COMPLEX, /* JSON text of a list or object */
 };
 struct qmp_setting {
     char *name;
@@ -99,6 +99,8 @@ void qmp_settings_add_int(struct qmp_settings *s, const char *name, int64_t n);
 void qmp_settings_add_string(struct qmp_settings *s, const char *name,
                              const char *value);
 const char *qmp_settings_get(const struct qmp_settings *s, const char *name);
+/* Is NOW the value that was set?  NOW may be NULL: no. */
+bool qmp_setting_holds(const struct qmp_setting *set, const char *now);
 void qmp_settings_done(struct qmp_settings *s);
 DEFINE_CLEANUP_DONE(struct qmp_settings, qmp_settings_done)
 

@@ -25,6 +25,10 @@
       "migrate-set-capabilities/capabilities.capability=postcopy-ram")         \
     X(CAP_POSTCOPY_PREEMPT,                                                    \
       "migrate-set-capabilities/capabilities.capability=postcopy-preempt")     \
+    X(CAP_DIRTY_BITMAPS,                                                       \
+      "migrate-set-capabilities/capabilities.capability=dirty-bitmaps")        \
+    X(PARAM_BLOCK_BITMAP_MAPPING,                                              \
+      "migrate-set-parameters/block-bitmap-mapping")                           \
     X(PARAM_TAILSLOW, "migrate-set-parameters/cpu-throttle-tailslow")          \
     X(PARAM_AVAIL_SWITCHOVER_BANDWIDTH,                                        \
       "migrate-set-parameters/avail-switchover-bandwidth")                     \

@@ -50,6 +50,19 @@ const char *qmp_settings_get(const struct qmp_settings *s, const char *name)
     return NULL;
 }
 
+/* QEMU writes an object's members in an order of its own. */
+bool qmp_setting_holds(const struct qmp_setting *set, const char *now)
+{
+    CLEANUP_JSON struct json_object *a = NULL, *b = NULL;
+
+    if (set->type != QMP_SETTING_COMPLEX || !now) {
+        return str_equal(set->value, now);
+    }
+    a = json_tokener_parse(set->value);
+    b = json_tokener_parse(now);
+    return json_object_equal(a, b);
+}
+
 void qmp_settings_done(struct qmp_settings *s)
 {
     for (size_t i = 0; i < s->count; i++) {
@@ -172,7 +185,7 @@ static struct json_object *new_value(const struct qmp_setting *setting)
     case QMP_SETTING_STRING:
         return json_object_new_string(setting->value);
     case QMP_SETTING_COMPLEX:
-        break;
+        return json_tokener_parse(setting->value);
     }
     return NULL;
 }

@@ -355,10 +355,6 @@ static const struct disks_case {
       "blocker destination disks: flash vars has no image at the "
       "destination | what the firmware stores in it would be lost | give "
       "it one of 1073741824 bytes there\n" },
-    { "dirty_bitmaps", dirty_bitmaps,
-      "vd0 -> vd0: writable, local to each host\n"
-      "warning source disks: disk vd0 has dirty bitmaps, which do not "
-      "move | the next incremental backup has to be a full one\n" },
     { "cd_and_flash_and_unused", cd_and_flash_and_unused,
       "vd0 -> vd0: writable, local to each host\n"
       "cd0 leave: read-only\n"

@@ -16,6 +16,7 @@ unit_tests = \
 	tests/unit/test-cli-words \
 	tests/unit/test-core-result \
 	tests/unit/test-nbd-bad \
+	tests/unit/test-core-bitmaps \
 	tests/unit/test-core-converge \
 	tests/unit/test-core-disks \
 	tests/unit/test-core-host \
@@ -113,6 +114,7 @@ EXTRA_DIST += \
 
 good_facts = tests/unit/good-facts.c tests/unit/good-facts.h
 tests_unit_test_core_record_SOURCES = tests/unit/test-core-record.c $(good_facts)
+tests_unit_test_core_bitmaps_SOURCES = tests/unit/test-core-bitmaps.c $(good_facts)
 tests_unit_test_core_marks_SOURCES = tests/unit/test-core-marks.c $(good_facts)
 tests_unit_test_cli_words_SOURCES = tests/unit/test-cli-words.c $(good_facts)
 tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \

@@ -554,11 +554,6 @@ SPOIL(flash_without_image)
     g->disk[DESTINATION][i].tray_empty = true;
 }
 
-SPOIL(dirty_bitmaps)
-{
-    g->disk[SOURCE][0].has_dirty_bitmaps = true;
-}
-
 SPOIL(cd_and_flash_and_unused)
 {
     g->disk[SOURCE][add_disk(g, "cd0", "cd")].read_only = true;

@@ -171,17 +171,16 @@ static char *print_disks(const struct qmp_disks *disks)
             buffer_printf(&b, "empty\n");
             continue;
         }
-        buffer_printf(&b, "%s%s %s, %llu bytes%s%s%s%s%s%s, on %s %s\n",
-                      d->device, *d->device ? ":" : "", d->driver,
-                      (unsigned long long)d->virtual_size,
-                      d->read_only ? ", read-only" : "",
-                      d->removable ? ", removable" : "",
-                      d->has_backing ? ", backed" : "",
-                      d->is_pflash ? ", pflash" : "",
-                      d->has_dirty_bitmaps ? ", bitmaps" : "",
-                      d->is_cached ? ", cached" : "",
-                      d->protocol ? d->protocol : "nothing known",
-                      d->protocol_filename ? d->protocol_filename : "");
+        buffer_printf(
+            &b, "%s%s %s, %llu bytes%s%s%s%s%s%s, on %s %s\n", d->device,
+            *d->device ? ":" : "", d->driver,
+            (unsigned long long)d->virtual_size,
+            d->read_only ? ", read-only" : "",
+            d->removable ? ", removable" : "", d->has_backing ? ", backed" : "",
+            d->is_pflash ? ", pflash" : "", d->bitmaps.count ? ", bitmaps" : "",
+            d->is_cached ? ", cached" : "",
+            d->protocol ? d->protocol : "nothing known",
+            d->protocol_filename ? d->protocol_filename : "");
     }
     return b.data;
 }

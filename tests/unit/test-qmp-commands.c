@@ -166,17 +166,40 @@ static void test_settings_are_sent(void **state)
                         "{'capability':'events','state':true},"
                         "{'capability':'xbzrle','state':false}]}\n");
 
-    qmp_settings_add(&s, "cpr-exec-command", QMP_SETTING_COMPLEX, "[]");
+    qmp_settings_done(&s);
+    qmp_settings_add(&s, "block-bitmap-mapping", QMP_SETTING_COMPLEX,
+                     "[{\"alias\":\"a\"}]");
+    assert_int_equal(qmp_set_parameters(q, &s, &err), 0);
+    assert_string_equal(fake_trace(q),
+                        "control: migrate-set-parameters "
+                        "{'block-bitmap-mapping':[{'alias':'a'}]}\n");
+    qmp_settings_add(&s, "cpr-exec-command", QMP_SETTING_COMPLEX, "[");
     assert_int_equal(qmp_set_parameters(q, &s, &err), -1);
     assert_error(&err, QM_ERR_INTERNAL,
                  "fake: migrate-set-parameters: the parameter "
-                 "cpr-exec-command cannot be sent with the value []");
+                 "cpr-exec-command cannot be sent with the value [");
     qmp_settings_add_int(&caps, "events", 1);
     assert_int_equal(qmp_set_capabilities(q, &caps, &err), -1);
     assert_error(&err, QM_ERR_INTERNAL,
                  "fake: migrate-set-capabilities: the capability events is "
                  "given a value that is neither on nor off: 1");
     assert_string_equal(fake_trace(q), "");
+}
+
+/* An object's members may come back in another order. */
+static void test_settings_hold(void **state)
+{
+    struct qmp_setting s = { .type = QMP_SETTING_COMPLEX,
+                             .value = (char *)"[{\"a\":1,\"b\":2}]" };
+
+    (void)state;
+    assert_true(qmp_setting_holds(&s, "[{\"b\":2,\"a\":1}]"));
+    assert_false(qmp_setting_holds(&s, "[{\"b\":2,\"a\":2}]"));
+    assert_false(qmp_setting_holds(&s, "[]"));
+    assert_false(qmp_setting_holds(&s, NULL));
+    s = (struct qmp_setting){ .type = QMP_SETTING_STRING, .value = (char *)"" };
+    assert_true(qmp_setting_holds(&s, ""));
+    assert_false(qmp_setting_holds(&s, NULL));
 }
 
 static void test_settings_are_read(void **state)
@@ -342,6 +365,7 @@ int main(void)
         TEST(test_objects),
         TEST(test_names),
         TEST(test_settings_are_sent),
+        TEST(test_settings_hold),
         TEST(test_settings_are_read),
         TEST(test_migrate_active),
         TEST(test_migrate_other_replies),

@@ -166,6 +166,8 @@ static void features_of_a_real_schema(void **state)
         { QMP_FEATURE_CAP_AUTO_CONVERGE, 7, 2 },
         { QMP_FEATURE_CAP_POSTCOPY_RAM, 7, 2 },
         { QMP_FEATURE_CAP_POSTCOPY_PREEMPT, 7, 2 },
+        { QMP_FEATURE_CAP_DIRTY_BITMAPS, 7, 2 },
+        { QMP_FEATURE_PARAM_BLOCK_BITMAP_MAPPING, 7, 2 },
         { QMP_FEATURE_PARAM_TAILSLOW, 7, 2 },
         { QMP_FEATURE_PARAM_AVAIL_SWITCHOVER_BANDWIDTH, 8, 2 },
         { QMP_FEATURE_PARAM_TLS_AUTHZ, 7, 2 },

@@ -1,0 +1,204 @@
+/*
+ * Which dirty bitmaps travel: what is said, and what both QEMUs are told.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/preflight-private.h"
+#include "good-facts.h"
+
+#define BITMAPS 2
+
+static struct qmp_bitmap bitmap[BITMAPS], there[1];
+static char long_name[300];
+
+static void have_bitmaps(struct good_facts *g)
+{
+    bitmap[0] = (struct qmp_bitmap){ .name = T("daily"), .recording = true };
+    bitmap[1] = (struct qmp_bitmap){ .name = T("weekly"),
+                                     .recording = true,
+                                     .persistent = true };
+    g->disk[SOURCE][0].bitmaps =
+        (struct qmp_bitmaps){ .count = BITMAPS, .item = bitmap };
+    g->disk[DESTINATION][0].node_name = T("other");
+    for (int side = 0; side < SIDES; side++) {
+        bool *has = g->f.side[side].features.has;
+
+        has[QMP_FEATURE_CAP_DIRTY_BITMAPS] = true;
+        has[QMP_FEATURE_PARAM_BLOCK_BITMAP_MAPPING] = true;
+    }
+}
+
+#define SPOIL(name) static void name(struct good_facts *g)
+
+SPOIL(nothing)
+{
+    (void)g;
+}
+
+SPOIL(none)
+{
+    g->disk[SOURCE][0].bitmaps.count = 0;
+}
+
+SPOIL(busy)
+{
+    (void)g;
+    bitmap[1].busy = true;
+}
+
+SPOIL(inconsistent)
+{
+    (void)g;
+    bitmap[0].inconsistent = true;
+}
+
+SPOIL(too_long)
+{
+    (void)g;
+    memset(long_name, 'x', 256);
+    bitmap[0].name = long_name;
+    bitmap[1].name = T("y");
+}
+
+SPOIL(there_already)
+{
+    there[0] = (struct qmp_bitmap){ .name = T("weekly") };
+    g->disk[DESTINATION][0].bitmaps =
+        (struct qmp_bitmaps){ .count = 1, .item = there };
+}
+
+SPOIL(too_old)
+{
+    DST->features.has[QMP_FEATURE_CAP_DIRTY_BITMAPS] = false;
+}
+
+SPOIL(no_mapping)
+{
+    SRC->features.has[QMP_FEATURE_PARAM_BLOCK_BITMAP_MAPPING] = false;
+}
+
+SPOIL(not_copied)
+{
+    g->plan.disks = DISKS_NONE;
+}
+
+SPOIL(shared)
+{
+    strv_add(&g->plan.shared_ids, "vd0");
+    DST->process.boot_id[0] = SRC->process.boot_id[0];
+    g->file[DESTINATION][0] = g->file[SOURCE][0];
+}
+
+SPOIL(refused)
+{
+    g->file[SOURCE][0].known = false;
+}
+
+SPOIL(raw_there)
+{
+    g->disk[DESTINATION][0].driver = T("raw");
+}
+
+#undef SPOIL
+
+#define OK                                                                     \
+    "ok both : the dirty bitmaps of disk vd0 travel along: daily, weekly\n"
+#define LEFT(why)                                                              \
+    "warning source : the dirty bitmaps of disk vd0 do not travel (daily, "    \
+    "weekly): " why
+#define FULL " | the next incremental backup has to be a full one"
+#define MAPPING(node)                                                          \
+    "[{\"node-name\":\"" node "\",\"alias\":\"disk0\",\"bitmaps\":["           \
+    "{\"name\":\"daily\",\"alias\":\"daily\"},"                                \
+    "{\"name\":\"weekly\",\"alias\":\"weekly\"}]}]"
+
+static const struct bitmaps_case {
+    const char *name;
+    void (*spoil)(struct good_facts *g);
+    bool travel;
+    const char *said;
+} cases[] = {
+    { "nothing", nothing, true, OK },
+    { "none", none, false, "" },
+    { "busy", busy, false,
+      LEFT("weekly is in use") FULL
+      " | wait until the backup, or whatever uses it, is over\n" },
+    { "inconsistent", inconsistent, false,
+      LEFT("daily is broken, by a QEMU that did not end well") FULL
+      " | remove it with block-dirty-bitmap-remove\n" },
+    { "too_long", too_long, false, NULL },
+    { "there_already", there_already, false,
+      LEFT("weekly is at the destination already") FULL
+      " | remove the destination's with block-dirty-bitmap-remove\n" },
+    { "too_old", too_old, false,
+      LEFT("one of the two QEMUs is too old to carry them") FULL "\n" },
+    { "no_mapping", no_mapping, false,
+      LEFT("one of the two QEMUs is too old to carry them") FULL "\n" },
+    { "not_copied", not_copied, false,
+      LEFT("the disk stays behind") FULL "\n" },
+    { "shared", shared, true, OK },
+    { "refused", refused, false, "" },
+    { "raw_there", raw_there, true,
+      OK "warning destination : disk vd0 cannot keep its persistent dirty "
+         "bitmaps (weekly): the destination's image is raw | they end with "
+         "that QEMU | give the destination a qcow2 image\n" },
+};
+
+static void is_as_expected(void **state)
+{
+    static const char *const expected[SIDES] = {
+        [SOURCE] = MAPPING("disk0"),
+        [DESTINATION] = MAPPING("other"),
+    };
+    const struct bitmaps_case *c = *state;
+    struct verdicts v = { .count = 0 };
+    struct good_facts g;
+    char *text;
+
+    good_facts_init(&g);
+    have_bitmaps(&g);
+    c->spoil(&g);
+    preflight_bitmaps(&g.f, &v);
+    for (size_t i = 0; i < v.count; i++) {
+        v.item[i].id = "";
+    }
+    text = verdicts_as_text(&v, VERDICT_OK);
+    if (c->said) {
+        assert_string_equal(text, c->said);
+    } else {
+        assert_non_null(strstr(text, "x has too long a name"));
+    }
+    free(text);
+    for (int side = 0; side < SIDES; side++) {
+        char *mapping = preflight_bitmap_mapping(&g.f, (enum side_id)side);
+
+        assert_int_equal(mapping != NULL, c->travel);
+        if (c->travel) {
+            assert_string_equal(mapping, expected[side]);
+        }
+        free(mapping);
+    }
+    verdicts_done(&v);
+    plan_done(&g.plan);
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[ARRAY_LEN(cases)];
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        tests[i] = (struct CMUnitTest){
+            .name = cases[i].name,
+            .test_func = is_as_expected,
+            .initial_state = (void *)&cases[i],
+        };
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
