@@ -1,0 +1,532 @@
+/*
+ * What is spoilt in good facts, one function for each case of disks-cases.h.
+ */
+#define SPOIL(name) static void name(struct good_facts *g)
+
+SPOIL(nothing)
+{
+    (void)g;
+}
+
+SPOIL(two_disks)
+{
+    add_disk(g, "sd0", "data");
+}
+
+SPOIL(two_disks_swapped)
+{
+    struct qmp_disk swap;
+
+    add_disk(g, "sd0", "data");
+    swap = g->disk[DESTINATION][0];
+    g->disk[DESTINATION][0] = g->disk[DESTINATION][1];
+    g->disk[DESTINATION][1] = swap;
+}
+
+SPOIL(other_qdev_same_node)
+{
+    g->disk[DESTINATION][0].qdev = T("disk-a");
+}
+
+SPOIL(only_the_drive_name_is_equal)
+{
+    for (int side = 0; side < SIDES; side++) {
+        g->disk[side][0].device = T("drive0");
+    }
+    g->disk[DESTINATION][0].qdev = T("disk-a");
+    g->disk[SOURCE][0].node_name = T("#block123");
+    g->disk[DESTINATION][0].node_name = T("#block321");
+}
+
+SPOIL(automatic_node_names_do_not_count)
+{
+    g->disk[DESTINATION][0].qdev = T("disk-a");
+    g->disk[SOURCE][0].node_name = T("#block123");
+    g->disk[DESTINATION][0].node_name = T("#block123");
+}
+
+SPOIL(no_counterpart)
+{
+    DST->disks.count = 0;
+}
+
+SPOIL(size_differs)
+{
+    g->disk[DESTINATION][0].virtual_size += 512;
+}
+
+SPOIL(read_only_there)
+{
+    g->disk[DESTINATION][0].read_only = true;
+}
+
+SPOIL(no_medium_there)
+{
+    g->disk[DESTINATION][0].tray_empty = true;
+    g->disk[DESTINATION][0].node_name = NULL;
+}
+
+SPOIL(same_file_one_machine)
+{
+    on_one_machine(g);
+    g->file[DESTINATION][0] = g->file[SOURCE][0];
+    g->disk[DESTINATION][0].protocol_filename = T("/images/link.qcow2");
+}
+
+SPOIL(other_file_of_the_same_name)
+{
+    on_one_machine(g); /* one QEMU sees another tree: inodes decide */
+}
+
+SPOIL(same_name_nobody_looked)
+{
+    on_one_machine(g);
+    g->file[SOURCE][0].known = false;
+}
+
+SPOIL(same_block_device_one_machine)
+{
+    add_disk(g, "sd0", "data");
+    on_one_machine(g);
+}
+
+SPOIL(both_local_but_processes_unknown)
+{
+    for (int side = 0; side < SIDES; side++) {
+        g->f.side[side].process.known = false;
+        g->f.side[side].host_is_local = true;
+        g->file[side][0].known = false;
+    }
+}
+
+SPOIL(same_network_image)
+{
+    for (int side = 0; side < SIDES; side++) {
+        g->disk[side][0].protocol = T("rbd");
+        g->disk[side][0].protocol_filename = T("rbd:pool/vm");
+        g->file[side][0].known = false;
+    }
+}
+
+SPOIL(same_words_for_two_servers)
+{
+    for (int side = 0; side < SIDES; side++) {
+        g->disk[side][0].protocol = T("nbd");
+        g->disk[side][0].protocol_filename = T("nbd://127.0.0.1:10809/vm");
+        g->file[side][0].known = false;
+    }
+}
+
+SPOIL(other_network_image)
+{
+    same_network_image(g);
+    g->disk[DESTINATION][0].protocol_filename = T("rbd:pool/vm2");
+}
+
+SPOIL(network_image_onto_a_file)
+{
+    g->disk[SOURCE][0].protocol = T("rbd");
+    g->disk[SOURCE][0].protocol_filename = T("rbd:pool/vm");
+    g->file[SOURCE][0].known = false;
+}
+
+SPOIL(both_hold_nothing)
+{
+    for (int side = 0; side < SIDES; side++) {
+        g->disk[side][0].protocol = T("null-co");
+        g->file[side][0].known = false;
+    }
+}
+
+SPOIL(same_numbers_local_files)
+{
+    g->file[DESTINATION][0].inode = g->file[SOURCE][0].inode;
+}
+
+SPOIL(same_numbers_on_who_knows_which_machine)
+{
+    same_numbers_local_files(g);
+    DST->process.known = false;
+}
+
+SPOIL(other_numbers_on_who_knows_which_machine)
+{
+    DST->process.known = false;
+}
+
+SPOIL(mark_seen)
+{
+    lie_on(g, "nfs", "nfs");
+    g->mark[0] = MARK_DONE;
+}
+
+SPOIL(mark_seen_by_the_server)
+{
+    lie_on(g, "ext2/ext3", "nfs");
+    g->mark[0] = MARK_DONE;
+}
+
+SPOIL(mark_seen_beside_another_file)
+{
+    mark_seen(g);
+    g->file[DESTINATION][0].name[0] = 'x';
+}
+
+SPOIL(mark_seen_beside_a_hard_link)
+{
+    mark_seen_beside_another_file(g);
+    g->file[DESTINATION][0].inode = g->file[SOURCE][0].inode;
+}
+
+SPOIL(mark_unseen)
+{
+    lie_on(g, "nfs", "nfs");
+    g->mark[0] = MARK_UNSEEN;
+}
+
+SPOIL(mark_unseen_but_same_inode)
+{
+    mark_unseen(g);
+    g->file[DESTINATION][0].inode = g->file[SOURCE][0].inode;
+}
+
+SPOIL(mark_failed)
+{
+    lie_on(g, "fuseblk", "xfs");
+    g->mark[0] = MARK_FAILED;
+}
+
+SPOIL(mark_failed_one_machine)
+{
+    mark_failed(g);
+    on_one_machine(g);
+}
+
+SPOIL(mark_left_behind)
+{
+    mark_seen(g);
+    g->f.mark_left = T("/images/.qmigrate-mark-1");
+}
+
+SPOIL(shared_and_cached)
+{
+    mark_seen(g);
+    g->disk[SOURCE][0].is_cached = g->disk[DESTINATION][0].is_cached = true;
+}
+
+SPOIL(shared_and_cached_one_machine)
+{
+    same_file_one_machine(g);
+    g->disk[SOURCE][0].is_cached = g->disk[DESTINATION][0].is_cached = true;
+}
+
+SPOIL(same_lun)
+{
+    be_devices(g, "hw:naa.6001405", "hw:naa.6001405");
+}
+
+SPOIL(same_lun_by_two_paths_one_machine)
+{
+    same_lun(g);
+    on_one_machine(g);
+    g->file[DESTINATION][0].device = 9;
+}
+
+SPOIL(two_luns)
+{
+    be_devices(g, "hw:naa.6001405", "hw:naa.6001406");
+}
+
+SPOIL(two_partitions)
+{
+    same_lun(g);
+    g->file[SOURCE][0].partition = 1;
+    g->file[DESTINATION][0].partition = 2;
+}
+
+SPOIL(same_partition)
+{
+    same_lun(g);
+    g->file[SOURCE][0].partition = g->file[DESTINATION][0].partition = 1;
+}
+
+SPOIL(whole_and_partition)
+{
+    same_lun(g);
+    g->file[DESTINATION][0].partition = 2;
+}
+
+SPOIL(whole_and_partition_by_name)
+{
+    whole_and_partition(g);
+    name_disk(g, "vd0");
+}
+
+SPOIL(same_volume_group)
+{
+    be_devices(g, "dm:LVM-vgone hw:naa.6001405", "dm:LVM-vgtwo hw:naa.6001405");
+}
+
+SPOIL(volume_and_its_lun)
+{
+    be_devices(g, "dm:LVM-vgone hw:naa.6001405@1", "hw:naa.6001405");
+}
+
+SPOIL(same_volume)
+{
+    be_devices(g, "dm:LVM-vgone hw:naa.6001405@1",
+               "dm:LVM-vgone hw:naa.6001405@1");
+}
+
+SPOIL(cloned_volume)
+{
+    be_devices(g, "dm:LVM-vgone hw:naa.6001405", "dm:LVM-vgone hw:naa.6001406");
+}
+
+SPOIL(equal_serial_numbers)
+{
+    be_devices(g, "weak:disk0", "weak:disk0");
+}
+
+SPOIL(two_serial_numbers)
+{
+    be_devices(g, "weak:disk0", "weak:disk1");
+}
+
+SPOIL(serial_number_and_name)
+{
+    be_devices(g, "weak:disk0", "hw:naa.6001405");
+}
+
+SPOIL(local_volumes)
+{
+    be_devices(g, "dm:LVM-vgone here:8:0", "dm:LVM-vgtwo here:8:0");
+}
+
+SPOIL(nameless_devices)
+{
+    be_devices(g, "here:8:0", "here:8:0");
+}
+
+SPOIL(nameless_devices_one_machine)
+{
+    be_devices(g, "here:8:0", "here:9:0");
+    on_one_machine(g);
+    g->file[DESTINATION][0].device = 9;
+}
+
+SPOIL(device_and_its_partition_one_machine)
+{
+    be_devices(g, "here:8:0", "here:8:0");
+    on_one_machine(g);
+    g->file[DESTINATION][0].device = 9;
+    g->file[DESTINATION][0].partition = 1;
+}
+
+SPOIL(one_nameless_device)
+{
+    be_devices(g, "hw:naa.6001405", "here:8:0");
+}
+
+SPOIL(too_deep_to_follow)
+{
+    be_devices(g, "", "");
+}
+
+SPOIL(nameless_devices_by_name)
+{
+    nameless_devices(g);
+    name_disk(g, "vd0");
+}
+
+SPOIL(nameless_devices_all)
+{
+    nameless_devices(g);
+    g->plan.disks = DISKS_ALL;
+}
+
+SPOIL(nameless_devices_shared)
+{
+    nameless_devices(g);
+    share_disk(g, "disk0");
+}
+
+SPOIL(file_onto_device)
+{
+    g->file[DESTINATION][0] =
+        (struct file_identity){ .known = true, .is_block_device = true };
+}
+
+SPOIL(network_file_onto_device)
+{
+    file_onto_device(g);
+    lie_on(g, "nfs4", "");
+}
+
+SPOIL(two_parts_of_one_file)
+{
+    same_file_one_machine(g);
+    g->file[DESTINATION][0].offset = 512;
+}
+
+SPOIL(nobody_looked)
+{
+    g->file[SOURCE][0].known = g->file[DESTINATION][0].known = false;
+}
+
+SPOIL(nobody_looked_there)
+{
+    g->file[DESTINATION][0].known = false;
+}
+
+SPOIL(shared_but_different)
+{
+    share_disk(g, "vd0");
+}
+
+SPOIL(shared_but_other_size)
+{
+    nobody_looked(g);
+    size_differs(g);
+    share_disk(g, "vd0");
+}
+
+SPOIL(shared_is_no_disk)
+{
+    share_disk(g, "vd7");
+}
+
+SPOIL(shared_of_two)
+{
+    add_disk(g, "sd0", "data");
+    g->file[DESTINATION][1].known = false;
+    share_disk(g, "sd0");
+}
+
+SPOIL(all_but_one_is_shared)
+{
+    same_file_one_machine(g);
+    g->plan.disks = DISKS_ALL;
+}
+
+SPOIL(named_is_shared)
+{
+    mark_seen(g);
+    name_disk(g, "vd0");
+}
+
+SPOIL(not_named_is_shared)
+{
+    shared_and_cached(g);
+    add_disk(g, "sd0", "data");
+    name_disk(g, "sd0");
+}
+
+SPOIL(over_another_disk)
+{
+    size_t i = add_disk(g, "sd0", "data");
+
+    on_one_machine(g);
+    g->file[DESTINATION][i] = g->file[SOURCE][0];
+    g->file[DESTINATION][i].is_block_device = false;
+}
+
+SPOIL(flash_without_image)
+{
+    size_t i = add_disk(g, "/machine/flash0", "vars");
+
+    g->disk[SOURCE][i].is_pflash = g->disk[DESTINATION][i].is_pflash = true;
+    g->disk[DESTINATION][i].tray_empty = true;
+}
+
+SPOIL(cd_and_flash_and_unused)
+{
+    g->disk[SOURCE][add_disk(g, "cd0", "cd")].read_only = true;
+    g->disk[SOURCE][add_disk(g, "/machine/flash0", "vars")].is_pflash = true;
+    g->disk[SOURCE][add_disk(g, NULL, "spare")].device = T("spare-drive");
+}
+
+SPOIL(empty_tray)
+{
+    size_t i = add_disk(g, "cd0", NULL);
+
+    g->disk[SOURCE][i].tray_empty = g->disk[DESTINATION][i].tray_empty = true;
+}
+
+SPOIL(medium_gone_there)
+{
+    size_t i = add_disk(g, "cd0", "cd");
+
+    g->disk[SOURCE][i].read_only = true;
+    g->disk[DESTINATION][i].tray_empty = true;
+}
+
+SPOIL(flash_of_another_size)
+{
+    size_t i = add_disk(g, "/machine/flash0", "vars");
+
+    g->disk[SOURCE][i].is_pflash = g->disk[DESTINATION][i].is_pflash = true;
+    g->disk[DESTINATION][i].virtual_size = 2 * GIB;
+}
+
+SPOIL(none)
+{
+    g->plan.disks = DISKS_NONE;
+}
+
+SPOIL(none_but_two_files_one_machine)
+{
+    none(g);
+    on_one_machine(g);
+}
+
+SPOIL(none_and_same_file_one_machine)
+{
+    same_file_one_machine(g);
+    none(g);
+}
+
+SPOIL(named_by_node)
+{
+    add_disk(g, "sd0", "data");
+    name_disk(g, "data");
+}
+
+SPOIL(named_by_id)
+{
+    name_disk(g, "vd0");
+}
+
+SPOIL(named_is_no_disk)
+{
+    add_disk(g, "sd0", "data");
+    name_disk(g, "vd0");
+    name_disk(g, "vd7");
+}
+
+SPOIL(named_read_only)
+{
+    g->disk[SOURCE][0].read_only = true;
+    name_disk(g, "vd0");
+}
+
+SPOIL(named_flash)
+{
+    g->disk[SOURCE][add_disk(g, "/machine/flash0", "vars")].is_pflash = true;
+    name_disk(g, "vars");
+}
+
+SPOIL(named_empty_tray)
+{
+    size_t i = add_disk(g, "cd0", NULL);
+
+    g->disk[SOURCE][i].tray_empty = true;
+    name_disk(g, "cd0");
+}
+
+SPOIL(no_disks)
+{
+    SRC->disks.count = 0;
+}
+
+#undef SPOIL
