@@ -54,6 +54,10 @@ void facts_collect_network(const struct facts_input *in, struct facts *f)
     if (p->bind && !f->bind) {
         f->bind_problem = xstrdup(err.message);
     }
+    if (f->bind) {
+        f->bind_is_there = host_has_address(
+            in->host[DESTINATION], &f->side[DESTINATION].process, f->bind);
+    }
     f->tls_hostname = p->tls_hostname ? xstrdup(p->tls_hostname)
                                       : default_tls_hostname(p, f->address);
 }

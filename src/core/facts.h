@@ -50,6 +50,7 @@ struct facts {
     char *address_problem;
     char *bind; /* numeric; NULL: not usable, why: */
     char *bind_problem;
+    enum host_has bind_is_there; /* it is an address of the destination's */
     char *tls_hostname;
 };
 

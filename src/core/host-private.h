@@ -40,6 +40,13 @@ bool file_identity_parse(const char **pos, struct file_identity *ret);
 /* The output of the script of host_unit_facts(). */
 void unit_facts_parse(const char *text, size_t len, struct unit_facts *ret);
 
+/* Does /proc/PID/net/fib_trie, or ipv6_route, have a route of type LOCAL to
+ * that address? */
+struct in_addr;
+struct in6_addr;
+bool fib_trie_has(const char *text, const struct in_addr *wanted);
+bool ipv6_route_has(const char *text, const struct in6_addr *wanted);
+
 /* An error for a script that ended with STATUS. */
 int host_complain(const struct host *h, const char *what, int status,
                   struct qm_error *err);

@@ -101,6 +101,12 @@ enum process_state host_process_state(struct host *h,
 int host_kill_process(struct host *h, const struct process_identity *id,
                       deadline_t by, struct qm_error *err);
 
+/* Is NUMERIC an address of the network that the process sees, so that it can
+ * listen on it (/proc/PID/net)? */
+enum host_has { HOST_HAS_UNKNOWN, HOST_HAS, HOST_HAS_NOT };
+enum host_has host_has_address(struct host *h, const struct process_identity *p,
+                               const char *numeric);
+
 /* --- what preflight asks about a process --------------------------------- */
 
 struct unit_facts {

@@ -14,6 +14,7 @@ libcore_a_SOURCES = \
 	src/core/facts.c \
 	src/core/facts.h \
 	src/core/failpoint.c \
+	src/core/host-addresses.c \
 	src/core/host-files.c \
 	src/core/host-kill.c \
 	src/core/host-private.h \

@@ -78,6 +78,13 @@ void preflight_address(const struct facts *f, struct verdicts *v)
                           "who connects to %s cannot reach what listens on %s",
                           f->address, f->bind);
         verdict_fix(b, "give --bind an address of the same network");
+    } else if (f->bind_is_there == HOST_HAS_NOT) {
+        b = verdict_block(v, ABOUT_DESTINATION,
+                          "%s is no address of the destination's host, which "
+                          "cannot listen on it",
+                          f->bind);
+        verdict_fix(b, "give --bind one that it has; --address is what the "
+                       "source connects to, be it a translated one");
     } else if (str_equal(f->bind, f->address)) {
         verdict_ok(v, ABOUT_DESTINATION,
                    "the source connects to %s ports "

@@ -90,10 +90,6 @@ CASES = {
     'ports-taken': Late(
         'export disks', PORTS, '--ports', options=('--ports', PORTS),
         spoil=take_ports, mend=free_ports),
-    'not-its-address': Late(
-        'export disks', 'Cannot assign requested address',
-        "10.77.0.99 must be an address of the destination's host.*--bind",
-        options=('--bind', '10.77.0.99')),
     'listens-elsewhere': Late(
         'probe exports', '10.78.0.2 port 49152: Connection refused',
         "source's host must reach 10.78.0.2 port 49152.*--address",

@@ -154,6 +154,18 @@ ADDRESSES = {
         'the address fe80::1 means nothing without an interface', 'routed',
         ('address',),
         options=('--address', 'fe80::1', '--tls-hostname', 'destination')),
+    'not-its-address': Refusal(
+        "10.77.0.99 is no address of the destination's host, which cannot",
+        'give --bind one that it has', ('address',),
+        options=('--bind', '10.77.0.99')),
+    'not-its-v6-address': Refusal(
+        "fd00::99 is no address of the destination's host, which cannot",
+        'give --bind one that it has', ('address',),
+        options=('--address', 'fd00::99', '--tls-hostname', 'destination')),
+    'of-the-source': Refusal(
+        "10.77.0.1 is no address of the destination's host, which cannot",
+        'give --bind one that it has', ('address',),
+        options=('--address', '10.77.0.1', '--tls-hostname', 'destination')),
     'clear-monitor': Refusal(
         'destination: tcp:10.77.0.2:4444 would cross the network in clear',
         'ssh://HOST/PATH', exit=USAGE,

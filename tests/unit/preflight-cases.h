@@ -261,6 +261,11 @@ static const struct preflight_case {
       "blocker destination address: who connects to 192.0.2.2 cannot "
       "reach what listens on 127.0.0.1 | give --bind an address of the "
       "same network\n" },
+    { "bind_elsewhere", bind_elsewhere,
+      "blocker destination address: 192.0.2.2 is no address of the "
+      "destination's host, which cannot listen on it | give --bind one that "
+      "it has; --address is what the source connects to, be it a translated "
+      "one\n" },
     { "insecure", insecure,
       "warning both tls: RAM and disks cross the network in clear | "
       "--insecure asks for it: whoever listens gets the guest's memory, "

@@ -365,6 +365,11 @@ SPOIL(bind_loopback)
     g->f.bind = T("127.0.0.1");
 }
 
+SPOIL(bind_elsewhere)
+{
+    g->f.bind_is_there = HOST_HAS_NOT;
+}
+
 SPOIL(insecure)
 {
     g->plan.insecure = true;

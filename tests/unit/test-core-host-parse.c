@@ -1,6 +1,7 @@
 /*
  * What is read from a host's answers: /proc/PID/stat, cgroups, systemctl.
  */
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -100,12 +101,90 @@ static void unit_facts_are_parsed(void **state)
     }
 }
 
+static const char fib_trie[] = "Main:\n"
+                               "  +-- 0.0.0.0/0 3 0 5\n"
+                               "     |-- 0.0.0.0\n"
+                               "        /0 universe UNICAST\n"
+                               "     +-- 192.0.2.0/24 2 0 2\n"
+                               "        +-- 192.0.2.0/30 2 0 2\n"
+                               "           |-- 192.0.2.0\n"
+                               "              /24 link UNICAST\n"
+                               "           |-- 192.0.2.2\n"
+                               "              /32 host LOCAL\n"
+                               "        |-- 192.0.2.255\n"
+                               "           /32 link BROADCAST\n"
+                               "     |-- 127.0.0.0\n"
+                               "        /31 link UNICAST\n"
+                               "        /8 host LOCAL\n"
+                               "     |-- 198.51.100.64\n"
+                               "        /29 host LOCAL\n";
+
+static void addresses_are_found(void **state)
+{
+    static const struct {
+        const char *address;
+        bool there;
+    } rows[] = {
+        { "192.0.2.2", true },      { "192.0.2.3", false },
+        { "192.0.2.0", false },     { "192.0.2.255", false },
+        { "127.9.9.9", true },      { "198.51.100.71", true },
+        { "198.51.100.72", false }, { "198.51.100.63", false },
+        { "0.0.0.0", false },       { "203.0.113.1", false },
+    };
+    struct in_addr a;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(inet_pton(AF_INET, rows[i].address, &a), 1);
+        assert_int_equal(fib_trie_has(fib_trie, &a), rows[i].there);
+        assert_false(fib_trie_has("", &a));
+        assert_false(fib_trie_has("|-- x\n/32 host LOCAL\n", &a));
+    }
+}
+
+#define NOBODY "00000000000000000000000000000000"
+
+static const char ipv6_route[] =
+    "20010db8000000000000000000000000 40 " NOBODY " 00 " NOBODY
+    " 00000100 00000001 00000000 00000001     eth0\n"
+    "20010db8000000000000000000000002 80 " NOBODY " 00 " NOBODY
+    " 00000000 00000004 00000000 80200001     eth0\n"
+    "20010db8000100000000000000000000 41 " NOBODY " 00 " NOBODY
+    " 00000400 00000001 00000000 80200001       lo\n"
+    "fe8000000000000000fc00fffe000001 80 " NOBODY " 00 " NOBODY
+    " 00000000 00000002 00000000 80200001     eth0\n"
+    "" NOBODY " 00 " NOBODY " 00 " NOBODY
+    " ffffffff 00000001 00000000 00200200       lo\n";
+
+static void v6_addresses_are_found(void **state)
+{
+    static const struct {
+        const char *address;
+        bool there;
+    } rows[] = {
+        { "2001:db8::2", true },        { "2001:db8::3", false },
+        { "2001:db8:1::7", true },      { "2001:db8:1:0:8000::", false },
+        { "fe80::fc:ff:fe00:1", true }, { "::1", false },
+    };
+    struct in6_addr a;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(inet_pton(AF_INET6, rows[i].address, &a), 1);
+        assert_int_equal(ipv6_route_has(ipv6_route, &a), rows[i].there);
+        assert_false(ipv6_route_has("", &a));
+        assert_false(ipv6_route_has("zz 80 a b c d e f 80000000\n\n", &a));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stat_is_parsed_behind_the_name),
         cmocka_unit_test(zombie_with_threads_is_no_end),
         cmocka_unit_test(unit_facts_are_parsed),
+        cmocka_unit_test(addresses_are_found),
+        cmocka_unit_test(v6_addresses_are_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -378,6 +378,30 @@ static int set_up(void **state)
     return hosts[0] && hosts[1] ? 0 : -1;
 }
 
+/* A /proc that tells less than Linux's says nothing, and then it is unknown. */
+static void an_address_is_looked_up(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        struct process_identity id = { .known = true, .pid = getpid() };
+
+        assert_int_not_equal(host_has_address(hosts[i], &id, "127.0.0.1"),
+                             HOST_HAS_NOT);
+        assert_int_not_equal(host_has_address(hosts[i], &id, "203.0.113.77"),
+                             HOST_HAS);
+        assert_int_equal(host_has_address(hosts[i], &id, "b.example"),
+                         HOST_HAS_UNKNOWN);
+        id.pid = INT32_MAX;
+        assert_int_equal(host_has_address(hosts[i], &id, "127.0.0.1"),
+                         HOST_HAS_UNKNOWN);
+        id.known = false;
+        assert_int_equal(host_has_address(hosts[i], &id, "127.0.0.1"),
+                         HOST_HAS_UNKNOWN);
+    }
+    assert_int_equal(host_has_address(NULL, NULL, "127.0.0.1"),
+                     HOST_HAS_UNKNOWN);
+}
+
 static int tear_down(void **state)
 {
     static const char *const files[] = { "ssh", "argv" };
@@ -403,6 +427,7 @@ int main(void)
         cmocka_unit_test(the_listener_is_found),
         cmocka_unit_test(files_are_read),
         cmocka_unit_test(files_are_told_apart),
+        cmocka_unit_test(an_address_is_looked_up),
         cmocka_unit_test(the_unit_is_asked),
         cmocka_unit_test(a_script_has_its_limit),
         cmocka_unit_test(ssh_is_asked_for_the_address),
