@@ -88,6 +88,15 @@ static int probe_disk(struct migration *m, struct disk_copy *d,
     return 0;
 }
 
+/* The source will be the first to go there. */
+static void warn_unseen(struct migration *m, const char *disk, const char *why)
+{
+    migration_warn(m, "disk %s: %s: %s", disk,
+                   m->plan->insecure ? "its export is not looked at beforehand"
+                                     : "its TLS is requested, not proved",
+                   why);
+}
+
 /* One connection through the source's host.  The child is ended by the
  * caller, after the probe. */
 static int probe_through_host(struct migration *m, struct disk_copy *d,
@@ -112,10 +121,7 @@ static int probe_through_host(struct migration *m, struct disk_copy *d,
         /* sshd's AllowTcpForwarding and PermitOpen bind us, not the source */
         if (strstr(said, "administratively prohibited")) {
             error_clear(err);
-            migration_warn(m,
-                           "disk %s: its TLS is requested, not proved: "
-                           "the source's sshd forbids to look",
-                           d->label);
+            warn_unseen(m, d->label, "the source's sshd forbids to look");
             return 0;
         }
         if (*said)
@@ -143,15 +149,12 @@ int step_probe(struct migration *m, struct qm_error *err)
         return error_set(err, QM_ERR_TLS,
                          "--verify cannot read the destination's disks: %s",
                          problem);
-    if (problem) {
-        migration_warn(m, "the disks' TLS is requested, not proved: %s",
-                       problem);
-        return 0;
-    }
     for (size_t i = 0; i < m->disk_count; i++)
-        if ((host_is_local(host)
-                 ? probe_disk(m, &m->disk[i], &probe, err)
-                 : probe_through_host(m, &m->disk[i], &probe, err)) < 0)
+        if (problem)
+            warn_unseen(m, m->disk[i].label, problem);
+        else if ((host_is_local(host)
+                      ? probe_disk(m, &m->disk[i], &probe, err)
+                      : probe_through_host(m, &m->disk[i], &probe, err)) < 0)
             return -1;
     return 0;
 }

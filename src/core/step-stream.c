@@ -8,9 +8,7 @@
  *              destination able to try again).  Once the door was open the
  *              destination is used up: incoming is one-shot.
  * undo         migrate_cancel, unless the source already decided; then wait
- *              for its final word.  QEMU restarts the guest by itself on
- *              cancel and failure, except 7.2 at pre-switchover: so the run
- *              state is asked and `cont` sent where it is missing.
+ *              for its final word, and let the guest run on (resume.c).
  */
 #include <assert.h>
 #include <string.h>
@@ -365,8 +363,7 @@ static int end_stream(struct migration *m, struct qm_error *err)
     return migration_wait(m, &wait_for_end, err);
 }
 
-/* It has no guest any more, and does not end by itself or answer: nothing is
- * put back in it. */
+/* It hangs, and has no guest: nothing is put back in it. */
 static void leave_source(struct migration *m, const struct qm_error *err)
 {
     struct side *s = source_of(m);

@@ -309,6 +309,22 @@ def test_tcp_monitors(lab, pki):
     assert [p.name for p in run_dir(lab).iterdir()] == []
 
 
+def test_tcp_source_of_an_unknown_host(lab, pki):
+    """The engine cannot look at the export with the source's eyes; without
+    TLS that says nothing of TLS."""
+    pair = Pair(lab, pki, Refusal('', source=tcp_monitor('127.0.0.1', 4444)))
+    engine = pair.run(Refusal(
+        '', options=('--insecure', '--disks', 'vd0'),
+        peers=('tcp:127.0.0.1:4444', '{destination}')))
+    assert engine.process.returncode == 0, engine.text()
+    warnings = [e['data']['message'] for e in engine.events('WARNING')]
+    assert 'disk vd0: its export is not looked at beforehand: the engine ' \
+        "cannot reach the source's host" in warnings
+    assert not any('TLS' in w for w in warnings), warnings
+    pair.source.wait_exit()
+    assert pair.destination.status() == 'running'
+
+
 # ---- an account that may only forward ----
 
 def test_host_that_runs_nothing(lab, pki):
