@@ -16,14 +16,15 @@
 #include "base/loop.h"
 #include "tls/internal.h"
 
+#define OLD_VERSIONS "-VERS-TLS1.1:-VERS-TLS1.0"
+
 struct tls_stream {
     struct stream stream; /* first: what others hold */
     struct stream *inner;
     gnutls_session_t session;
     gnutls_certificate_credentials_t creds;
+    char *dir, *hostname, *server; /* for messages */
 
-    /* Recorded by the callback of the handshake, read by its wait */
-    struct loop_watch *watch;
     bool shaken;
     int error; /* GnuTLS's, fatal */
 };
@@ -95,6 +96,9 @@ static void tls_close(struct stream *s)
     if (t->creds)
         gnutls_certificate_free_credentials(t->creds);
     stream_close(t->inner);
+    free(t->dir);
+    free(t->hostname);
+    free(t->server);
     free(t);
 }
 
@@ -205,8 +209,10 @@ static int set_up(struct tls_stream *t, const struct tls_client *config,
     if (rc == 0)
         rc = gnutls_init(&t->session,
                          GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
+    /* The machine's own choice, but nothing that is older than 1.2. */
     if (rc == 0)
-        rc = gnutls_set_default_priority(t->session);
+        rc = gnutls_set_default_priority_append(t->session, OLD_VERSIONS, NULL,
+                                                0);
     if (rc == 0)
         rc = gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE,
                                     t->creds);
@@ -229,29 +235,6 @@ static void shake(struct tls_stream *t)
         t->shaken = true;
     else if (gnutls_error_is_fatal(rc))
         t->error = rc;
-}
-
-static unsigned wanted(const struct tls_stream *t)
-{
-    if (t->shaken || t->error)
-        return 0;
-    return gnutls_record_get_direction(t->session) ? LOOP_WRITE : LOOP_READ;
-}
-
-static void on_ready(void *arg, unsigned ready)
-{
-    struct tls_stream *t = arg;
-
-    (void)ready;
-    shake(t);
-    loop_watch_set(t->watch, wanted(t));
-}
-
-static bool is_settled(void *arg)
-{
-    const struct tls_stream *t = arg;
-
-    return t->shaken || t->error;
 }
 
 /* The certificate that the server showed; NULL: none. */
@@ -286,8 +269,7 @@ static char *verdict(unsigned status)
     return said;
 }
 
-static int refuse_peer(struct tls_stream *t, const struct tls_client *config,
-                       struct qm_error *err)
+static int refuse_peer(struct tls_stream *t, struct qm_error *err)
 {
     unsigned status = gnutls_session_get_verify_cert_status(t->session);
     CLEANUP_FREE char *said = verdict(status);
@@ -301,7 +283,7 @@ static int refuse_peer(struct tls_stream *t, const struct tls_client *config,
     if (status & GNUTLS_CERT_UNEXPECTED_OWNER) {
         error_set(err, QM_ERR_TLS,
                   "the certificate of %s (%s) is not for \"%s\": it carries %s",
-                  config->server, who, config->hostname, names);
+                  t->server, who, t->hostname, names);
         error_hint(err, "give the name it carries with --tls-hostname, if that "
                         "is the host you mean");
         return -1;
@@ -309,20 +291,18 @@ static int refuse_peer(struct tls_stream *t, const struct tls_client *config,
     error_set(err, QM_ERR_TLS,
               "the certificate of %s (%s) does not hold against "
               "%s/ca-cert.pem: %s",
-              config->server, who, config->dir, said);
+              t->server, who, t->dir, said);
     error_hint(err, "compare the ca-cert.pem of both sides");
     return -1;
 }
 
-static int explain(struct tls_stream *t, const struct tls_client *config,
-                   struct qm_error *err)
+static int explain(struct tls_stream *t, struct qm_error *err)
 {
     switch (t->error) {
     case GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR:
-        return refuse_peer(t, config, err);
+        return refuse_peer(t, err);
     case GNUTLS_E_FATAL_ALERT_RECEIVED:
-        error_set(err, QM_ERR_TLS, "%s ended the TLS handshake: %s",
-                  config->server,
+        error_set(err, QM_ERR_TLS, "%s ended the TLS handshake: %s", t->server,
                   gnutls_alert_get_name(gnutls_alert_get(t->session)));
         return -1;
     case GNUTLS_E_PREMATURE_TERMINATION:
@@ -330,45 +310,104 @@ static int explain(struct tls_stream *t, const struct tls_client *config,
     case GNUTLS_E_PUSH_ERROR:
         return error_set(err, QM_ERR_TLS,
                          "%s closed the connection in the TLS handshake",
-                         config->server);
+                         t->server);
     default:
         return error_set(err, QM_ERR_TLS, "TLS handshake with %s: %s",
-                         config->server, gnutls_strerror(t->error));
+                         t->server, gnutls_strerror(t->error));
     }
 }
 
-static int handshake(struct loop *loop, struct tls_stream *t,
-                     const struct tls_client *config, deadline_t by,
-                     struct qm_error *err)
+/* --- step by step ----------------------------------------------------- */
+
+struct stream *tls_client_begin(struct stream *inner,
+                                const struct tls_client *config,
+                                struct qm_error *err)
 {
+    struct tls_stream *t = XNEW(struct tls_stream);
+
+    t->stream.ops = &tls_ops;
+    t->inner = inner;
+    t->dir = xstrdup(config->dir);
+    t->hostname = xstrdup(config->hostname);
+    t->server = xstrdup(config->server);
+    if (set_up(t, config, err) < 0) {
+        tls_close(&t->stream);
+        return NULL;
+    }
+    return &t->stream;
+}
+
+int tls_client_continue(struct stream *s, struct qm_error *err)
+{
+    struct tls_stream *t = (struct tls_stream *)s;
+
     shake(t);
-    t->watch =
-        loop_watch_fd(loop, tls_get_fd(&t->stream), wanted(t), on_ready, t);
-    bool settled = loop_wait(loop, is_settled, t, by);
-    loop_watch_free(t->watch);
-    t->watch = NULL;
-    if (!settled)
-        return error_set(err, QM_ERR_TIMEOUT,
-                         "%s did not finish the TLS handshake in time",
-                         config->server);
     if (!t->error)
-        return 0;
+        return t->shaken;
     /* Once, for the server's log; it may be gone. */
     (void)gnutls_alert_send_appropriate(t->session, t->error);
-    return explain(t, config, err);
+    return explain(t, err);
+}
+
+unsigned tls_client_wants(const struct stream *s)
+{
+    const struct tls_stream *t = (const struct tls_stream *)s;
+
+    return gnutls_record_get_direction(t->session) ? LOOP_WRITE : LOOP_READ;
+}
+
+/* --- all at once ------------------------------------------------------ */
+
+struct handshake {
+    struct stream *s;
+    struct loop_watch *watch;
+    int result; /* of tls_client_continue() */
+    struct qm_error *err;
+};
+
+static void on_ready(void *arg, unsigned ready)
+{
+    struct handshake *h = arg;
+
+    (void)ready;
+    h->result = tls_client_continue(h->s, h->err);
+    loop_watch_set(h->watch, h->result ? 0 : tls_client_wants(h->s));
+}
+
+static bool is_settled(void *arg)
+{
+    const struct handshake *h = arg;
+
+    return h->result != 0;
+}
+
+static int handshake(struct loop *loop, struct stream *s, const char *server,
+                     deadline_t by, struct qm_error *err)
+{
+    struct handshake h = { .s = s, .err = err };
+    bool settled;
+
+    h.result = tls_client_continue(s, err);
+    if (h.result)
+        return h.result;
+    h.watch =
+        loop_watch_fd(loop, tls_get_fd(s), tls_client_wants(s), on_ready, &h);
+    settled = loop_wait(loop, is_settled, &h, by);
+    loop_watch_free(h.watch);
+    if (!settled)
+        return error_set(err, QM_ERR_TIMEOUT,
+                         "%s did not finish the TLS handshake in time", server);
+    return h.result;
 }
 
 struct stream *tls_client_new(struct loop *loop, struct stream *inner,
                               const struct tls_client *config, deadline_t by,
                               struct qm_error *err)
 {
-    struct tls_stream *t = XNEW(struct tls_stream);
+    CLEANUP(stream_close)
+    struct stream *s = tls_client_begin(inner, config, err);
 
-    t->stream.ops = &tls_ops;
-    t->inner = inner;
-    if (set_up(t, config, err) < 0 || handshake(loop, t, config, by, err) < 0) {
-        tls_close(&t->stream);
+    if (!s || handshake(loop, s, config->server, by, err) < 0)
         return NULL;
-    }
-    return &t->stream;
+    return STEAL(s);
 }

@@ -30,4 +30,16 @@ struct stream *tls_client_new(struct loop *loop, struct stream *inner,
                               const struct tls_client *config, deadline_t by,
                               struct qm_error *err);
 
+/*
+ * The same for who may not wait: begin, which consumes INNER also on failure,
+ * then continue at once and whenever the stream's fd is ready for what it
+ * wants, LOOP_READ or LOOP_WRITE.  Continue says 1 once the handshake is over,
+ * 0 if more is to come, -1 with ERR; the stream is the caller's to close.
+ */
+struct stream *tls_client_begin(struct stream *inner,
+                                const struct tls_client *config,
+                                struct qm_error *err);
+int tls_client_continue(struct stream *s, struct qm_error *err);
+unsigned tls_client_wants(const struct stream *s);
+
 #endif
