@@ -17,6 +17,13 @@ int facts_identify_disks(struct host *h, struct side_facts *s,
 /* facts-storage.c: mark; never fails, what could not be done is not tried */
 void facts_collect_marks(const struct facts_input *in, struct facts *f);
 
+/* The path by which facts-storage.c asks for disk I's file; "" where it has
+ * none, or it cannot be told. */
+const char *facts_disk_path(const struct side_facts *s, size_t i);
+/* facts-digest.c: disk_digest; never fails, what cannot be read is not
+ * known. */
+void facts_collect_digests(const struct facts_input *in, struct facts *f);
+
 /* facts-network.c: address, bind, tls_hostname. */
 void facts_collect_network(const struct facts_input *in, struct facts *f);
 

@@ -15,9 +15,7 @@
 
 /* --- what they are ---------------------------------------------------------- */
 
-/* Where the QEMU finds a disk's file, as host_identify_files() takes it; ""
- * where that is no file, or it cannot be told. */
-static const char *path_of_disk(const struct side_facts *s, size_t i)
+const char *facts_disk_path(const struct side_facts *s, size_t i)
 {
     const struct qmp_disk *d = &s->disks.item[i];
 
@@ -37,7 +35,7 @@ int facts_identify_disks(struct host *h, struct side_facts *s,
     CLEANUP(strv_done) struct strv paths = { .count = 0 };
 
     for (size_t i = 0; i < s->disks.count; i++) {
-        strv_add(&paths, path_of_disk(s, i));
+        strv_add(&paths, facts_disk_path(s, i));
     }
     if (paths.count == 0) {
         return 0;
@@ -99,8 +97,9 @@ static bool marking_init(struct marking *m, const struct facts_input *in,
 
         any |= needed;
         strv_add(&m->marks, name);
-        strv_add(&m->paths[SOURCE], needed ? path_of_disk(s, i) : "");
-        strv_add(&m->paths[DESTINATION], needed ? path_of_disk(d, j - 1) : "");
+        strv_add(&m->paths[SOURCE], needed ? facts_disk_path(s, i) : "");
+        strv_add(&m->paths[DESTINATION],
+                 needed ? facts_disk_path(d, j - 1) : "");
     }
     m->made = xcalloc(m->count + 1, sizeof(*m->made));
     m->seen = xcalloc(m->count + 1, sizeof(*m->seen));

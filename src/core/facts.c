@@ -26,6 +26,7 @@ static int collect_side(const struct facts_input *in, enum side_id side,
         return -1;
     }
     s->disk_file = xcalloc(s->disks.count + 1, sizeof(*s->disk_file));
+    s->disk_digest = xcalloc(s->disks.count + 1, sizeof(*s->disk_digest));
     return 0;
 }
 
@@ -65,6 +66,7 @@ int facts_collect(const struct facts_input *in, struct facts *ret,
         facts_collect_host(in, (enum side_id)side, &f.side[side]);
     }
     facts_collect_marks(in, &f);
+    facts_collect_digests(in, &f);
     facts_collect_network(in, &f);
     facts_collect_tls(in, &f);
     *ret = f;
@@ -78,6 +80,7 @@ static void side_done(struct side_facts *s)
     qmp_migration_done(&s->migration);
     qmp_disks_done(&s->disks);
     free(s->disk_file);
+    free(s->disk_digest);
     qmp_jobs_done(&s->jobs);
     strv_done(&s->exports);
     qmp_settings_done(&s->capabilities);

@@ -21,6 +21,8 @@ struct side_facts {
     struct qmp_migration migration;
     struct qmp_disks disks;
     struct file_identity *disk_file; /* one a disk; the protocol's file */
+    /* One a disk, known where what both sides have had to be compared. */
+    struct file_digest *disk_digest;
     struct qmp_jobs jobs;
     struct strv exports;
     struct qmp_settings capabilities, parameters;

@@ -33,6 +33,21 @@ bool process_stat_is_end(const struct process_stat *s);
 /* Scripts get a path a line: not empty, no line break in it. */
 bool host_path_can_be_asked(const char *path);
 
+/* The beginning of a script to which paths are told as a process sees them:
+ * reads the first line, the pid; then `real` turns $path into $p. */
+#define HOST_FIND                                                              \
+    "read -r pid; root=; "                                                     \
+    "[ $pid -gt 0 ] && [ -x /proc/$pid/root/ ] && root=/proc/$pid/root; "      \
+    "real() { "                                                                \
+    "  case $path in /*) p=$root$path ;; *) p=/proc/$pid/cwd/$path ;; esac; "  \
+    "  n=0; "                                                                  \
+    "  while [ -L \"$p\" ] && [ $n -lt 20 ]; do "                              \
+    "    t=$(readlink -- \"$p\"); "                                            \
+    "    case $t in /*) p=$root$t ;; *) p=${p%/*}/$t ;; esac; "                \
+    "    n=$((n + 1)); "                                                       \
+    "  done; "                                                                 \
+    "}; "
+
 /* What the script of host_identify_files() says of one path; its lines begin
  * at *POS, which is moved behind them.  False if they are not there. */
 bool file_identity_parse(const char **pos, struct file_identity *ret);

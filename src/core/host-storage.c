@@ -15,20 +15,6 @@
 
 #define MARK_LIMIT_MS 15000
 
-/* Reads the first line, the pid; then `real` turns $path into $p. */
-#define FIND                                                                   \
-    "read -r pid; root=; "                                                     \
-    "[ $pid -gt 0 ] && [ -x /proc/$pid/root/ ] && root=/proc/$pid/root; "      \
-    "real() { "                                                                \
-    "  case $path in /*) p=$root$path ;; *) p=/proc/$pid/cwd/$path ;; esac; "  \
-    "  n=0; "                                                                  \
-    "  while [ -L \"$p\" ] && [ $n -lt 20 ]; do "                              \
-    "    t=$(readlink -- \"$p\"); "                                            \
-    "    case $t in /*) p=$root$t ;; *) p=${p%/*}/$t ;; esac; "                \
-    "    n=$((n + 1)); "                                                       \
-    "  done; "                                                                 \
-    "}; "
-
 /*
  * `blockid` follows MAJOR:MINOR down to the hardware, in subshells, so that
  * variables are each call's own: see block_id in host.h.  Several paths to one
@@ -37,7 +23,7 @@
  * block device's name, its partition, the loop's offset; "-" for what there
  * is none of.
  */
-static const char identify_script[] = FIND
+static const char identify_script[] = HOST_FIND
     "first() { "
     "  for f in \"$@\"; do "
     "    [ -r \"$f\" ] || continue; "
@@ -215,15 +201,15 @@ int host_identify_files(struct host *h, int pid, const char *const *paths,
     "  real; m=${p%/*}/$mark; "
 
 static const char *const mark_scripts[] = {
-    [MARK_MAKE] =
-        FIND "umask 077; " EACH_MARK "  if (set -C; : >\"$m\") 2>/dev/null; "
-             "  then echo done; else echo failed; fi; "
-             "done",
-    [MARK_LOOK] = FIND EACH_MARK
+    [MARK_MAKE] = HOST_FIND "umask 077; " EACH_MARK
+                            "  if (set -C; : >\"$m\") 2>/dev/null; "
+                            "  then echo done; else echo failed; fi; "
+                            "done",
+    [MARK_LOOK] = HOST_FIND EACH_MARK
     "  if [ ! -e \"$p\" ] || [ ! -x \"${p%/*}/\" ]; then echo failed; "
     "  elif [ -e \"$m\" ]; then echo done; else echo unseen; fi; "
     "done",
-    [MARK_REMOVE] = FIND EACH_MARK
+    [MARK_REMOVE] = HOST_FIND EACH_MARK
     "  rm -f -- \"$m\" 2>/dev/null; "
     "  if [ -e \"$m\" ]; then echo failed; else echo done; fi; "
     "done",

@@ -154,6 +154,19 @@ int host_identify_files(struct host *h, int pid, const char *const *paths,
                         struct qm_error *err);
 
 /*
+ * SHA-256 of the bytes of several files or block devices there, found as
+ * host_identify_files() does; all are read whole.  What cannot be read, or not
+ * within LIMIT_MS all together, is not known.
+ */
+struct file_digest {
+    bool known;
+    char sha256[65]; /* hexadecimal */
+};
+int host_digest_files(struct host *h, int pid, const char *const *paths,
+                      size_t count, int64_t limit_ms, struct file_digest *ret,
+                      struct qm_error *err);
+
+/*
  * A mark: an empty file MARKS[i] (a name without a folder, never used before)
  * beside PATHS[i], as PID sees it.  An empty path is passed over.  Made with
  * O_EXCL; whoever makes marks removes them, whatever becomes of the rest.

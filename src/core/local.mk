@@ -6,6 +6,7 @@ libcore_a_SOURCES = \
 	src/core/block-ids.c \
 	src/core/converge.c \
 	src/core/converge.h \
+	src/core/facts-digest.c \
 	src/core/facts-host.c \
 	src/core/facts-network.c \
 	src/core/facts-private.h \
@@ -15,6 +16,7 @@ libcore_a_SOURCES = \
 	src/core/facts.h \
 	src/core/failpoint.c \
 	src/core/host-addresses.c \
+	src/core/host-digest.c \
 	src/core/host-files.c \
 	src/core/host-kill.c \
 	src/core/host-private.h \
@@ -35,6 +37,8 @@ libcore_a_SOURCES = \
 	src/core/mirror-watch.c \
 	src/core/mirror.h \
 	src/core/narration.h \
+	src/core/nodes.c \
+	src/core/nodes.h \
 	src/core/plan.c \
 	src/core/plan.h \
 	src/core/preflight-address.c \
@@ -47,6 +51,7 @@ libcore_a_SOURCES = \
 	src/core/preflight-machine.c \
 	src/core/preflight-pairs.c \
 	src/core/preflight-private.h \
+	src/core/preflight-read-only.c \
 	src/core/preflight-state.c \
 	src/core/preflight-storage.c \
 	src/core/preflight-tls.c \

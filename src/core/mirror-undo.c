@@ -6,6 +6,7 @@
  */
 #include "core/migration-private.h"
 #include "core/mirror.h"
+#include "core/nodes.h"
 
 #define JOB_END_LIMIT_MS 20000
 #define JOB_END_INTERVAL_MS 50 /* that a job has concluded may be missed */
@@ -138,24 +139,6 @@ int mirror_end(struct migration *m, struct disk_copy *d, struct qm_error *err)
 
 /* --- nodes -------------------------------------------------------------------- */
 
-int mirror_asked_node(struct side *s, void *arg, struct qm_error *err)
-{
-    const struct qmp_nbd_node *n = arg;
-    CLEANUP(strv_done) struct strv nodes = { 0 };
-
-    if (qmp_query_nodes(s->qmp, &nodes, err) < 0)
-        return -1;
-    return strv_contains(&nodes, n->node_name);
-}
-
-static int run_del_node(struct side *s, void *arg, struct qm_error *err)
-{
-    struct qmp_nbd_node node = { .node_name = arg };
-    int there = mirror_asked_node(s, &node, err);
-
-    return there <= 0 ? there : qmp_blockdev_del(s->qmp, arg, err);
-}
-
 static void remove_nodes(struct migration *m)
 {
     for (size_t i = 0; i < m->disk_count; i++) {
@@ -164,7 +147,7 @@ static void remove_nodes(struct migration *m)
 
         if (!d->node_added)
             continue;
-        if (side_do(source_of(m), run_del_node, NULL, d->node_name, &err) < 0)
+        if (node_remove(source_of(m), d->node_name, &err) < 0)
             migration_left(m, "block node %s at the source: %s", d->node_name,
                            err.message);
         d->node_added = false;

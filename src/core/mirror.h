@@ -8,9 +8,6 @@
 
 struct migration;
 
-/* For side_do(): is the struct qmp_nbd_node ARG among S's nodes? */
-int mirror_asked_node(struct side *s, void *arg, struct qm_error *err);
-
 /* The error of the mirror that failed: whose fault, where, what is missing.
  * Returns -1. */
 int mirror_failure(struct migration *m, struct qm_error *err);

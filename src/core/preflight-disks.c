@@ -17,9 +17,6 @@ static const char *why_never(const struct qmp_disk *d)
     if (d->tray_empty || !d->node_name) {
         return "empty tray";
     }
-    if (d->read_only) {
-        return "read-only";
-    }
     return NULL;
 }
 
@@ -82,13 +79,34 @@ static void refuse_onto_itself(const struct qmp_disk *a,
     verdict_why(x, "a copy onto itself would destroy it");
 }
 
+/* Disk A is to be copied onto B, which is read-only. */
+static void judge_read_only(const struct qmp_disk *a, const struct qmp_disk *b,
+                            struct verdicts *v)
+{
+    const char *why = a->read_only ? disk_why_no_writer(b) : NULL;
+    struct verdict *x;
+
+    if (!a->read_only) {
+        x = verdict_block(v, ABOUT_DESTINATION,
+                          "disk %s is read-only at the destination",
+                          disk_label(a));
+        verdict_fix(x, "open it for writing there (read-only=off)");
+    } else if (why) {
+        x = verdict_block(v, ABOUT_DESTINATION,
+                          "read-only disk %s cannot be written at the "
+                          "destination: %s",
+                          disk_label(a), why);
+        verdict_fix(x, "copy it there yourself, and name all others in "
+                       "--disks");
+    }
+}
+
 /* Everything that forbids copying disk I onto J. */
 static void judge_copy(const struct facts *f, size_t i, size_t j,
                        const struct storage *st, struct verdicts *v)
 {
     const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
     const struct qmp_disk *b = &f->side[DESTINATION].disks.item[j];
-    struct verdict *x;
 
     if (b->tray_empty || !b->node_name) {
         verdict_block(v, ABOUT_DESTINATION,
@@ -97,10 +115,7 @@ static void judge_copy(const struct facts *f, size_t i, size_t j,
         return;
     }
     if (b->read_only) {
-        x = verdict_block(v, ABOUT_DESTINATION,
-                          "disk %s is read-only at the destination",
-                          disk_label(a));
-        verdict_fix(x, "open it for writing there (read-only=off)");
+        judge_read_only(a, b, v);
     }
     judge_disk_sizes(a, b, v);
     judge_overwriting(f, i, j, v);
@@ -141,7 +156,9 @@ static void choose_by_storage(const struct facts *f, size_t i, size_t j,
     struct storage st = facts_storage(f, i, j);
 
     if (st.relation == STORAGE_DIFFERENT) {
-        decide(c, DISK_COPY, st.reason);
+        decide(c, DISK_COPY,
+               a->read_only ? content_reason(facts_content(f, i, j))
+                            : st.reason);
         judge_copy(f, i, j, &st, v);
     } else if (automatic && st.relation == STORAGE_SAME) {
         decide(c, DISK_SHARED, st.reason);
@@ -150,11 +167,35 @@ static void choose_by_storage(const struct facts *f, size_t i, size_t j,
         decide(c, DISK_REFUSE, st.reason);
         refuse_unknown(a, &st, v);
     } else if (st.relation == STORAGE_UNKNOWN) {
-        decide(c, DISK_COPY, "writable, as you said");
+        decide(c, DISK_COPY,
+               a->read_only ? "read-only, as you said"
+                            : "writable, as you said");
         judge_copy(f, i, j, &st, v);
     } else {
         decide(c, DISK_REFUSE, st.reason);
         refuse_onto_itself(a, &st, v);
+    }
+}
+
+/* The same of a read-only disk: nothing is lost with one that stays. */
+static void choose_read_only(const struct facts *f, size_t i, size_t j,
+                             struct disk_choice *c, struct verdicts *v)
+{
+    const struct qmp_disk *b = &f->side[DESTINATION].disks.item[j];
+    bool named = f->plan->disks == DISKS_LIST;
+    struct storage st = facts_storage(f, i, j);
+    enum content_relation content = facts_content(f, i, j);
+
+    if (!named && (b->tray_empty || !b->node_name)) {
+        decide(c, DISK_LEAVE, "read-only");
+        preflight_left_disk(f, i, &j, NULL, v);
+    } else if (st.relation == STORAGE_SAME && !named) {
+        decide(c, DISK_SHARED, st.reason);
+        preflight_shared_disk(f, i, j, &st, v);
+    } else if (content == CONTENT_SAME) {
+        decide(c, DISK_LEAVE, content_reason(content));
+    } else {
+        choose_by_storage(f, i, j, c, v);
     }
 }
 
@@ -197,6 +238,8 @@ static void choose(const struct facts *f, size_t i, const size_t *j,
 
         decide(c, DISK_SHARED, "named by --shared");
         preflight_shared_disk(f, i, *j, &st, v);
+    } else if (a->read_only) {
+        choose_read_only(f, i, *j, c, v);
     } else {
         choose_by_storage(f, i, *j, c, v);
     }
@@ -267,7 +310,10 @@ void preflight_disks(const struct facts *f, struct verdicts *v)
         const struct qmp_disk *d = &disks->item[c.item[i].source];
         CLEANUP_FREE char *size = size_in_words(d->virtual_size);
 
-        if (c.item[i].copy) {
+        if (c.item[i].copy && d->read_only) {
+            verdict_ok(v, ABOUT_BOTH, "disk %s will be copied (%s, %s)",
+                       disk_label(d), size, c.item[i].reason);
+        } else if (c.item[i].copy) {
             verdict_ok(v, ABOUT_BOTH, "disk %s will be copied (%s, %s)",
                        disk_label(d), size, d->driver ? d->driver : "?");
         } else if (c.item[i].verdict == DISK_SHARED) {

@@ -1,6 +1,8 @@
 /*
  * Disks that are not copied, and what is to be said of them.
  */
+#include <string.h>
+
 #include "core/preflight-private.h"
 
 /* Hazard of shared files: one host's page cache is not the other's. */
@@ -30,6 +32,14 @@ static void warn_of_cache(const struct facts *f, size_t i, size_t j,
     }
 }
 
+/* A reason to copy a disk says first that it is writable. */
+static const char *without_writable(const char *reason)
+{
+    static const char word[] = "writable, ";
+
+    return str_starts(reason, word) ? reason + strlen(word) : reason;
+}
+
 void preflight_shared_disk(const struct facts *f, size_t i, size_t j,
                            const struct storage *st, struct verdicts *v)
 {
@@ -41,13 +51,15 @@ void preflight_shared_disk(const struct facts *f, size_t i, size_t j,
     if (st->relation == STORAGE_DIFFERENT || !same_size) {
         struct verdict *x = verdict_block(
             v, ABOUT_BOTH, "disk %s is not shared: %s", disk_label(a),
-            same_size ? st->reason : "its size differs");
+            same_size ? without_writable(st->reason) : "its size differs");
 
         verdict_why(x, "the guest would wake up with the destination's");
         verdict_fix(x, "leave it out of --shared, so that it is copied");
         return;
     }
-    warn_of_cache(f, i, j, v);
+    if (!a->read_only) {
+        warn_of_cache(f, i, j, v);
+    }
 }
 
 /* Flash has no mirror: its content goes with RAM, into an image of its size. */
@@ -82,7 +94,7 @@ void preflight_left_disk(const struct facts *f, size_t i, const size_t *j,
         verdict_fix(x, "leave it out of --disks");
     } else if (a->qdev && a->is_pflash) {
         judge_flash(a, b, v);
-    } else if (!never && b) {
+    } else if (!never && b && !a->read_only) {
         struct storage st = facts_storage(f, i, *j);
 
         if (st.relation == STORAGE_DIFFERENT) {
@@ -101,5 +113,12 @@ void preflight_left_disk(const struct facts *f, size_t i, const size_t *j,
                          "destination",
                          disk_label(a));
         verdict_why(x, "the guest would find it gone");
+    } else if (a->qdev && a->tray_empty && b && !b->tray_empty) {
+        x = verdict_warn(v, ABOUT_DESTINATION,
+                         "disk %s has a medium at the destination and none at "
+                         "the source",
+                         disk_label(a));
+        verdict_why(x, "the guest would find it in the drive");
+        verdict_fix(x, "eject it there");
     }
 }

@@ -92,6 +92,19 @@ void preflight_shared_disk(const struct facts *f, size_t i, size_t j,
 void preflight_left_disk(const struct facts *f, size_t i, const size_t *j,
                          const char *never, struct verdicts *v);
 
+/* preflight-read-only.c: do disk I of the source and J of the destination,
+ * which is another image, hold the same? */
+enum content_relation { CONTENT_UNKNOWN, CONTENT_SAME, CONTENT_DIFFERENT };
+enum content_relation facts_content(const struct facts *f, size_t i, size_t j);
+/* "read-only, and ...": why a read-only disk of that content is copied, or is
+ * not; static storage. */
+const char *content_reason(enum content_relation content);
+/* Would it tell, beside what is known, to read both? */
+bool facts_need_digest(const struct facts *f, size_t i, size_t j);
+/* Why B, read-only at the destination, cannot be opened a second time to write
+ * to its image; NULL if it can. */
+const char *disk_why_no_writer(const struct qmp_disk *b);
+
 /* Will any disk be copied? */
 bool facts_copy_disks(const struct facts *f);
 

@@ -95,7 +95,8 @@ static bool mirror_loses_writes(long version)
 bool preflight_may_discard(const struct side_facts *source,
                            const struct qmp_disk *disk)
 {
-    return (str_equal(disk->driver, "raw") && !disk->has_backing) ||
+    return disk->read_only ||
+           (str_equal(disk->driver, "raw") && !disk->has_backing) ||
            !mirror_loses_writes(version_number(&source->version));
 }
 

@@ -78,7 +78,7 @@ DEFINE_CLEANUP_DONE(struct disk_choices, disk_choices_done)
  * May the mirror's target be opened with discard=unmap, so that holes stay
  * holes?  Not where the source's QEMU loses writes during the start of such a
  * mirror: 8.2 to 10.0.12, 10.1, 10.2.0 and 10.2.1, for what is not raw or has
- * a backing chain (QEMU.md 6.10).
+ * a backing chain (QEMU.md 6.10), and is written at all.
  */
 bool preflight_may_discard(const struct side_facts *source,
                            const struct qmp_disk *disk);

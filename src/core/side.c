@@ -41,6 +41,9 @@ void disk_copy_done(struct disk_copy *d)
     free_string(d->label);
     free_string(d->source_node);
     free_string(d->destination_node);
+    free_string(d->writer_node);
+    free_string(d->destination_format);
+    free_string(d->destination_protocol);
     free_string(d->source_file);
     free_string(d->destination_file);
     free_string(d->export_id);

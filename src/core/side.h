@@ -30,12 +30,17 @@ struct disk_copy {
     bool discard;      /* the target may be opened with discard=unmap */
     bool was_inactive; /* the destination's node; exporting makes it active */
 
+    /* The destination's node is read-only: a node of ours, or NULL, and what
+     * it is opened with */
+    char *writer_node;
+    char *destination_format, *destination_protocol;
+
     /* names of our own */
     char *export_id, *export_name, *node_name, *job_id;
 
     /* what was done, for undo */
     bool exported, node_added, mirror_started, write_blocking;
-    bool probed, tls_proved;
+    bool probed, tls_proved, writer_added;
 
     /* Recorded by callbacks and side_refresh(), read by steps */
     enum mirror_state state;

@@ -161,10 +161,17 @@ static void prepare_disk(struct migration *m, size_t index,
         xstrdup(s->protocol_filename ? s->protocol_filename : s->filename);
     copy->destination_file =
         xstrdup(d->protocol_filename ? d->protocol_filename : d->filename);
+    if (d->read_only) {
+        CLEANUP_FREE char *writer = xasprintf("writer%zu", index);
+
+        copy->writer_node = migration_own_id(m, writer);
+        copy->destination_format = xstrdup(d->driver);
+        copy->destination_protocol = xstrdup(d->protocol);
+    }
     copy->size_bytes = s->virtual_size;
     copy->total_bytes = s->virtual_size;
     copy->discard = preflight_may_discard(&m->facts.side[SOURCE], s);
-    copy->was_inactive = d->is_inactive;
+    copy->was_inactive = d->is_inactive && !copy->writer_node;
     copy->node_name = migration_own_id(m, what);
     copy->job_id = migration_own_id(m, job);
     copy->export_id = migration_own_id(m, export);

@@ -2,8 +2,9 @@
  * Disks exported by the destination.
  *
  * happy path   The destination opens an NBD server on the first free port of
- *              the range and exports each disk; once the mirrors are over the
- *              server ends, before anything can run there.
+ *              the range and exports each disk, a read-only one through a
+ *              second node; once the mirrors are over the server ends, and
+ *              such nodes go, before anything can run there.
  * what fails   A port in use: the next one.  A server that somebody else
  *              started: refused, since there is one to a process.
  * undo         The server ends, and its exports with it; disks that waited
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "core/migration-private.h"
+#include "core/nodes.h"
 
 static int run_server_start(struct side *s, void *arg, struct qm_error *err)
 {
@@ -84,7 +86,8 @@ static int run_export(struct side *s, void *arg, struct qm_error *err)
 {
     const struct disk_copy *d = arg;
 
-    return qmp_export_add(s->qmp, d->export_id, d->destination_node,
+    return qmp_export_add(s->qmp, d->export_id,
+                          d->writer_node ? d->writer_node : d->destination_node,
                           d->export_name, true, err);
 }
 
@@ -98,6 +101,16 @@ static int asked_export(struct side *s, void *arg, struct qm_error *err)
     return strv_contains(&exports, d->export_id);
 }
 
+static int explain_export(const struct disk_copy *d, struct qm_error *err)
+{
+    if (d->writer_node && strstr(err->message, "lock"))
+        error_hint(err,
+                   "another QEMU has %s open, and it would change under it: "
+                   "give this destination an image of its own",
+                   d->destination_file);
+    return error_wrap(err, "disk %s", d->label);
+}
+
 int step_export_disks(struct migration *m, struct qm_error *err)
 {
     if (m->disk_count == 0)
@@ -107,9 +120,11 @@ int step_export_disks(struct migration *m, struct qm_error *err)
     for (size_t i = 0; i < m->disk_count; i++) {
         struct disk_copy *d = &m->disk[i];
 
+        if (d->writer_node && writer_add(m, d, err) < 0)
+            return error_wrap(err, "disk %s", d->label);
         d->exported = true;
         if (side_do(destination_of(m), run_export, asked_export, d, err) < 0)
-            return error_wrap(err, "disk %s", d->label);
+            return explain_export(d, err);
     }
     return 0;
 }
@@ -128,7 +143,7 @@ static int run_server_stop(struct side *s, void *arg, struct qm_error *err)
     return error_move(err, &failed);
 }
 
-int step_close_exports(struct migration *m, struct qm_error *err)
+static int close_server(struct migration *m, struct qm_error *err)
 {
     if (!m->nbd_server_up)
         return 0;
@@ -136,6 +151,11 @@ int step_close_exports(struct migration *m, struct qm_error *err)
         return -1;
     m->nbd_server_up = false;
     return 0;
+}
+
+int step_close_exports(struct migration *m, struct qm_error *err)
+{
+    return close_server(m, err) < 0 ? -1 : writers_remove(m, err);
 }
 
 static int run_deactivate(struct side *s, void *arg, struct qm_error *err)
@@ -165,12 +185,16 @@ void undo_export_disks(struct migration *m)
 {
     struct qm_error err = QM_ERROR_INIT;
 
+    writers_confess(m);
     if (!side_needs_cleaning(destination_of(m)))
         return;
-    if (step_close_exports(m, &err) == 0)
+    if (close_server(m, &err) == 0)
         deactivate_disks(m);
     else if (!side_has_ended(destination_of(m)))
         migration_left(m, "the NBD server of the destination, port %u: %s",
                        m->nbd_port, err.message);
+    error_clear(&err);
+    if (writers_remove(m, &err) < 0 && !side_has_ended(destination_of(m)))
+        migration_left(m, "%s", err.message);
     error_clear(&err);
 }

@@ -15,6 +15,7 @@
  */
 #include "core/migration-private.h"
 #include "core/mirror.h"
+#include "core/nodes.h"
 
 #define ADD_NODE_LIMIT_MS 15000
 #define ADD_NODE_UNPROVED_LIMIT_MS 5000
@@ -29,6 +30,13 @@ static int run_add_node(struct side *s, void *arg, struct qm_error *err)
     const struct qmp_nbd_node *n = arg;
 
     return qmp_blockdev_add_nbd(s->qmp, n, err);
+}
+
+static int asked_node(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct qmp_nbd_node *n = arg;
+
+    return node_asked(s, (void *)n->node_name, err);
 }
 
 static int add_node(struct migration *m, struct disk_copy *d,
@@ -48,7 +56,7 @@ static int add_node(struct migration *m, struct disk_copy *d,
     };
 
     d->node_added = true;
-    if (side_do(source_of(m), run_add_node, mirror_asked_node, &node, err) == 0)
+    if (side_do(source_of(m), run_add_node, asked_node, &node, err) == 0)
         return 0;
     if (err->code == QM_ERR_SILENT) {
         struct qm_error ignored = QM_ERROR_INIT;

@@ -110,6 +110,14 @@ struct qmp_nbd_node {
 };
 int qmp_blockdev_add_nbd(struct qmp *q, const struct qmp_nbd_node *n,
                          struct qm_error *err);
+/* A node to write with, over an image that another node may have open: FORMAT
+ * over PROTOCOL ("file", "host_device"), or PROTOCOL alone if they are equal. */
+struct qmp_file_node {
+    const char *node_name;
+    const char *format, *protocol, *filename;
+};
+int qmp_blockdev_add_file(struct qmp *q, const struct qmp_file_node *n,
+                          struct qm_error *err);
 int qmp_blockdev_del(struct qmp *q, const char *node_name,
                      struct qm_error *err);
 /* Give an inactive node up, or take it; from 10.0 on. */

@@ -1,6 +1,6 @@
 /*
- * The NBD server of the destination, its exports, and the source's node that
- * is pointed at one.
+ * The NBD server of the destination, its exports, a node of its own to write
+ * with, and the source's node that is pointed at an export.
  */
 #include "qmp/block.h"
 #include "qmp/json.h"
@@ -165,6 +165,23 @@ int qmp_blockdev_add_nbd(struct qmp *q, const struct qmp_nbd_node *n,
     json_add_string(args, "tls-hostname", n->tls_hostname);
     json_add_string(args, "discard", n->discard_unmap ? "unmap" : "ignore");
     return qmp_command_within(q, "blockdev-add", args, n->limit_ms, NULL, err);
+}
+
+int qmp_blockdev_add_file(struct qmp *q, const struct qmp_file_node *n,
+                          struct qm_error *err)
+{
+    struct json_object *file = json_with_string("driver", n->protocol);
+    struct json_object *args = file;
+
+    json_add_string(file, "filename", n->filename);
+    json_add_string(file, "discard", "unmap");
+    if (!str_equal(n->format, n->protocol)) {
+        args = json_with_string("driver", n->format);
+        json_add(args, "file", file);
+        json_add_string(args, "discard", "unmap");
+    }
+    json_add_string(args, "node-name", n->node_name);
+    return qmp_command(q, "blockdev-add", args, QMP_BLOCKING, NULL, err);
 }
 
 int qmp_blockdev_del(struct qmp *q, const char *node_name, struct qm_error *err)

@@ -241,10 +241,6 @@ DISKS = {
     'read-only': Refusal(
         'disk vd0 is read-only at the destination', 'read-only=off',
         ('disks',), destination=by_hand(new_image, 'read-only=on')),
-    'read-only-asked-for': Refusal(
-        'disk vd0 cannot be copied: read-only', 'leave it out of --disks',
-        ('disks',), options=('--disks', 'vd0'),
-        both=by_hand(new_image, 'read-only=on')),
     'size': Refusal(
         'disk vd0 has 16777216 bytes at the source and 33554432 at the '
         'destination: .*to the byte', 'with 16777216 bytes', ('disks',),

@@ -303,9 +303,9 @@ static const struct disks_case {
       "that are to be copied\n" },
     { "shared_but_different", shared_but_different,
       "vd0 shared: named by --shared\n"
-      "blocker both disks: disk vd0 is not shared: writable, local to "
-      "each host | the guest would wake up with the destination's | "
-      "leave it out of --shared, so that it is copied\n" },
+      "blocker both disks: disk vd0 is not shared: local to each host "
+      "| the guest would wake up with the destination's | leave it "
+      "out of --shared, so that it is copied\n" },
     { "shared_but_other_size", shared_but_other_size,
       "vd0 shared: named by --shared\n"
       "blocker both disks: disk vd0 is not shared: its size differs | "
@@ -357,7 +357,8 @@ static const struct disks_case {
       "it one of 1073741824 bytes there\n" },
     { "cd_and_flash_and_unused", cd_and_flash_and_unused,
       "vd0 -> vd0: writable, local to each host\n"
-      "cd0 leave: read-only\n"
+      "cd0 -> cd0: read-only, and nobody can tell whether the "
+      "destination has the same\n"
       "vars leave: flash: its content travels with RAM\n"
       "spare leave: no device of the guest uses it\n" },
     { "empty_tray", empty_tray,
@@ -404,9 +405,8 @@ static const struct disks_case {
       "blocker source disks: --disks names vd7, which is no disk | the "
       "source's disks are vd0 and sd0\n" },
     { "named_read_only", named_read_only,
-      "vd0 leave: read-only\n"
-      "blocker source disks: disk vd0 cannot be copied: read-only | "
-      "leave it out of --disks\n" },
+      "vd0 -> vd0: read-only, and nobody can tell whether the "
+      "destination has the same\n" },
     { "named_flash", named_flash,
       "vd0 leave: not named by --disks\n"
       "vars leave: flash: its content travels with RAM\n"

@@ -70,6 +70,7 @@ static void init_side(struct good_facts *g, enum side_id side)
     s->features.has[QMP_FEATURE_CAP_MULTIFD] = true;
     s->disks = (struct qmp_disks){ .count = 1, .item = g->disk[side] };
     s->disk_file = g->file[side];
+    s->disk_digest = g->digest[side];
     s->has_machine_type = true;
     s->host_known = true;
     s->process = (struct process_identity){

@@ -21,6 +21,7 @@ struct good_facts {
     struct qmp_memory_backend backend[SIDES][1];
     struct qmp_disk disk[SIDES][4];
     struct file_identity file[SIDES][4];
+    struct file_digest digest[SIDES][4];
     enum host_mark mark[4];
     struct qmp_job job[1];
     struct tls_finding finding[1];

@@ -118,7 +118,8 @@ tests_unit_test_core_bitmaps_SOURCES = tests/unit/test-core-bitmaps.c $(good_fac
 tests_unit_test_core_marks_SOURCES = tests/unit/test-core-marks.c $(good_facts)
 tests_unit_test_cli_words_SOURCES = tests/unit/test-cli-words.c $(good_facts)
 tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \
-	tests/unit/disks-cases.h tests/unit/disks-spoil.h $(good_facts)
+	tests/unit/disks-cases.h tests/unit/disks-spoil.h \
+	tests/unit/disks-read-only.h $(good_facts)
 tests_unit_test_core_preflight_SOURCES = tests/unit/test-core-preflight.c \
 	tests/unit/preflight-cases.h tests/unit/preflight-spoil.h $(good_facts)
 

@@ -117,6 +117,7 @@ static void be_devices(struct good_facts *g, const char *source_id,
 #include "disks-spoil.h"
 
 #include "disks-cases.h"
+#include "disks-read-only.h"
 
 static void words_are_as_expected(void **state)
 {
@@ -155,18 +156,27 @@ static void preflight_says_the_same(void **state)
     plan_done(&g.plan);
 }
 
-int main(void)
+static void add_tests(struct CMUnitTest *ret, const struct disks_case *c,
+                      size_t count)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 1] = {
-        cmocka_unit_test(preflight_says_the_same),
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        tests[1 + i] = (struct CMUnitTest){
-            .name = cases[i].name,
+    for (size_t i = 0; i < count; i++) {
+        ret[i] = (struct CMUnitTest){
+            .name = c[i].name,
             .test_func = words_are_as_expected,
-            .initial_state = (void *)&cases[i],
+            .initial_state = (void *)&c[i],
         };
     }
+}
+
+int main(void)
+{
+    struct CMUnitTest
+        tests[1 + ARRAY_LEN(cases) + ARRAY_LEN(read_only_cases)] = {
+            cmocka_unit_test(preflight_says_the_same),
+        };
+
+    add_tests(tests + 1, cases, ARRAY_LEN(cases));
+    add_tests(tests + 1 + ARRAY_LEN(cases), read_only_cases,
+              ARRAY_LEN(read_only_cases));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -259,6 +259,42 @@ static void files_are_told_apart(void **state)
     unlink(link);
 }
 
+static void digests_tell_what_is_in_files(void **state)
+{
+    CLEANUP_FREE char *a = xasprintf("%s/a", dir);
+    CLEANUP_FREE char *b = xasprintf("%s/b -e $(x)", dir);
+    CLEANUP_FREE char *link = xasprintf("%s/link", dir);
+    CLEANUP_FREE char *none = xasprintf("%s/none", dir);
+    const char *paths[] = { a, "", none, b, "/dev/zero", link, dir };
+
+    (void)state;
+    write_file(a, "abc");
+    write_file(b, "");
+    assert_int_equal(symlink(a, link), 0);
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        struct file_digest d[ARRAY_LEN(paths)];
+        struct qm_error err = QM_ERROR_INIT;
+
+        assert_int_equal(host_digest_files(hosts[i], 0, paths, ARRAY_LEN(paths),
+                                           20000, d, &err),
+                         0);
+        assert_true(d[0].known);
+        assert_string_equal(d[0].sha256, /* FIPS 180-2, B.1 */
+                            "ba7816bf8f01cfea414140de5dae2223"
+                            "b00361a396177a9cb410ff61f20015ad");
+        assert_false(d[1].known);
+        assert_false(d[2].known);
+        assert_true(d[3].known);
+        assert_string_not_equal(d[3].sha256, d[0].sha256);
+        assert_false(d[4].known); /* or it would never end */
+        assert_string_equal(d[5].sha256, d[0].sha256);
+        assert_false(d[6].known);
+    }
+    unlink(a);
+    unlink(b);
+    unlink(link);
+}
+
 static void the_unit_is_asked(void **state)
 {
     (void)state;
@@ -428,6 +464,7 @@ int main(void)
         cmocka_unit_test(files_are_read),
         cmocka_unit_test(files_are_told_apart),
         cmocka_unit_test(an_address_is_looked_up),
+        cmocka_unit_test(digests_tell_what_is_in_files),
         cmocka_unit_test(the_unit_is_asked),
         cmocka_unit_test(a_script_has_its_limit),
         cmocka_unit_test(ssh_is_asked_for_the_address),

@@ -1,0 +1,98 @@
+/*
+ * Read-only disks: installation media, configuration drives, swapped-in data.
+ *
+ * Many are the same file everywhere, copied there beforehand, so what both
+ * sides have is compared before anything is copied.  At the destination a
+ * second node writes to the image of the read-only one, which has it open.
+ */
+#include "core/preflight-private.h"
+
+/* What a second node can be opened for, knowing no more than names. */
+static const char *const formats[] = { "raw", "qcow2" };
+static const char *const protocols[] = { "file", "host_device" };
+
+static bool is_among(const char *const *words, size_t count, const char *word)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (str_equal(words[i], word)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *disk_why_no_writer(const struct qmp_disk *b)
+{
+    if (!is_among(protocols, ARRAY_LEN(protocols), b->protocol)) {
+        return "it is neither a file nor a block device";
+    }
+    if (!is_among(formats, ARRAY_LEN(formats), b->driver) &&
+        !str_equal(b->driver, b->protocol)) {
+        return "it is neither raw nor qcow2";
+    }
+    /* an offset, or a size, or another node between */
+    if (!str_equal(b->filename, b->protocol_filename)) {
+        return "it is a part of a file, or lies under more than a format";
+    }
+    return NULL;
+}
+
+static const struct file_digest *digest(const struct side_facts *s, size_t i)
+{
+    return s->disk_digest && s->disk_digest[i].known ? &s->disk_digest[i]
+                                                     : NULL;
+}
+
+/* Images that are equal hold the same, if there is nothing beneath them and
+ * they are read in the same way; images that differ may, which is not looked
+ * into. */
+enum content_relation facts_content(const struct facts *f, size_t i, size_t j)
+{
+    const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
+    const struct qmp_disk *b = &f->side[DESTINATION].disks.item[j];
+    const struct file_digest *x = digest(&f->side[SOURCE], i);
+    const struct file_digest *y = digest(&f->side[DESTINATION], j);
+
+    if (a->virtual_size != b->virtual_size) {
+        return CONTENT_DIFFERENT;
+    }
+    if (!x || !y) {
+        return CONTENT_UNKNOWN;
+    }
+    if (!str_equal(x->sha256, y->sha256)) {
+        return CONTENT_DIFFERENT;
+    }
+    return str_equal(a->driver, b->driver) && !a->has_backing && !b->has_backing
+               ? CONTENT_SAME
+               : CONTENT_UNKNOWN;
+}
+
+const char *content_reason(enum content_relation content)
+{
+    static const char *const reasons[] = {
+        [CONTENT_UNKNOWN] = "read-only, and nobody can tell whether the "
+                            "destination has the same",
+        [CONTENT_SAME] = "read-only, and the destination has the same, byte "
+                         "for byte",
+        [CONTENT_DIFFERENT] = "read-only, and the destination has something "
+                              "else",
+    };
+
+    return reasons[content];
+}
+
+bool facts_need_digest(const struct facts *f, size_t i, size_t j)
+{
+    const struct plan *p = f->plan;
+    const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
+    const struct qmp_disk *b = &f->side[DESTINATION].disks.item[j];
+    bool wanted = p->disks == DISKS_LIST ? disk_is_among(&p->disk_ids, a)
+                                         : p->disks != DISKS_NONE;
+
+    return wanted && !disk_is_among(&p->shared_ids, a) && a->qdev &&
+           a->read_only && !a->is_pflash && a->node_name && b->node_name &&
+           !a->has_backing && !b->has_backing &&
+           str_equal(a->driver, b->driver) &&
+           a->virtual_size == b->virtual_size &&
+           facts_storage(f, i, j).relation != STORAGE_SAME;
+}
