@@ -213,16 +213,26 @@ static void judge_destination_exports(const struct facts *f, struct verdicts *v)
     verdict_fix(x, "stop it: nbd-server-stop at the destination");
 }
 
+static void judge_source_exports(const struct facts *f, struct verdicts *v)
+{
+    CLEANUP_FREE char *names = strv_join_words(&f->side[SOURCE].exports);
+    bool needed = f->plan->verify && facts_copy_disks(f);
+    struct verdict *x;
+
+    x = verdict_add(v, ABOUT_SOURCE, needed ? VERDICT_BLOCKER : VERDICT_WARNING,
+                    "the source exports disks: %s", names);
+    if (needed) {
+        verdict_why(x, "QEMU has one NBD server, and --verify needs it");
+        verdict_fix(x, "stop it: nbd-server-stop at the source");
+    } else {
+        verdict_why(x, "their clients are cut off when the source ends");
+    }
+}
+
 void preflight_exports(const struct facts *f, struct verdicts *v)
 {
-    const struct strv *source = &f->side[SOURCE].exports;
-
-    if (source->count > 0) {
-        CLEANUP_FREE char *names = strv_join_words(source);
-        struct verdict *w = verdict_warn(v, ABOUT_SOURCE,
-                                         "the source exports disks: %s", names);
-
-        verdict_why(w, "their clients are cut off when the source ends");
+    if (f->side[SOURCE].exports.count > 0) {
+        judge_source_exports(f, v);
     }
     if (f->side[DESTINATION].exports.count > 0) {
         judge_destination_exports(f, v);

@@ -5,8 +5,9 @@ import os
 import pytest
 
 import records
-from cases import FAILED, LEFT_HERE, Case, Move, recipe_rows
+from cases import FAILED, LEFT_HERE, REFUSED, Case, Move, recipe_rows
 from engine import ROOT
+from snapshot import Snapshot
 
 ROWS = recipe_rows(ROOT / 'src/core/recipe.c')
 MIB = 1 << 20
@@ -130,15 +131,20 @@ def test_destination_vanishes(lab, pki, command, fault):
     assert move.guest.faults() == []
 
 
-def test_a_server_in_use_is_left_alone(lab, pki):
-    """The operator's own: it is named, and it stays."""
+@pytest.mark.parametrize('exports, code', [([], FAILED), (['own'], REFUSED)],
+                         ids=['empty', 'exports'])
+def test_a_server_in_use_is_left_alone(lab, pki, exports, code):
+    """The operator's own: it is named, and it stays. One without exports is
+    shown by no query."""
     move = Move(lab, pki, Case(options=VERIFY, live=False))
     move.source.spy.cmd('nbd-server-start', addr={
         'type': 'unix', 'data': {'path': str(lab.path('own.nbd'))}})
-    move.source.spy.cmd('block-export-add', type='nbd', id='own',
-                        node_name='disk0', name='own', writable=False)
+    for name in exports:
+        move.source.spy.cmd('block-export-add', type='nbd', id=name,
+                            node_name='disk0', name=name, writable=False)
+    before = Snapshot(move.source)
     move.start()
-    assert move.engine.wait(60) == FAILED
+    assert move.engine.wait(60) == code
     assert 'nbd-server-stop at the source' in move.error
-    exports = move.source.spy.cmd('query-block-exports')
-    assert [e['id'] for e in exports] == ['own']
+    assert Snapshot(move.source).diff(before) == []
+    assert move.source.spy.cmd('query-block-exports') == [] or exports

@@ -209,6 +209,10 @@ static const struct preflight_case {
     { "source_exports", source_exports,
       "warning source exports: the source exports disks: backup | their "
       "clients are cut off when the source ends\n" },
+    { "source_exports_verify", source_exports_verify,
+      "blocker source exports: the source exports disks: backup | QEMU has "
+      "one NBD server, and --verify needs it | stop it: nbd-server-stop at "
+      "the source\n" },
     { "destination_exports", destination_exports,
       "blocker destination exports: the destination already exports "
       "disks: vda | QEMU has one NBD server, and the disks need it | stop "

@@ -284,6 +284,12 @@ SPOIL(source_exports)
     SRC->exports = one_string(s);
 }
 
+SPOIL(source_exports_verify)
+{
+    source_exports(g);
+    g->plan.verify = true;
+}
+
 SPOIL(destination_exports)
 {
     static char *d[] = { T("vda"), NULL };
