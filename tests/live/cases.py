@@ -87,7 +87,11 @@ class Move:
         return Qemu(self.lab, self.lab.host(name), images,
                     incoming=name == 'destination', live=c.live,
                     binary=BINARIES[binary](), device=c.device,
-                    proxied=c.proxied)
+                    proxied=c.proxied, extra=self._extra(name))
+
+    def _extra(self, name):
+        """More of a QEMU's command line."""
+        return ()
 
     def _boot(self):
         c = self.case
