@@ -19,6 +19,8 @@ static const struct command {
       "move a running guest from one QEMU to another", cmd_migrate },
     { "check", "[options] SOURCE DESTINATION",
       "find out whether it could be moved; nothing is changed", cmd_check },
+    { "copy", "[options] SOURCE-URI DESTINATION-URI",
+      "copy an offline disk from one NBD server to another", cmd_copy },
     { .name = "status" },
     { .name = "watch" },
     { .name = "cancel" },
@@ -26,7 +28,6 @@ static const struct command {
     { .name = "set" },
     { .name = "recover" },
     { .name = "keys" },
-    { .name = "copy" },
     { .name = "cpu" },
 };
 
@@ -36,6 +37,13 @@ static const char addresses[] =
     "  ssh://[user@]host[:port]/run/vm.qmp  a socket on that host, by ssh\n"
     "  tcp:host:port                        in clear: this machine, or "
     "--insecure\n";
+
+static const char uris[] =
+    "\nSOURCE-URI and DESTINATION-URI are NBD exports:\n"
+    "  nbds://host[:port]/EXPORT            by TLS\n"
+    "  nbd://host[:port]/EXPORT             in clear: this machine, or "
+    "--insecure\n"
+    "  nbd+unix:///EXPORT?socket=PATH       a socket on this machine\n";
 
 #define X(name, code, meaning) "  " #code "  " meaning "\n"
 static const char exits[] =
@@ -89,8 +97,8 @@ int command_help(const char *name)
                           commands[i].synopsis, commands[i].help);
         }
     }
-    buffer_printf(&b, "%s", addresses);
-    options_help(&b);
+    buffer_printf(&b, "%s", str_equal(name, "copy") ? uris : addresses);
+    options_help(&b, name);
     buffer_printf(&b, "\nSizes take K M G T (powers of 1024).\n");
     return write_stdout(&b);
 }

@@ -7,7 +7,7 @@
 /* ARGV[0] is the subcommand; returns the exit code. */
 typedef int command_fn(int argc, char **argv);
 
-command_fn cmd_migrate, cmd_check;
+command_fn cmd_migrate, cmd_check, cmd_copy;
 
 /* What `qmigrate ARGV...` does, ARGV[0] being the program; its exit code. */
 int command_main(int argc, char **argv);

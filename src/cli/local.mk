@@ -4,11 +4,13 @@ noinst_LIBRARIES += libcli.a
 
 libcli_a_SOURCES = \
 	src/cli/cmd-check.c \
+	src/cli/cmd-copy.c \
 	src/cli/cmd-migrate.c \
 	src/cli/commands.c \
 	src/cli/commands.h \
 	src/cli/figures.c \
 	src/cli/figures.h \
+	src/cli/options-copy.c \
 	src/cli/options-values.c \
 	src/cli/options-values.h \
 	src/cli/options.c \

@@ -21,6 +21,22 @@ struct option_row {
     const char *standard; /* what it is if it is not given, in words */
 };
 
+struct option_table {
+    const char *command; /* whose --help lists them */
+    const char *words;   /* what it takes besides, in words */
+    const struct option_row *rows;
+    size_t count;
+};
+
+extern const struct option_table copy_options;
+
+/* The options of ARGV into O, everything else into WORDS, in its order. */
+int options_take(struct options *o, const struct option_table *t, int argc,
+                 char **argv, struct strv *words, struct qm_error *err);
+/* SOURCE and DESTINATION, and nothing else. */
+int options_need_sides(const struct option_table *t, const struct strv *words,
+                       struct qm_error *err);
+
 option_parser parse_flag, parse_string, parse_size, parse_number, parse_on_off,
     parse_ports, parse_channels, parse_disks, parse_ids, parse_on_timeout,
     refuse_unbuilt;

@@ -97,6 +97,14 @@ static const struct option_row rows[] = {
     { "help", NULL, parse_flag, OPTION(help), "this text", NULL },
 };
 
+static const struct option_table migrate_options = {
+    .command = "migrate",
+    .words = "SOURCE DESTINATION, for example /run/vm.qmp "
+             "ssh://host2/run/vm.qmp",
+    .rows = rows,
+    .count = ARRAY_LEN(rows),
+};
+
 /* --- the nearest name ------------------------------------------------------- */
 
 enum { WORD_MAX = 40, FAR = WORD_MAX };
@@ -154,35 +162,39 @@ const char *nearest_name(const char *word, const char *const *names)
 
 /* --- parsing ---------------------------------------------------------------- */
 
-static void make_long_options(struct option *longs, size_t max)
+enum { ROWS_MAX = 64 };
+
+static void make_long_options(const struct option_table *t,
+                              struct option *longs)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (rows[i].name) {
+    assert(t->count < ROWS_MAX);
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->rows[i].name) {
             longs[n++] = (struct option){
-                .name = rows[i].name,
-                .has_arg = rows[i].value ? required_argument : no_argument,
+                .name = t->rows[i].name,
+                .has_arg = t->rows[i].value ? required_argument : no_argument,
                 .val = FIRST_ROW + (int)i,
             };
         }
     }
-    assert(n < max);
     longs[n] = (struct option){ .name = NULL };
 }
 
-static int refuse_unknown(const char *given, struct qm_error *err)
+static int refuse_unknown(const struct option_table *t, const char *given,
+                          struct qm_error *err)
 {
-    const char *names[ARRAY_LEN(rows) + 1] = { NULL };
+    const char *names[ROWS_MAX] = { NULL };
     CLEANUP_FREE char *shown = str_printable(given);
     CLEANUP_FREE char *word = NULL;
     const char *near;
     size_t n = 0;
 
     shown[strcspn(shown, "=")] = '\0';
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (rows[i].name && rows[i].parse != refuse_unbuilt) {
-            names[n++] = rows[i].name;
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->rows[i].name && t->rows[i].parse != refuse_unbuilt) {
+            names[n++] = t->rows[i].name;
         }
     }
     word = xstrdup(shown + strspn(shown, "-"));
@@ -191,7 +203,7 @@ static int refuse_unknown(const char *given, struct qm_error *err)
     if (near) {
         error_hint(err, "did you mean --%s?", near);
     } else {
-        error_hint(err, "qmigrate migrate --help lists them");
+        error_hint(err, "qmigrate %s --help lists them", t->command);
     }
     return -1;
 }
@@ -205,20 +217,22 @@ static bool is_whole(const char *given, const char *name)
            (given[2 + len] == '\0' || given[2 + len] == '=');
 }
 
-static const struct option_row *row_named(const char *given)
+static const struct option_row *row_named(const struct option_table *t,
+                                          const char *given)
 {
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (rows[i].name && is_whole(given, rows[i].name)) {
-            return &rows[i];
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->rows[i].name && is_whole(given, t->rows[i].name)) {
+            return &t->rows[i];
         }
     }
     return NULL;
 }
 
-static int take_option(struct options *o, int code, const char *given,
-                       bool *seen, struct qm_error *err)
+static int take_option(struct options *o, const struct option_table *t,
+                       int code, const char *given, bool *seen,
+                       struct qm_error *err)
 {
-    const struct option_row *row = row_named(given);
+    const struct option_row *row = row_named(t, given);
 
     if (code == ':' && row) {
         return error_set(err, QM_ERR_USAGE, "--%s needs a value: --%s %s",
@@ -228,25 +242,33 @@ static int take_option(struct options *o, int code, const char *given,
         return error_set(err, QM_ERR_USAGE, "--%s takes no value", row->name);
     }
     if (code < FIRST_ROW || !row) {
-        return refuse_unknown(given, err);
+        return refuse_unknown(t, given, err);
     }
-    if (seen[row - rows]) {
+    if (seen[row - t->rows]) {
         return error_set(err, QM_ERR_USAGE, "--%s was given twice", row->name);
     }
-    seen[row - rows] = true;
+    seen[row - t->rows] = true;
     return row->parse(o, row, optarg, err);
+}
+
+int options_need_sides(const struct option_table *t, const struct strv *words,
+                       struct qm_error *err)
+{
+    if (words->count == SIDES) {
+        return 0;
+    }
+    error_set(err, QM_ERR_USAGE,
+              words->count < SIDES ? "SOURCE and DESTINATION are needed"
+                                   : "there is more than SOURCE and "
+                                     "DESTINATION");
+    error_hint(err, "qmigrate %s [options] %s", t->command, t->words);
+    return -1;
 }
 
 static int take_addresses(struct options *o, const struct strv *words,
                           struct qm_error *err)
 {
-    if (words->count != SIDES) {
-        error_set(err, QM_ERR_USAGE,
-                  words->count < SIDES
-                      ? "SOURCE and DESTINATION are needed"
-                      : "there is more than SOURCE and DESTINATION");
-        error_hint(err, "qmigrate migrate [options] SOURCE DESTINATION, for "
-                        "example /run/vm.qmp ssh://host2/run/vm.qmp");
+    if (options_need_sides(&migrate_options, words, err) < 0) {
         return -1;
     }
     for (int side = 0; side < SIDES; side++) {
@@ -269,14 +291,13 @@ static void settle_tls_dirs(struct options *o)
     }
 }
 
-/* All words of ARGV, options and others, in their order. */
-static int take_words(struct options *o, int argc, char **argv,
-                      struct strv *words, struct qm_error *err)
+int options_take(struct options *o, const struct option_table *t, int argc,
+                 char **argv, struct strv *words, struct qm_error *err)
 {
-    struct option longs[ARRAY_LEN(rows) + 1];
-    bool seen[ARRAY_LEN(rows)] = { false };
+    struct option longs[ROWS_MAX];
+    bool seen[ROWS_MAX] = { false };
 
-    make_long_options(longs, ARRAY_LEN(longs));
+    make_long_options(t, longs);
     optind = 0; /* begin anew */
     for (;;) {
         int at = optind == 0 ? 1 : optind;
@@ -289,7 +310,7 @@ static int take_words(struct options *o, int argc, char **argv,
             strv_add(words, optarg);
         } else if (code == 'h') {
             o->help = true;
-        } else if (take_option(o, code, argv[at], seen, err) < 0) {
+        } else if (take_option(o, t, code, argv[at], seen, err) < 0) {
             return -1;
         }
     }
@@ -306,7 +327,7 @@ int options_parse(struct options *ret, int argc, char **argv,
 
     *ret = (struct options){ .json = false };
     plan_init(&ret->plan);
-    if (take_words(ret, argc, argv, &words, err) < 0) {
+    if (options_take(ret, &migrate_options, argc, argv, &words, err) < 0) {
         return -1;
     }
     if (ret->help) {
@@ -351,10 +372,14 @@ static void write_wrapped(struct buffer *b, size_t column, const char *text)
     }
 }
 
-void options_help(struct buffer *b)
+void options_help(struct buffer *b, const char *command)
 {
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        const struct option_row *row = &rows[i];
+    const struct option_table *t = str_equal(command, copy_options.command)
+                                       ? &copy_options
+                                       : &migrate_options;
+
+    for (size_t i = 0; i < t->count; i++) {
+        const struct option_row *row = &t->rows[i];
         CLEANUP_FREE char *help = NULL;
         size_t start = b->len;
 

@@ -1,17 +1,19 @@
 /*
- * The options of `migrate` and `check`: parsed by one table, from which the
- * help is made too.
+ * The options of `migrate`, `check` and `copy`: parsed by one table each, from
+ * which the help is made too.
  */
 #ifndef QM_CLI_OPTIONS_H
 #define QM_CLI_OPTIONS_H
 
 #include "base/buffer.h"
 #include "core/plan.h"
+#include "nbd/uri.h"
 
 struct options {
     struct plan plan;
     bool dry_run, json;
-    bool help; /* asked for: the rest is then not complete */
+    bool help;           /* asked for: the rest is then not complete */
+    int64_t connections; /* of `copy`: to each server, at most */
 
     /* until all options are known: --tls-dir is for the side without its own */
     char *tls_dir, *side_tls_dir[SIDES];
@@ -23,11 +25,14 @@ struct options {
  */
 int options_parse(struct options *ret, int argc, char **argv,
                   struct qm_error *err);
+/* The same for `copy`; RET_URI[SIDES] was zeroed and is the caller's too. */
+int options_parse_copy(struct options *ret, struct nbd_uri *ret_uri, int argc,
+                       char **argv, struct qm_error *err);
 void options_done(struct options *o);
 DEFINE_CLEANUP_DONE(struct options, options_done)
 
-/* What each option is, lines of at most 80 columns. */
-void options_help(struct buffer *b);
+/* What each option of COMMAND is, lines of at most 80 columns. */
+void options_help(struct buffer *b, const char *command);
 
 /* Of NAMES (NULL-terminated) the one that WORD was probably meant to be, or
  * NULL. */

@@ -66,5 +66,8 @@ void plan_in_words(struct buffer *b, const struct narration *n,
 /* How a migration ended. */
 void summary_in_words(struct buffer *b, const struct result *r,
                       const struct style *style);
+/* How a copy ended; nothing if it was refused. */
+void copy_in_words(struct buffer *b, const struct copy_result *r,
+                   const struct style *style);
 
 #endif

@@ -208,3 +208,30 @@ void summary_in_words(struct buffer *b, const struct result *r,
     }
     write_left(b, r, style);
 }
+
+/* --- a copy ------------------------------------------------------------------ */
+
+void copy_in_words(struct buffer *b, const struct copy_result *r,
+                   const struct style *style)
+{
+    uint64_t bps =
+        r->wall_ms > 0 ? r->size * 1000 / (uint64_t)r->wall_ms : r->size;
+
+    if (r->outcome == OUTCOME_REFUSED) {
+        return;
+    }
+    if (r->outcome != OUTCOME_COMPLETED) {
+        buffer_printf(b, "%sthe disk is copied in part%s\n",
+                      dress(style, YELLOW), dress(style, PLAIN));
+    } else {
+        buffer_printf(b, "%sthe disk is copied%s: %s in %s, %s\n",
+                      dress(style, GREEN), dress(style, PLAIN),
+                      figure_bytes(r->size).s, figure_ms(r->wall_ms).s,
+                      figure_rate(bps).s);
+    }
+    write_label(b, "data");
+    buffer_printf(b, "%s\n", figure_bytes(r->written).s);
+    write_label(b, "zeroes");
+    buffer_printf(b, "%s made, %s left as they were\n",
+                  figure_bytes(r->zeroed).s, figure_bytes(r->skipped).s);
+}

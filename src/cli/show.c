@@ -106,10 +106,11 @@ static void write_to(struct show *s, struct output *o, const struct buffer *b)
 static void warn_insecure(struct show *s)
 {
     if (s->options->plan.insecure) {
-        output_printf(s->err,
-                      "%sINSECURE: memory and disks cross the network in "
-                      "clear%s\n",
-                      dress(&s->err_style, RED), dress(&s->err_style, PLAIN));
+        output_printf(s->err, "%sINSECURE: %s the network in clear%s\n",
+                      dress(&s->err_style, RED),
+                      s->what == SHOW_COPY ? "the disk may cross"
+                                           : "memory and disks cross",
+                      dress(&s->err_style, PLAIN));
     }
 }
 
@@ -126,7 +127,7 @@ struct show *show_new(const struct options *options, enum show_what what)
     s->err_style = style_of(s->err);
     draws = output_is_terminal(s->err) && terminal_can_draw();
     s->is_bar = draws && !(options->json && output_is_terminal(s->out));
-    s->is_lines = !draws && !options->json && what == SHOW_MIGRATION;
+    s->is_lines = !draws && !options->json && what != SHOW_CHECK;
     s->started_ms = s->line_at_ms = clock_now_ms();
     s->bar.insecure = options->plan.insecure;
     warn_insecure(s);
@@ -293,6 +294,23 @@ void show_result(struct show *s, const struct result *r)
         buffer_printf(&b, "\n%s%s can be moved%s\n",
                       dress(&s->out_style, GREEN), name,
                       dress(&s->out_style, PLAIN));
+    }
+    output_buffer(s->out, &b);
+}
+
+void show_copy_result(struct show *s, const struct copy_result *r)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+
+    take_off(s);
+    s->is_bar = false;
+    if (error_is_set(&r->error)) {
+        show_error(s->err, &r->error);
+    }
+    if (s->options->json) {
+        record_copy_result(&b, r, clock_wall_us());
+    } else {
+        copy_in_words(&b, r, &s->out_style);
     }
     output_buffer(s->out, &b);
 }

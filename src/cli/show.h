@@ -7,10 +7,11 @@
 
 #include "cli/options.h"
 #include "cli/output.h"
+#include "core/copy.h"
 #include "core/narration.h"
 #include "core/result.h"
 
-enum show_what { SHOW_MIGRATION, SHOW_CHECK };
+enum show_what { SHOW_MIGRATION, SHOW_CHECK, SHOW_COPY };
 
 /* How text for people is dressed. */
 struct style {
@@ -33,6 +34,7 @@ void show_tick(struct show *s);
 void show_note(struct show *s, const char *sentence);
 /* The end.  With --json the RESULT, else a summary; and the error. */
 void show_result(struct show *s, const struct result *r);
+void show_copy_result(struct show *s, const struct copy_result *r);
 
 /* "qmigrate: SENTENCE", and the hint on a second line. */
 void show_error(struct output *o, const struct qm_error *err);

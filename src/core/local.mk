@@ -4,6 +4,8 @@ noinst_LIBRARIES += libcore.a
 
 libcore_a_SOURCES = \
 	src/core/block-ids.c \
+	src/core/copy.c \
+	src/core/copy.h \
 	src/core/converge.c \
 	src/core/converge.h \
 	src/core/facts-digest.c \
@@ -62,6 +64,7 @@ libcore_a_SOURCES = \
 	src/core/recipe.c \
 	src/core/record-private.h \
 	src/core/record-result.c \
+	src/core/record-copy.c \
 	src/core/record.c \
 	src/core/record.h \
 	src/core/result.c \

@@ -17,7 +17,7 @@ static struct json_object *strings(const struct strv *v)
     return list;
 }
 
-static struct json_object *error_data(const struct qm_error *err)
+struct json_object *record_error_data(const struct qm_error *err)
 {
     struct json_object *data = json_object_new_object();
 
@@ -104,7 +104,7 @@ struct json_object *record_result_data(const struct result *r)
     json_add_bool(data, "retryable", r->retryable);
     json_add(data, "left", strings(&r->left));
     if (error_is_set(&r->error)) {
-        json_add(data, "error", error_data(&r->error));
+        json_add(data, "error", record_error_data(&r->error));
     }
     json_add_text(data, "name", r->name);
     json_add_int(data, "exit", (int64_t)result_exit(r));

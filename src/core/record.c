@@ -8,8 +8,8 @@
 
 #include "core/record-private.h"
 
-static void write_event(struct buffer *b, const char *name,
-                        struct json_object *data, int64_t wall_us)
+void record_event(struct buffer *b, const char *name, struct json_object *data,
+                  int64_t wall_us)
 {
     struct json_object *event = json_object_new_object();
     struct json_object *stamp = json_object_new_object();
@@ -234,15 +234,15 @@ static const struct {
 void record_narration(struct buffer *b, const struct narration *n,
                       int64_t wall_us)
 {
-    write_event(b, kinds[n->kind].name, kinds[n->kind].data(n), wall_us);
+    record_event(b, kinds[n->kind].name, kinds[n->kind].data(n), wall_us);
 }
 
 void record_note(struct buffer *b, const char *sentence, int64_t wall_us)
 {
-    write_event(b, "NOTE", message_data(sentence), wall_us);
+    record_event(b, "NOTE", message_data(sentence), wall_us);
 }
 
 void record_result(struct buffer *b, const struct result *r, int64_t wall_us)
 {
-    write_event(b, "RESULT", record_result_data(r), wall_us);
+    record_event(b, "RESULT", record_result_data(r), wall_us);
 }

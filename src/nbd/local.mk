@@ -1,4 +1,4 @@
-# src/nbd: probe an export, compare two.
+# src/nbd: probe an export, compare two, copy one to another.
 
 noinst_LIBRARIES += libnbd.a
 
@@ -6,6 +6,8 @@ libnbd_a_SOURCES = \
 	src/nbd/attach.c \
 	src/nbd/compare.c \
 	src/nbd/compare.h \
+	src/nbd/copy.c \
+	src/nbd/copy.h \
 	src/nbd/disk-map.c \
 	src/nbd/disk-private.h \
 	src/nbd/disk-request.c \
@@ -19,6 +21,8 @@ libnbd_a_SOURCES = \
 	src/nbd/ranges.h \
 	src/nbd/relay.c \
 	src/nbd/starttls.c \
+	src/nbd/uri.c \
+	src/nbd/uri.h \
 	$(NULL)
 
 libnbd_a_CPPFLAGS = $(COMMON_CPPFLAGS) -I$(builddir)/see/nbd

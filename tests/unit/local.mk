@@ -18,6 +18,7 @@ unit_tests = \
 	tests/unit/test-nbd-bad \
 	tests/unit/test-core-bitmaps \
 	tests/unit/test-core-converge \
+	tests/unit/test-core-copy \
 	tests/unit/test-core-disks \
 	tests/unit/test-core-host \
 	tests/unit/test-core-host-parse \
@@ -30,6 +31,7 @@ unit_tests = \
 	tests/unit/test-core-record \
 	tests/unit/test-nbd-compare \
 	tests/unit/test-nbd-probe \
+	tests/unit/test-nbd-uri \
 	tests/unit/test-qmp-address \
 	tests/unit/test-qmp-block \
 	tests/unit/test-qmp-client \
@@ -46,10 +48,12 @@ unit_tests = \
 
 pki = tests/unit/pki.c tests/unit/pki.h
 nbd_attempt = $(pki) tests/unit/nbd-attempt.c tests/unit/nbd-attempt.h
+nbd_server = $(nbd_attempt) tests/unit/nbd-server.c tests/unit/nbd-server.h
 tls_cases = $(pki) tests/unit/tls-cases.c tests/unit/tls-cases.h
 tests_unit_test_nbd_bad_SOURCES = tests/unit/test-nbd-bad.c $(nbd_attempt)
-tests_unit_test_nbd_compare_SOURCES = tests/unit/test-nbd-compare.c $(nbd_attempt)
-tests_unit_test_nbd_probe_SOURCES = tests/unit/test-nbd-probe.c $(nbd_attempt)
+tests_unit_test_nbd_compare_SOURCES = tests/unit/test-nbd-compare.c $(nbd_server)
+tests_unit_test_nbd_probe_SOURCES = tests/unit/test-nbd-probe.c $(nbd_server)
+tests_unit_test_core_copy_SOURCES = tests/unit/test-core-copy.c $(nbd_server)
 tests_unit_test_tls_check_SOURCES = tests/unit/test-tls-check.c $(tls_cases)
 tests_unit_test_tls_pair_SOURCES = tests/unit/test-tls-pair.c $(pki)
 

@@ -243,7 +243,7 @@ static void help_is_of_the_table_and_fits(void **state)
     size_t width = 0;
 
     (void)state;
-    options_help(&b);
+    options_help(&b, "migrate");
     for (size_t i = 0; i < ARRAY_LEN(some); i++) {
         if (!strstr(b.data, some[i])) {
             fail_msg("not in the help: %s", some[i]);

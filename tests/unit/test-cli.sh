@@ -52,6 +52,14 @@ for command in migrate check; do
     silent err
 done
 
+expect 0 copy --help
+says out '^usage: qmigrate copy \[options\] SOURCE-URI DESTINATION-URI$'
+says out '^  nbds://host\[:port\]/EXPORT'
+says out '^  --connections N '
+if grep -q -e '--disks' "$tmp/out"; then
+    fail "$case_is: it shows options of migrate"
+fi
+
 # A wrong command line touches nothing, says so on stderr, and is a 2.
 expect 2
 says err '^qmigrate: which command\?$'
@@ -91,6 +99,48 @@ silent out
 expect 3 check --json "$tmp/a" "$tmp/b"
 says out '^\{"event":"STEP","data":\{"step":"connect","state":"begins"\}'
 says out '^\{"event":"RESULT".*"code":"connect".*"exit":3'
+
+# Copies: what is wrong with the words, and with what they name.
+disk="nbd+unix:///disk?socket=$tmp"
+expect 2 copy
+says err '^qmigrate: SOURCE and DESTINATION are needed$'
+says err '^  hint: qmigrate copy \[options\] SOURCE-URI DESTINATION-URI'
+expect 2 copy --disks all "$disk/a" "$disk/b"
+says err '^qmigrate: there is no option --disks$'
+expect 2 copy "$disk/a" /run/vm.qmp
+says err '^qmigrate: destination: /run/vm.qmp: that is not an NBD URI$'
+for number in 0 5; do
+    expect 2 copy --connections "$number" "$disk/a" "$disk/b"
+    says err '^qmigrate: --connections must be 1 to 4$'
+done
+expect 2 copy --tls-hostname x "$disk/a" "$disk/b"
+says err '^qmigrate: --tls-hostname is for one server, and none '
+expect 2 copy --json nbd://host nbd://
+says out '"outcome":"refused","exit":2,.*"code":"usage"'
+expect 3 copy "$disk/a" "$disk/b"
+says err "^qmigrate: source: export \"disk\" at $tmp/a: cannot connect to"
+silent out
+expect 3 copy "$disk/a" "$disk/a"
+says err '^qmigrate: SOURCE and DESTINATION are one export: '
+expect 3 copy --json nbd://192.0.2.1 "$disk/a"
+says out '"outcome":"refused","exit":3,.*"code":"refused"'
+
+# And one that is made.
+if command -v qemu-nbd >/dev/null; then
+    head -c 300000 /dev/urandom >"$tmp/a.raw"
+    truncate -s 8M "$tmp/a.raw" "$tmp/b.raw"
+    for one in a b; do
+        env -u MALLOC_PERTURB_ qemu-nbd --fork --persistent --format=raw \
+            --export-name=disk --socket="$tmp/$one" --shared=4 \
+            --pid-file="$tmp/$one.pid" "$tmp/$one.raw"
+    done
+    expect 0 copy "$disk/a" "$disk/b"
+    says out '^the disk is copied: 8.0 MiB in '
+    cmp "$tmp/a.raw" "$tmp/b.raw" || fail "$case_is: the disks differ"
+    expect 0 copy --json "$disk/a" "$disk/b"
+    says out '"outcome":"completed","exit":0,.*"size-bytes":8388608,'
+    kill "$(cat "$tmp/a.pid")" "$(cat "$tmp/b.pid")"
+fi
 
 # Nobody who listens: the exit status is as it would be.
 for closed in '>&- 2>&-' '>/dev/full 2>/dev/full' '2>&1 | true'; do

@@ -47,7 +47,7 @@ items()
 
 # --- options -----------------------------------------------------------------
 
-options=$(sed -n 's/^    { "\([a-z-]*\)", .*/\1/p' "$s/src/cli/options.c")
+options=$(sed -n 's/^    { "\([a-z-]*\)", .*/\1/p' "$s"/src/cli/options*.c)
 expect options "$(printf '%s\nversion\n' "$options" | sort -u)" \
     "$(cat "$page" "$protocol" "$storage" | grep -o 'Fl -[a-z][a-z-]*' |
         sed 's/Fl -//' | sort -u)"
@@ -108,7 +108,7 @@ told=$(awk '/^\.Sh / { inside = $2 == "STEPS" }
 
 json=$(section 'JSON OUTPUT')
 events=$(sed -n -e 's/^    \[NARRATE_[A-Z]*\] = { "\([A-Z]*\)".*/\1/p' \
-             -e 's/.*write_event(b, "\(RESULT\)".*/\1/p' "$s"/src/core/record.c)
+             -e 's/.*record_event(b, "\(RESULT\)".*/\1/p' "$s"/src/core/record.c)
 expect events "$events" "$(printf '%s\n' "$json" | items | grep '^[A-Z]*$')"
 
 words=$(printf '%s\n' "$json" | sed -n 's/^\.\(It \)\{0,1\}Li //p' |

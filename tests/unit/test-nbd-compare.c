@@ -10,16 +10,13 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "nbd-attempt.h"
+#include "nbd-server.h"
 #include "nbd/compare.h"
 #include "pki.h"
 
@@ -111,9 +108,7 @@ static void ranges_are_united(void **state)
 
 struct server {
     char *image;
-    pid_t pid;
-    int listener;
-    unsigned port;
+    struct nbd_server nbd;
     struct nbd_disk *disk;
 };
 
@@ -157,28 +152,15 @@ static void write_both(struct pair *p, uint64_t offset, char byte,
         write_at(&p->server[i], offset, byte, length);
 }
 
-/* In the child: LISTENER becomes fd 3, as systemd would hand it over. */
-static void become_server(const struct server *s)
-{
-    char pid[32];
-
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (s->listener == 3) {
-        fcntl(3, F_SETFD, 0);
-    } else {
-        dup2(s->listener, 3);
-    }
-    snprintf(pid, sizeof(pid), "%d", (int)getpid());
-    setenv("LISTEN_PID", pid, 1);
-    setenv("LISTEN_FDS", "1", 1);
-    unsetenv("MALLOC_PERTURB_");
-    execlp("qemu-nbd", "qemu-nbd", "--shared=8", "--persistent", "--format=raw",
-           "--export-name=disk0", s->image, NULL);
-    _exit(127);
-}
-
 static void serve(struct pair *p, struct server *s)
 {
+    const char *const argv[] = { "qemu-nbd",
+                                 "--shared=8",
+                                 "--persistent",
+                                 "--format=raw",
+                                 "--export-name=disk0",
+                                 s->image,
+                                 NULL };
     struct nbd_probe where = {
         .host = "127.0.0.1",
         .fd = -1,
@@ -186,13 +168,8 @@ static void serve(struct pair *p, struct server *s)
     };
     struct qm_error err = QM_ERROR_INIT;
 
-    s->listener = bound_socket(&s->port);
-    assert_int_equal(listen(s->listener, 4), 0);
-    s->pid = fork();
-    assert_true(s->pid >= 0);
-    if (s->pid == 0)
-        become_server(s);
-    where.port = s->port;
+    nbd_server_start(&s->nbd, argv);
+    where.port = s->nbd.port;
     s->disk = nbd_disk_open(p->loop, &where, NBD_MAP_DATA, NBD_CONNECTIONS,
                             deadline_in_ms(LONG_MS), &err);
     if (!s->disk)
@@ -215,7 +192,7 @@ static int set_up(void **state)
         CLEANUP_FREE char *name = xasprintf("image%d", i);
 
         p->server[i].image = xasprintf("%s/%s", p->dir, name);
-        p->server[i].listener = -1;
+        p->server[i].nbd = (struct nbd_server)NBD_SERVER_INIT;
         pki_put_text(p->dir, name, "");
         assert_int_equal(truncate(p->server[i].image, IMAGE_BYTES), 0);
     }
@@ -232,11 +209,7 @@ static int tear_down(void **state)
         struct server *s = &p->server[i];
 
         nbd_disk_free(s->disk);
-        if (s->pid > 0) {
-            kill(s->pid, SIGKILL);
-            waitpid(s->pid, NULL, 0);
-        }
-        close_fd(s->listener);
+        nbd_server_done(&s->nbd);
         free(s->image);
     }
     loop_free(p->loop);
@@ -338,7 +311,7 @@ static void a_server_that_ends_is_told(void **state)
 
     write_both(p, 0, 'a', IMAGE_BYTES);
     start(p);
-    kill(p->server[1].pid, SIGKILL);
+    nbd_server_kill(&p->server[1].nbd);
     assert_int_equal(nbd_compare(&p->c, NULL, &err), -1);
     assert_int_equal(err.code, QM_ERR_LINK);
     assert_non_null(strstr(err.message, "the connection ended"));
@@ -374,7 +347,7 @@ static void an_export_that_is_not_there_is_named(void **state)
 
     start(p);
     nbd_disk_free(p->server[0].disk);
-    where.port = p->server[0].port;
+    where.port = p->server[0].nbd.port;
     p->server[0].disk =
         nbd_disk_open(p->loop, &where, NULL, 1, deadline_in_ms(LONG_MS), &err);
     assert_null(p->server[0].disk);
@@ -395,7 +368,7 @@ static void a_missing_bitmap_is_named(void **state)
 
     start(p);
     nbd_disk_free(p->server[0].disk);
-    where.port = p->server[0].port;
+    where.port = p->server[0].nbd.port;
     p->server[0].disk = nbd_disk_open(p->loop, &where, NBD_MAP_DIRTY "writes",
                                       1, deadline_in_ms(LONG_MS), &err);
     assert_null(p->server[0].disk);

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/stream.h"
 #include "nbd-attempt.h"
+#include "nbd-server.h"
 #include "pki.h"
 
 enum { IMAGE_BYTES = 3 * 1024 * 1024 };
@@ -40,29 +41,8 @@ static struct {
 
 /* --- servers ---------------------------------------------------------- */
 
-struct server {
-    pid_t pid; /* 0: none */
-    int fd;    /* what it listens on */
-    unsigned port;
-};
-
-/* In the child: LISTENER becomes fd 3, as systemd would hand it over. */
-static void become(int listener, char **argv)
-{
-    char pid[32];
-
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    dup2(listener, 3);
-    snprintf(pid, sizeof(pid), "%d", (int)getpid());
-    setenv("LISTEN_PID", pid, 1);
-    setenv("LISTEN_FDS", "1", 1);
-    unsetenv("MALLOC_PERTURB_");
-    execvp(argv[0], argv);
-    _exit(127);
-}
-
 /* qemu-nbd with these options besides; NULL ends. */
-static void serve(struct server *s, const char *const *options)
+static void serve(struct nbd_server *s, const char *const *options)
 {
     CLEANUP(strv_done) struct strv argv = { .count = 0 };
 
@@ -73,19 +53,10 @@ static void serve(struct server *s, const char *const *options)
     strv_add(&argv, "--format=raw");
     strv_add(&argv, "--export-name=disk0");
     strv_add(&argv, all.image);
-    s->fd = bound_socket(&s->port);
-    assert_int_equal(listen(s->fd, 16), 0);
-    if (s->fd == 3) { /* dup2() to itself would keep close-on-exec */
-        s->fd = dup(s->fd);
-        close(3);
-    }
-    s->pid = fork();
-    assert_true(s->pid >= 0);
-    if (s->pid == 0)
-        become(s->fd, argv.item);
+    nbd_server_start(s, (const char *const *)argv.item);
 }
 
-static void serve_tls(struct server *s, const char *dir, bool verify)
+static void serve_tls(struct nbd_server *s, const char *dir, bool verify)
 {
     CLEANUP_FREE char *object =
         xasprintf("--object=tls-creds-x509,id=t,endpoint=server,dir=%s,"
@@ -96,16 +67,8 @@ static void serve_tls(struct server *s, const char *dir, bool verify)
     serve(s, options);
 }
 
-static void server_done(struct server *s)
-{
-    if (s->pid > 0) {
-        kill(s->pid, SIGKILL);
-        waitpid(s->pid, NULL, 0);
-    }
-    close_fd(s->fd);
-}
-DEFINE_CLEANUP_DONE(struct server, server_done)
-#define SERVER(name) CLEANUP(server_done) struct server name = { .fd = -1 }
+#define SERVER(name)                                                           \
+    CLEANUP(nbd_server_done) struct nbd_server name = NBD_SERVER_INIT
 
 #define ATTEMPT(name)                                                          \
     CLEANUP(attempt_done)                                                      \
