@@ -70,6 +70,9 @@ static const struct option_row rows[] = {
     { "destination-tls-dir", "DIR", parse_string,
       OPTION(side_tls_dir[DESTINATION]), "the same for the destination alone",
       "--tls-dir" },
+    { "qmp-tls-dir", "DIR", parse_string, OPTION(qmp_tls_dir),
+      "the same on this machine, to reach monitors at tls:HOST:PORT",
+      "--tls-dir" },
     { "tls-hostname", "NAME", parse_string, PLAN(tls_hostname),
       "the name in the destination's certificate",
       "DESTINATION's host if it is a name, else the address" },
@@ -289,6 +292,10 @@ static void settle_tls_dirs(struct options *o)
             str_replace(&o->plan.tls_dir[side], dir ? dir : o->tls_dir);
         }
     }
+    if (o->qmp_tls_dir || o->tls_dir) {
+        str_replace(&o->plan.qmp_tls_dir,
+                    o->qmp_tls_dir ? o->qmp_tls_dir : o->tls_dir);
+    }
 }
 
 int options_take(struct options *o, const struct option_table *t, int argc,
@@ -344,6 +351,7 @@ void options_done(struct options *o)
 {
     plan_done(&o->plan);
     free_string(o->tls_dir);
+    free_string(o->qmp_tls_dir);
     for (int side = 0; side < SIDES; side++) {
         free_string(o->side_tls_dir[side]);
     }

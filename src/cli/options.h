@@ -16,7 +16,7 @@ struct options {
     int64_t connections; /* of `copy`: to each server, at most */
 
     /* until all options are known: --tls-dir is for the side without its own */
-    char *tls_dir, *side_tls_dir[SIDES];
+    char *tls_dir, *side_tls_dir[SIDES], *qmp_tls_dir;
 };
 
 /*

@@ -35,6 +35,7 @@ void plan_init(struct plan *p)
         .port_low = PLAN_PORT_LOW,
         .port_high = PLAN_PORT_HIGH,
         .tls_dir = { xstrdup(PLAN_TLS_DIR), xstrdup(PLAN_TLS_DIR) },
+        .qmp_tls_dir = xstrdup(PLAN_TLS_DIR),
         .disks = DISKS_AUTO,
         .max_downtime_ms = 300,
         .abort_handover_ms = 10000,
@@ -55,6 +56,7 @@ void plan_done(struct plan *p)
     free(p->address);
     free(p->bind);
     free(p->tls_hostname);
+    free(p->qmp_tls_dir);
     strv_done(&p->disk_ids);
     strv_done(&p->shared_ids);
     *p = (struct plan){ .name = NULL };
@@ -101,8 +103,8 @@ static int check_peer(const struct plan *p, enum side_id side,
     }
     error_set(err, QM_ERR_USAGE, "%s: %s would cross the network in clear",
               side_name(side), a->text);
-    error_hint(err, "reach the monitor with ssh://HOST/PATH, or allow it with "
-                    "--insecure");
+    error_hint(err, "reach the monitor with ssh://HOST/PATH or tls:HOST:PORT, "
+                    "or allow it with --insecure");
     return -1;
 }
 
@@ -204,6 +206,17 @@ static int check_network(const struct plan *p, struct qm_error *err)
     return 0;
 }
 
+static int check_tls_dir(const char *whose, const char *dir,
+                         struct qm_error *err)
+{
+    if (dir && dir[0] == '/') {
+        return 0;
+    }
+    return error_set(err, QM_ERR_USAGE,
+                     "the %s's TLS directory '%s' is no absolute path", whose,
+                     dir ? dir : "");
+}
+
 static int check_tls(const struct plan *p, struct qm_error *err)
 {
     if (p->insecure && p->tls_hostname) {
@@ -211,13 +224,13 @@ static int check_tls(const struct plan *p, struct qm_error *err)
                          "--insecure and --tls-hostname exclude each other");
     }
     for (int side = 0; side < SIDES && !p->insecure; side++) {
-        const char *dir = p->tls_dir[side];
-
-        if (!dir || dir[0] != '/') {
-            return error_set(err, QM_ERR_USAGE,
-                             "the %s's TLS directory '%s' is no absolute path",
-                             side_name((enum side_id)side), dir ? dir : "");
+        if (check_tls_dir(side_name((enum side_id)side), p->tls_dir[side],
+                          err) < 0) {
+            return -1;
         }
+    }
+    if (check_tls_dir("engine", p->qmp_tls_dir, err) < 0) {
+        return -1;
     }
     return check_host_name("--tls-hostname", p->tls_hostname, err);
 }

@@ -29,6 +29,7 @@ struct plan {
     unsigned port_low, port_high;
     char *tls_dir[SIDES];
     char *tls_hostname; /* or NULL */
+    char *qmp_tls_dir;  /* the engine's own, for tls: addresses */
     bool insecure;
     enum plan_disks disks;
     struct strv disk_ids;   /* of DISKS_LIST: node names or device ids */

@@ -187,16 +187,17 @@ static void on_process_end(void *arg, unsigned ready)
 
 /* --- connecting ------------------------------------------------------------ */
 
-int side_connect(struct side *s, const struct qmp_address *a, const char *dir,
+int side_connect(struct side *s, const struct plan *p, const char *dir,
                  deadline_t by, struct qm_error *err)
 {
     struct qmp_options options = {
         .who = s->name,
         .dir = dir,
+        .tls_dir = p->qmp_tls_dir,
         .callbacks = { on_event, on_link, s },
     };
 
-    s->qmp = qmp_open(s->loop, a, &options, by, err);
+    s->qmp = qmp_open(s->loop, &p->peer[s->id], &options, by, err);
     if (!s->qmp)
         return -1;
     side_be_patient(s, LINK_PATIENCE_MS);

@@ -98,7 +98,7 @@ void side_init(struct side *s, enum side_id id, struct loop *loop,
 void side_done(struct side *s);
 
 /* Connect; BY bounds it all.  DIR: rundir_make_private(). */
-int side_connect(struct side *s, const struct qmp_address *a, const char *dir,
+int side_connect(struct side *s, const struct plan *p, const char *dir,
                  deadline_t by, struct qm_error *err);
 /* A broken link is given so long to come back from now on (30 s at first). */
 void side_be_patient(struct side *s, int64_t ms);

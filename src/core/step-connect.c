@@ -57,8 +57,8 @@ static int connect_side(struct migration *m, enum side_id i,
     struct side *s = &m->side[i];
 
     if (find_host(m, i, err) < 0 ||
-        side_connect(s, &m->plan->peer[i], m->dir,
-                     deadline_in_ms(CONNECT_LIMIT_MS), err) < 0)
+        side_connect(s, m->plan, m->dir, deadline_in_ms(CONNECT_LIMIT_MS),
+                     err) < 0)
         return -1;
     side_identify(s, &m->plan->peer[i]);
     if (!s->process.known)

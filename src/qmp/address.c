@@ -9,7 +9,8 @@
 
 static const char forms[] =
     "an address is /PATH or unix:/PATH for a socket on this machine, "
-    "ssh://[USER@]HOST[:PORT]/PATH for one on another, or tcp:HOST:PORT";
+    "ssh://[USER@]HOST[:PORT]/PATH for one on another, tls:HOST:PORT, or "
+    "tcp:HOST:PORT in clear";
 
 static int complain(const char *text, const char *what, struct qm_error *err)
 {
@@ -168,12 +169,11 @@ static const char *parse_ssh(char *rest, struct qmp_address *a)
     return *port ? parse_port(port, &a->port) : NULL;
 }
 
-static const char *parse_tcp(char *rest, struct qmp_address *a)
+static const char *parse_port_of_host(char *rest, struct qmp_address *a)
 {
     char *host, *port;
     const char *wrong;
 
-    a->type = QMP_ADDRESS_TCP;
     wrong = split_host(rest, &host, &port);
     if (wrong) {
         return wrong;
@@ -182,11 +182,16 @@ static const char *parse_tcp(char *rest, struct qmp_address *a)
     return *port ? parse_port(port, &a->port) : "has no port";
 }
 
+static const char *parse_tcp(char *rest, struct qmp_address *a)
+{
+    a->type = QMP_ADDRESS_TCP;
+    return parse_port_of_host(rest, a);
+}
+
 static const char *parse_tls(char *rest, struct qmp_address *a)
 {
-    (void)rest;
-    (void)a;
-    return "asks for QMP over TLS, which is not built yet";
+    a->type = QMP_ADDRESS_TLS;
+    return parse_port_of_host(rest, a);
 }
 
 static const struct {

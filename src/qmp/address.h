@@ -4,7 +4,7 @@
  *     /run/vm.qmp  unix:/run/vm.qmp        a socket on this machine
  *     ssh://[user@]host[:port]/run/vm.qmp  a socket on that host, through ssh
  *     tcp:host:port                        clear
- *     tls:host:port                        not built yet: refused
+ *     tls:host:port                        QMP over TLS
  *
  * An IPv6 address of the last three stands in brackets.
  */

@@ -4,6 +4,7 @@
  * client.c          opening, closing, what is known of the peer
  * client-link.c     the states of the link, opening it again
  * client-socket.c   sockets that connect without blocking
+ * client-secure.c   TLS
  * client-talk.c     bytes in and out; greeting, negotiation, events
  * client-request.c  commands and their answers
  * client-forward.c  ssh
@@ -22,6 +23,7 @@ enum link_state {
     LINK_WAITING,     /* down, until the back-off is over */
     LINK_FORWARDING,  /* ssh has not made its socket yet */
     LINK_CONNECTING,  /* a socket, not connected yet */
+    LINK_SECURING,    /* TLS: shaking hands */
     LINK_GREETING,    /* connected, not greeted yet */
     LINK_NEGOTIATING, /* qmp_capabilities is on its way */
     LINK_READY,
@@ -29,10 +31,14 @@ enum link_state {
     LINK_GONE,   /* taken down for good */
 };
 
+/* An idle monitor greets at once: QEMU.md 1.3. */
+enum { GREETING_MS = 5000 };
+
 struct qmp {
     struct loop *loop;
     struct qmp_address address; /* a copy */
-    char *numeric;              /* TCP: the address, resolved once */
+    char *numeric;              /* TCP, TLS: the address, resolved once */
+    char *tls_dir;              /* TLS */
     char *dir;
     const char *who;
     struct qmp_callbacks callbacks;
@@ -98,8 +104,10 @@ int socket_result(int fd);
 /* The process that listens, -1 if unknown. */
 int socket_peer_pid(int fd);
 
-/* The socket is connected: make it the stream and await the greeting. */
-void talk_begin(struct qmp *q, int fd);
+/* FD is connected: shake hands over it, then talk. */
+void secure_begin(struct qmp *q, int fd);
+/* S, which is consumed, is connected: await the greeting. */
+void talk_begin(struct qmp *q, struct stream *s);
 /* Have what is in q->out written. */
 void talk_flush(struct qmp *q);
 

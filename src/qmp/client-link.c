@@ -1,8 +1,8 @@
 /*
  * The states of the link.
  *
- * happy path   (FORWARDING, with ssh) CONNECTING, GREETING, NEGOTIATING,
- *              READY; each but the last has a limit.
+ * happy path   (FORWARDING, with ssh) CONNECTING, (SECURING, with TLS)
+ *              GREETING, NEGOTIATING, READY; each but the last has a limit.
  * what fails   link_fail() remembers the reason and leaves the rest to a
  *              timer, so that no callback frees what it was called from: the
  *              link is taken down, what was asked ends with LINK, and after a
@@ -21,7 +21,6 @@
 enum {
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MAX_MS = 2000,
-    GREETING_MS = 5000, /* QEMU.md 1.3 */
     TCP_CONNECT_MS = 10000,
     FORWARD_MS = 30000,   /* ssh: 10 s to connect, then keys and login */
     QUEUE_FULL_MS = 50,   /* no event tells when a listener has room again */
@@ -119,15 +118,19 @@ static void connection_settled(void *arg, unsigned ready)
     }
     loop_watch_free(STEAL(q->watch));
     q->fd = -1;
+    if (q->address.type == QMP_ADDRESS_TLS) {
+        secure_begin(q, fd);
+        return;
+    }
     link_enter(q, LINK_GREETING, GREETING_MS);
-    talk_begin(q, fd);
+    talk_begin(q, stream_from_fd(fd));
 }
 
 /* Not yet, but soon: within the limit of CONNECTING. */
 static bool is_worth_a_retry(const struct qmp *q, int errnum,
                              int64_t *ret_after_ms)
 {
-    if (q->address.type != QMP_ADDRESS_TCP && errnum == EAGAIN) {
+    if (!q->numeric && errnum == EAGAIN) {
         *ret_after_ms = QUEUE_FULL_MS;
         return true;
     }
@@ -144,7 +147,7 @@ static void connect_now(struct qmp *q)
     int errnum, fd;
     int64_t after_ms;
 
-    if (q->address.type == QMP_ADDRESS_TCP) {
+    if (q->numeric) {
         fd = socket_start_tcp(q->numeric, q->address.port, &done, &errnum);
     } else {
         fd = socket_start_unix(q->forward ? forward_path(q->forward)
@@ -165,10 +168,14 @@ static void connect_now(struct qmp *q)
             loop_watch_fd(q->loop, fd, LOOP_WRITE, connection_settled, q);
         return;
     }
+    if (q->address.type == QMP_ADDRESS_TLS) {
+        secure_begin(q, fd);
+        return;
+    }
     /* the limit goes on where a listener's queue was full: it is the same
      * monitor that does not greet */
     q->state = LINK_GREETING;
-    talk_begin(q, fd);
+    talk_begin(q, stream_from_fd(fd));
 }
 
 static void forward_changed(void *arg)
@@ -191,8 +198,7 @@ void link_begin(struct qmp *q)
 
     if (q->address.type != QMP_ADDRESS_SSH) {
         link_enter(q, LINK_CONNECTING,
-                   q->address.type == QMP_ADDRESS_TCP ? TCP_CONNECT_MS
-                                                      : GREETING_MS);
+                   q->numeric ? TCP_CONNECT_MS : GREETING_MS);
         connect_now(q);
         return;
     }
@@ -265,7 +271,7 @@ static void limit_fires(void *arg)
     struct qmp *q = arg;
     CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
 
-    if (q->state == LINK_GREETING ||
+    if (q->state == LINK_GREETING || q->state == LINK_SECURING ||
         (q->state == LINK_CONNECTING && q->address.type == QMP_ADDRESS_UNIX)) {
         fail_greeting(q, &err);
     } else if (q->state == LINK_NEGOTIATING) {

@@ -218,6 +218,12 @@ static void fail_closed(struct qmp *q)
         error_set(&err, QM_ERR_CONNECT,
                   "%s closed the connection without a greeting",
                   q->address.text);
+        if (q->tls_dir) {
+            error_hint(&err,
+                       "does it accept %s/client-cert.pem? Its QEMU says "
+                       "why not",
+                       q->tls_dir);
+        }
     } else {
         error_set(&err, QM_ERR_LINK, "%s closed the connection%s%s",
                   q->address.text, *complaint ? ": " : "", complaint);
@@ -299,11 +305,15 @@ void talk_flush(struct qmp *q)
     }
 }
 
-void talk_begin(struct qmp *q, int fd)
+void talk_begin(struct qmp *q, struct stream *s)
 {
+    int fd = s->ops->get_fd(s);
+
     q->peer_pid =
         q->address.type == QMP_ADDRESS_UNIX ? socket_peer_pid(fd) : -1;
-    q->stream = stream_from_fd(fd);
-    q->watch = loop_watch_fd(q->loop, q->stream->ops->get_fd(q->stream),
-                             LOOP_READ, socket_is_ready, q);
+    q->stream = s;
+    q->watch = loop_watch_fd(q->loop, fd, LOOP_READ, socket_is_ready, q);
+    if (s->ops->pending(s) > 0) {
+        read_in(q); /* came with the last bytes of the handshake */
+    }
 }

@@ -26,6 +26,9 @@ static struct qmp *make(struct loop *loop, const struct qmp_address *address,
     q->loop = loop;
     copy_address(&q->address, address);
     q->dir = xstrdup(options->dir);
+    if (address->type == QMP_ADDRESS_TLS) {
+        q->tls_dir = xstrdup(options->tls_dir);
+    }
     q->who = options->who;
     q->callbacks = options->callbacks;
     q->fd = -1;
@@ -53,6 +56,7 @@ void qmp_close(struct qmp *q)
     qmp_address_done(&q->address);
     free(q->version.package);
     free(q->numeric);
+    free(q->tls_dir);
     free(q->dir);
     free(q);
 }
@@ -66,7 +70,7 @@ static bool is_settled(void *arg)
 
 static int explain_slow_opening(const struct qmp *q, struct qm_error *err)
 {
-    if (q->state == LINK_GREETING) {
+    if (q->state == LINK_GREETING || q->state == LINK_SECURING) {
         return error_set(err, QM_ERR_BUSY,
                          "%s: the monitor at %s did not greet in time: another "
                          "client may hold it",
@@ -89,7 +93,7 @@ struct qmp *qmp_open(struct loop *loop, const struct qmp_address *address,
 {
     CLEANUP(qmp_close) struct qmp *q = make(loop, address, options);
 
-    if (address->type == QMP_ADDRESS_TCP) {
+    if (address->type == QMP_ADDRESS_TCP || address->type == QMP_ADDRESS_TLS) {
         q->numeric = resolve_host(address->host, err);
         if (!q->numeric) {
             error_wrap(err, "%s", q->who);

@@ -1,7 +1,7 @@
 /*
  * A QMP client that survives its link.
  *
- * happy path   connect (unix, tcp, or a socket that ssh forwards), greeting
+ * happy path   connect (unix, tcp, tls, or a socket that ssh forwards), greeting
  *              within 5 s, capabilities with OOB, then commands with integer
  *              ids and events that are handed to one callback.
  * what fails   No greeting: BUSY, somebody else holds the monitor.  The link
@@ -56,14 +56,17 @@ struct qmp_callbacks {
 };
 
 struct qmp_options {
-    const char *who; /* "source" or "destination": stays valid */
-    const char *dir; /* a 0700 directory for ssh's forwarded socket */
+    const char *who;     /* "source" or "destination": stays valid */
+    const char *dir;     /* a 0700 directory for ssh's forwarded socket */
+    const char *tls_dir; /* TLS: whose ca-cert.pem, client-cert.pem and
+                          * client-key.pem to use */
     struct qmp_callbacks callbacks;
 };
 
 /*
  * Connect, greet, negotiate; at most BY.  NULL with ERR: CONNECT (with ssh's
  * own complaint), BUSY (nobody greets: the monitor has another client),
+ * TLS (a file, the handshake, the name in the certificate),
  * PROTOCOL (what greets is no QEMU).
  */
 struct qmp *qmp_open(struct loop *loop, const struct qmp_address *address,

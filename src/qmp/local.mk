@@ -17,6 +17,7 @@ libqmp_a_SOURCES = \
 	src/qmp/client-internal.h \
 	src/qmp/client-link.c \
 	src/qmp/client-request.c \
+	src/qmp/client-secure.c \
 	src/qmp/client-socket.c \
 	src/qmp/client-talk.c \
 	src/qmp/client.c \

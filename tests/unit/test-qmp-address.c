@@ -44,6 +44,8 @@ static const struct good goods[] = {
       { .type = QMP_ADDRESS_SSH, .host = "far", .path = "/a@b:c" } },
     { "tcp:127.0.0.1:4444",
       { .type = QMP_ADDRESS_TCP, .host = "127.0.0.1", .port = 4444 } },
+    { "tls:far.example:4444",
+      { .type = QMP_ADDRESS_TLS, .host = "far.example", .port = 4444 } },
     { "tcp:[::1]:65535",
       { .type = QMP_ADDRESS_TCP, .host = "::1", .port = 65535 } },
 };
@@ -104,8 +106,7 @@ static const struct {
     { "tcp::1", "the address 'tcp::1' has no host" },
     { "tcp:far:http", "the address 'tcp:far:http' has a port that is not a "
                       "number between 1 and 65535" },
-    { "tls:far:1", "the address 'tls:far:1' asks for QMP over TLS, which is "
-                   "not built yet" },
+    { "tls:far", "the address 'tls:far' has no port" },
 };
 
 static void bad_ones_are_refused(void **state)
