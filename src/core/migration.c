@@ -205,6 +205,29 @@ static bool is_paused(const struct migration *m, enum guest_place place)
     return m->facts_known && !m->facts.side[SOURCE].run_state.running;
 }
 
+/* What a person has to do now, if that is known. */
+static void hint_after_failure(struct migration *m, struct result *r)
+{
+    const struct side *s = source_of(m);
+
+    if (r->guest == GUEST_SOURCE && m->door_open)
+        error_hint(&r->error, "start a fresh destination before trying again");
+    else if (s->given_up)
+        error_hint(&r->error, "the guest has ended, but its QEMU hangs: end "
+                              "that one by force (kill -9), and the "
+                              "destination's by `quit`");
+    else if (r->guest == GUEST_NOWHERE && m->destination_owns &&
+             !s->process_dead)
+        error_hint(&r->error, "the source is stopped, with the guest's memory "
+                              "and disks as they were at the switch; `quit` "
+                              "ends it, `cont` would start that older guest");
+    else if (r->guest == GUEST_NOWHERE && !m->destination_owns &&
+             !s->guest_ended)
+        error_hint(&r->error, "boot the guest again from the source's disks, "
+                              "which have every write; a destination that is "
+                              "left must be ended, never continued");
+}
+
 static void judge(struct migration *m, bool succeeded, struct result *r)
 {
     r->name = xstrdup(m->name);
@@ -223,19 +246,7 @@ static void judge(struct migration *m, bool succeeded, struct result *r)
              r->error.code == QM_ERR_SILENT || r->error.code == QM_ERR_BUSY ||
              r->error.code == QM_ERR_MIGRATION ||
              r->error.code == QM_ERR_CANCELLED);
-        if (r->guest == GUEST_SOURCE && m->door_open)
-            error_hint(&r->error,
-                       "start a fresh destination before trying again");
-        if (m->side[SOURCE].given_up)
-            error_hint(&r->error, "the guest has ended, but its QEMU hangs: "
-                                  "end that one by force (kill -9), and the "
-                                  "destination's by `quit`");
-        if (r->guest == GUEST_NOWHERE && m->destination_owns &&
-            !m->side[SOURCE].process_dead)
-            error_hint(&r->error, "the source is stopped, with the guest's "
-                                  "memory and disks as they were at the "
-                                  "switch; `quit` ends it, `cont` would start "
-                                  "that older guest");
+        hint_after_failure(m, r);
     }
     r->paused = is_paused(m, r->guest);
     measure(m, r);

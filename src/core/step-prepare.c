@@ -60,8 +60,9 @@ int step_credentials(struct migration *m, struct qm_error *err)
 
         m->credentials_added[order[i]] = true;
         if (side_do(s, run_add_credentials, asked_object, &c, err) < 0) {
-            error_hint(err, "the %s QEMU must be able to read %s", s->name,
-                       c.dir);
+            if (err->code == QM_ERR_QEMU)
+                error_hint(err, "the %s QEMU must be able to read %s", s->name,
+                           c.dir);
             return -1;
         }
     }

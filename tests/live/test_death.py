@@ -137,6 +137,7 @@ def test_source_dies(lab, pki, at):
     assert not move.destination.is_alive() or \
         move.destination.status() in ('inmigrate', 'paused')
     assert 'source' in move.error
+    assert "boot the guest again from the source's disks" in move.error
 
 
 def test_source_dies_after_the_owner(lab, pki):
