@@ -282,7 +282,7 @@ static void late_answer_is_swallowed(void **state)
     open_it(x);
     assert_int_equal(qmp_command_within(x->q, "stop", NULL, 50, NULL, &x->err),
                      -1);
-    expect_error(x, QM_ERR_SILENT, "source: stop: no answer within 0.05 s");
+    expect_error(x, QM_ERR_SILENT, "source: stop: no answer within 0.1 s");
     assert_string_equal(ask(x, "query-status"),
                         "{\"you-said\":\"query-status\"}");
     assert_int_equal(qmp_generation(x->q), 1);
@@ -381,7 +381,7 @@ static void few_in_band_at_once(void **state)
                      -1);
     expect_error(x, QM_ERR_SILENT,
                  "source: stop: not sent, earlier commands "
-                 "had no answer within 0.05 s");
+                 "had no answer within 0.1 s");
     assert_int_equal(asked_count, 4);
     answer(&x->fake, "b", asked[1]);
     assert_int_equal(qmp_finish(r[1], NULL, &x->err), 0);
