@@ -14,6 +14,8 @@ libbase_a_SOURCES = \
 	src/base/connect.c \
 	src/base/error.c \
 	src/base/error.h \
+	src/base/folder.c \
+	src/base/folder.h \
 	src/base/loop.c \
 	src/base/loop.h \
 	src/base/printable.c \

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
+
 #define PRIVATE_PREFIX "tmp."
 #define PRIVATE_ATTEMPTS 10
 
@@ -37,25 +39,13 @@ static int make_dir(const char *path, struct qm_error *err)
     return 0;
 }
 
-static int make_parents(const char *path, struct qm_error *err)
-{
-    for (const char *p = path + 1; (p = strchr(p, '/')); p++) {
-        CLEANUP_FREE char *parent = xstrndup(path, (size_t)(p - path));
-
-        if (mkdir(parent, 0700) < 0 && errno != EEXIST)
-            return error_set_errno(err, QM_ERR_SYSTEM, errno, "mkdir %s",
-                                   parent);
-    }
-    return 0;
-}
-
 /* BASE/qmigrate, made; consumes BASE. */
 static char *own_dir(char *base, struct qm_error *err)
 {
     CLEANUP_FREE char *path = xasprintf("%s/qmigrate", base);
 
     free(base);
-    if (make_parents(path, err) < 0 || make_dir(path, err) < 0)
+    if (folder_make_parents(path, err) < 0 || make_dir(path, err) < 0)
         return NULL;
     return STEAL(path);
 }

@@ -38,19 +38,23 @@ const char *chain_fault(const struct crt_list *chain, unsigned chain_len,
     return status ? "it is not trusted" : NULL;
 }
 
-void check_key_fits(struct check_run *run)
+bool key_fits(gnutls_x509_privkey_t key, gnutls_x509_crt_t crt)
 {
-    const struct parsed *p = &run->parsed;
     unsigned char of_key[64], of_cert[64];
     size_t key_len = sizeof(of_key), cert_len = sizeof(of_cert);
 
-    if (!p->key || !p->own.count)
-        return;
-    if (gnutls_x509_privkey_get_key_id(p->key, GNUTLS_KEYID_USE_SHA256, of_key,
-                                       &key_len) == 0 &&
-        gnutls_x509_crt_get_key_id(p->own.item[0], GNUTLS_KEYID_USE_SHA256,
-                                   of_cert, &cert_len) == 0 &&
-        key_len == cert_len && memcmp(of_key, of_cert, key_len) == 0)
+    return gnutls_x509_privkey_get_key_id(key, GNUTLS_KEYID_USE_SHA256, of_key,
+                                          &key_len) == 0 &&
+           gnutls_x509_crt_get_key_id(crt, GNUTLS_KEYID_USE_SHA256, of_cert,
+                                      &cert_len) == 0 &&
+           key_len == cert_len && memcmp(of_key, of_cert, key_len) == 0;
+}
+
+void check_key_fits(struct check_run *run)
+{
+    const struct parsed *p = &run->parsed;
+
+    if (!p->key || !p->own.count || key_fits(p->key, p->own.item[0]))
         return;
     CLEANUP_FREE char *key = file_path(run->files, TLS_KEY);
     CLEANUP_FREE char *cert = file_path(run->files, TLS_CERT);

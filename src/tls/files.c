@@ -2,7 +2,7 @@
  * The files of an x509 directory: their names, and their bytes.  The bytes of
  * a key live in one allocation only, and are wiped.
  */
-#include "tls/check.h"
+#include "tls/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,17 +55,15 @@ static int read_whole(int fd, const struct stat *st, struct buffer *ret)
     return len < room ? 0 : EAGAIN; /* it grew while it was read */
 }
 
-static void wipe(struct buffer *b)
+void buffer_wipe(struct buffer *b)
 {
     if (b->data)
         explicit_bzero(b->data, b->capacity);
     buffer_done(b);
 }
 
-static void read_file(struct tls_files *f, enum tls_file which)
+int file_read_whole(const char *path, struct buffer *ret, unsigned *ret_mode)
 {
-    CLEANUP_FREE char *path =
-        xasprintf("%s/%s", f->dir, tls_file_name(f->role, which));
     CLEANUP(close_fd)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat st;
@@ -74,14 +72,25 @@ static void read_file(struct tls_files *f, enum tls_file which)
     if (fd < 0 || fstat(fd, &st) < 0) {
         failed = errno;
     } else {
-        f->file[which].mode = st.st_mode & 07777;
-        failed = read_whole(fd, &st, &f->file[which].bytes);
+        *ret_mode = st.st_mode & 07777;
+        failed = read_whole(fd, &st, ret);
     }
+    if (failed)
+        buffer_wipe(ret);
+    return failed;
+}
+
+static void read_file(struct tls_files *f, enum tls_file which)
+{
+    CLEANUP_FREE char *path =
+        xasprintf("%s/%s", f->dir, tls_file_name(f->role, which));
+    int failed =
+        file_read_whole(path, &f->file[which].bytes, &f->file[which].mode);
+
     if (!failed) {
         f->file[which].state = TLS_FILE_READ;
         return;
     }
-    wipe(&f->file[which].bytes);
     f->file[which].state =
         failed == ENOENT ? TLS_FILE_MISSING : TLS_FILE_UNREADABLE;
     f->file[which].errnum = failed;
@@ -97,7 +106,7 @@ void tls_files_read(const char *dir, enum tls_role role, struct tls_files *ret)
 void tls_files_done(struct tls_files *f)
 {
     for (int which = 0; which < TLS_FILE_COUNT; which++)
-        wipe(&f->file[which].bytes);
+        buffer_wipe(&f->file[which].bytes);
     free_string(f->dir);
     *f = (struct tls_files){ .role = f->role };
 }

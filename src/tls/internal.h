@@ -45,6 +45,15 @@ check_fn check_constraints, check_key_usage, check_purpose;
 /* check-time.c */
 check_fn check_times;
 
+/* files.c: PATH (TLS_FILE_MAX at most) into RET in one allocation, and its
+ * permission bits; or an errno, with nothing in RET. */
+int file_read_whole(const char *path, struct buffer *ret, unsigned *ret_mode);
+void buffer_wipe(struct buffer *b); /* buffer_done() of a secret */
+DEFINE_CLEANUP_DONE(struct buffer, buffer_wipe)
+
+/* check-chain.c: is KEY that of CRT? */
+bool key_fits(gnutls_x509_privkey_t key, gnutls_x509_crt_t crt);
+
 /* Takes WHAT and FIX (or NULL) over. */
 void finding_add(struct tls_findings *f, enum tls_severity severity, char *what,
                  char *fix);

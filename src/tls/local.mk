@@ -14,6 +14,12 @@ libtls_a_SOURCES = \
 	src/tls/files.c \
 	src/tls/findings.c \
 	src/tls/internal.h \
+	src/tls/make-ca.c \
+	src/tls/make-host.c \
+	src/tls/make-names.c \
+	src/tls/make-private.h \
+	src/tls/make.c \
+	src/tls/make.h \
 	src/tls/parse.c \
 	$(NULL)
 

@@ -5,6 +5,7 @@
 unit_tests = \
 	tests/unit/test-base-child \
 	tests/unit/test-base-error \
+	tests/unit/test-base-folder \
 	tests/unit/test-base-loop \
 	tests/unit/test-base-process \
 	tests/unit/test-base-resolve \
@@ -43,6 +44,7 @@ unit_tests = \
 	tests/unit/test-qmp-schema \
 	tests/unit/test-qmp-wire \
 	tests/unit/test-tls-check \
+	tests/unit/test-tls-make \
 	tests/unit/test-tls-pair \
 	$(NULL)
 
@@ -54,7 +56,9 @@ tests_unit_test_nbd_bad_SOURCES = tests/unit/test-nbd-bad.c $(nbd_attempt)
 tests_unit_test_nbd_compare_SOURCES = tests/unit/test-nbd-compare.c $(nbd_server)
 tests_unit_test_nbd_probe_SOURCES = tests/unit/test-nbd-probe.c $(nbd_server)
 tests_unit_test_core_copy_SOURCES = tests/unit/test-core-copy.c $(nbd_server)
+tests_unit_test_base_folder_SOURCES = tests/unit/test-base-folder.c $(pki)
 tests_unit_test_tls_check_SOURCES = tests/unit/test-tls-check.c $(tls_cases)
+tests_unit_test_tls_make_SOURCES = tests/unit/test-tls-make.c $(pki)
 tests_unit_test_tls_pair_SOURCES = tests/unit/test-tls-pair.c $(pki)
 
 # A client without a peer, and conversations recorded with real QEMUs.
