@@ -16,6 +16,7 @@ libbase_a_SOURCES = \
 	src/base/error.h \
 	src/base/folder.c \
 	src/base/folder.h \
+	src/base/listen.c \
 	src/base/loop.c \
 	src/base/loop.h \
 	src/base/printable.c \

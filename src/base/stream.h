@@ -49,6 +49,15 @@ int socket_connect_unix(struct loop *loop, const char *path, deadline_t by,
 int socket_connect_tcp(struct loop *loop, const char *host, unsigned port,
                        deadline_t by, struct qm_error *err);
 
+/*
+ * A listening socket at PATH, made with mode 0600, non-blocking and
+ * close-on-exec; -1 with a SYSTEM error, also if there is something at PATH.
+ * The caller unlinks PATH.  socket_accept() takes the next connection, or is
+ * -1 with errno: EAGAIN if there is none.
+ */
+int socket_listen_unix(const char *path, struct qm_error *err);
+int socket_accept(int listener);
+
 /* The numeric address of the peer HOST (name or number), as getaddrinfo()
  * gives it first; the caller frees it.  NULL with ERR. */
 char *resolve_host(const char *host, struct qm_error *err);

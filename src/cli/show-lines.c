@@ -70,6 +70,27 @@ void progress_in_words(struct buffer *b, const struct progress *p)
     }
 }
 
+static void rate_in_words(struct buffer *b, int64_t bps)
+{
+    buffer_printf(b, "%s", bps > 0 ? figure_rate((uint64_t)bps).s : "no limit");
+}
+
+void limits_in_words(struct buffer *b, const struct limits *l)
+{
+    int64_t timeout_s = l->value[LIMIT_TIMEOUT];
+
+    buffer_printf(b, "bandwidth ");
+    rate_in_words(b, l->value[LIMIT_BANDWIDTH]);
+    buffer_printf(b, ", disk-bandwidth ");
+    rate_in_words(b, l->value[LIMIT_DISK_BANDWIDTH]);
+    buffer_printf(b, ", max-downtime-ms %lld, timeout-s %lld",
+                  (long long)l->value[LIMIT_MAX_DOWNTIME],
+                  (long long)timeout_s);
+    if (timeout_s > 0)
+        buffer_printf(b, ", on-timeout %s",
+                      on_timeout_name(l->value[LIMIT_ON_TIMEOUT]));
+}
+
 void lines_progress(struct buffer *b, int64_t elapsed_ms,
                     const struct progress *p)
 {
@@ -127,6 +148,12 @@ void lines_narration(struct buffer *b, int64_t elapsed_ms,
         text = str_printable(n->text);
         stamp(b, elapsed_ms);
         buffer_printf(b, "warning: %s\n", text);
+        break;
+    case NARRATE_LIMITS:
+        stamp(b, elapsed_ms);
+        buffer_printf(b, "the limits are now: ");
+        limits_in_words(b, n->limits);
+        buffer_printf(b, "\n");
         break;
     case NARRATE_STATE:
     case NARRATE_PASS:

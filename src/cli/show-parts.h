@@ -28,6 +28,8 @@ void lines_progress(struct buffer *b, int64_t elapsed_ms,
 void lines_sentence(struct buffer *b, int64_t elapsed_ms, const char *sentence);
 /* The figures of P that are known, without the step: "RAM 52 %, ..." */
 void progress_in_words(struct buffer *b, const struct progress *p);
+/* "bandwidth 8.0 MiB/s, ..." */
+void limits_in_words(struct buffer *b, const struct limits *l);
 
 /* --- show-bar.c: two lines that are redrawn --------------------------------- */
 

@@ -179,6 +179,11 @@ static void tell_people(struct show *s, const struct narration *n)
         buffer_printf(&b, "%swarning:%s %s\n", dress(&s->err_style, YELLOW),
                       dress(&s->err_style, PLAIN), text);
     }
+    if (n->kind == NARRATE_LIMITS && !s->is_lines) {
+        buffer_printf(&b, "the limits are now: ");
+        limits_in_words(&b, n->limits);
+        buffer_printf(&b, "\n");
+    }
     if (b.len > 0) {
         write_to(s, o, &b);
     }

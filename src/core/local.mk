@@ -4,6 +4,12 @@ noinst_LIBRARIES += libcore.a
 
 libcore_a_SOURCES = \
 	src/core/block-ids.c \
+	src/core/control-name.c \
+	src/core/control-private.h \
+	src/core/control-request.c \
+	src/core/control-request.h \
+	src/core/control.c \
+	src/core/control.h \
 	src/core/copy.c \
 	src/core/copy.h \
 	src/core/converge.c \
@@ -29,6 +35,8 @@ libcore_a_SOURCES = \
 	src/core/host.h \
 	src/core/journal.c \
 	src/core/journal.h \
+	src/core/limits.c \
+	src/core/limits.h \
 	src/core/migration-private.h \
 	src/core/migration.c \
 	src/core/migration.h \
@@ -75,6 +83,8 @@ libcore_a_SOURCES = \
 	src/core/side-do.c \
 	src/core/side.c \
 	src/core/side.h \
+	src/core/steer.c \
+	src/core/steer.h \
 	src/core/step-connect.c \
 	src/core/step-export.c \
 	src/core/step-handover.c \

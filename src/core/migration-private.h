@@ -17,7 +17,10 @@
 struct migration {
     struct loop *loop;
     const struct plan *plan;
-    struct narrator narrator;
+    struct narrator narrator; /* tells the listener, and who steers */
+    struct narrator listener;
+    struct steer *steer;  /* the control socket; NULL: not open */
+    struct limits limits; /* of the plan, then as they were set */
     struct side side[SIDES];
     char id[MIGRATION_ID_LEN + 1]; /* prefix of all that is ours in a QEMU */
     char *name;
@@ -41,6 +44,7 @@ struct migration {
     struct qmp_settings capabilities_set[SIDES]; /* what we changed ... */
     struct qmp_settings parameters_set[SIDES];   /* ... and to what */
     bool credentials_added[SIDES];
+    bool agreed; /* the limits are in the source */
 
     /* done so far, read by undo */
     bool nbd_server_up;
@@ -53,12 +57,13 @@ struct migration {
     bool owner_unknown;      /* the record's fate is unknown */
     bool guest_started;      /* it runs there, or stays paused there */
     bool returned_to_source; /* it never ran there, and that QEMU is dead */
-    bool we_paused;          /* the operator's --on-timeout pause stopped it */
+    bool we_paused;          /* --on-timeout or `complete` stopped it */
 
     /* Recorded by callbacks, read by waits */
     bool cancel_requested;
     bool hold_interrupts; /* rolling back, or past the point of no return */
     bool rolling_back;
+    bool pause_asked;     /* `complete --mode pause` */
 
     /* watching */
     int silences; /* questions in a row that QEMU did not answer in time */
@@ -206,6 +211,15 @@ void remove_credentials(struct migration *m, enum side_id side);
 /* Ask the source how far it is; fills m->progress and tells it. */
 int progress_sample(struct migration *m, struct qm_error *err);
 int progress_sample_disks(struct migration *m, struct qm_error *err);
+/* Stop the guest at the source so that its RAM gets across; WHY is told. */
+#define PAUSE_ASKED                                                            \
+    "the operator wants it: the guest is stopped until its RAM is across"
+int pause_guest(struct migration *m, const char *why, struct qm_error *err);
+/* Change a parameter that step_agree() set; it is put back like all others. */
+int set_source_parameter(struct migration *m, const char *name, int64_t value,
+                         struct qm_error *err);
+/* QEMU's part of a stop of the guest of MAX_DOWNTIME_MS in all. */
+int64_t downtime_of_qemu(const struct migration *m, int64_t max_downtime_ms);
 
 /* Developer builds: QMIGRATE_FAIL=STEP[:before|after]=fail|kill */
 int failpoint(const char *step, const char *when, struct qm_error *err);

@@ -9,6 +9,16 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "core/steer.h"
+
+static void tell_all(void *arg, const struct narration *n)
+{
+    struct migration *m = arg;
+
+    m->listener.tell(m->listener.arg, n);
+    steer_tell(m, n);
+}
+
 struct migration *migration_new(struct loop *loop, const struct plan *plan,
                                 const struct narrator *narrator)
 {
@@ -17,7 +27,9 @@ struct migration *migration_new(struct loop *loop, const struct plan *plan,
 
     m->loop = loop;
     m->plan = plan;
-    m->narrator = *narrator;
+    m->listener = *narrator;
+    m->narrator = (struct narrator){ tell_all, m };
+    limits_of_plan(plan, &m->limits);
     m->started_us = clock_now_us();
     m->channels = plan->channels;
     m->step = "connect";
@@ -109,15 +121,15 @@ static int64_t ms_between(int64_t from_us, int64_t to_us)
 
 static void measure(struct migration *m, struct result *r)
 {
-    int64_t stopped = source_of(m)->stopped_us;
+    int64_t stopped = source_of(m)->stopped_us, settling = stopped;
 
     r->wall_ms = ms_between(m->started_us, clock_now_us());
     r->wall_to_guest_ms = ms_between(m->started_us, m->running_us);
     r->passes = m->progress.pass;
     r->throttle_percent = m->max_throttle;
     r->channels = m->channels;
-    r->bandwidth_bps = m->plan->bandwidth_bps;
-    r->disk_bandwidth_bps = m->plan->disk_bandwidth_bps;
+    r->bandwidth_bps = m->limits.value[LIMIT_BANDWIDTH];
+    r->disk_bandwidth_bps = m->limits.value[LIMIT_DISK_BANDWIDTH];
     r->tls = !m->plan->insecure;
     r->verified = m->verified_us > 0;
     r->compared_bytes = m->compared_bytes;
@@ -133,11 +145,15 @@ static void measure(struct migration *m, struct result *r)
         return;
     r->handover_ms = ms_between(stopped, m->running_us);
     r->stop_ms = m->final.downtime_ms - ms_between(stopped, m->completed_us);
-    if (r->stop_ms < 0 || r->handover_ms < 0)
+    if (m->we_paused) { /* then it stood while its RAM moved */
+        settling = m->switchover_us;
+        r->stop_ms = ms_between(stopped, settling);
+    } else if (r->stop_ms < 0 || r->handover_ms < 0) {
         r->stop_ms = 0; /* the guest was stopped before it was to move */
-    else
+    } else {
         r->handover_ms += r->stop_ms;
-    r->settle_ms = ms_between(stopped, m->settled_us);
+    }
+    r->settle_ms = ms_between(settling, m->settled_us);
     r->verify_ms = ms_between(m->settled_us, m->verified_us);
     r->switch_ms = ms_between(m->verified_us ? m->verified_us : m->settled_us,
                               m->completed_us);
@@ -280,6 +296,7 @@ void migration_run(struct migration *m, struct result *ret)
     succeeded = recipe_run(m, recipe_count, &ret->error) == 0;
     judge(m, succeeded, ret);
     close_journal(m, ret);
+    steer_close(m, ret);
 }
 
 static void tell_plan(struct migration *m)
@@ -310,4 +327,5 @@ void migration_check(struct migration *m, bool plan_too, struct result *ret)
     }
     ret->name = xstrdup(m->name);
     ret->wall_ms = ms_between(m->started_us, clock_now_us());
+    steer_close(m, ret);
 }

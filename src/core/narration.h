@@ -5,6 +5,7 @@
 #ifndef QM_CORE_NARRATION_H
 #define QM_CORE_NARRATION_H
 
+#include "core/limits.h"
 #include "core/preflight.h"
 
 /* One sample; bytes, bytes a second, milliseconds. */
@@ -32,6 +33,7 @@ enum narration_kind {
     NARRATE_WARNING,
     NARRATE_PREFLIGHT, /* all verdicts */
     NARRATE_PLAN,      /* the disks that were chosen, the steps that follow */
+    NARRATE_LIMITS,    /* the operator changed one */
 };
 
 enum step_event {
@@ -50,6 +52,7 @@ struct narration {
     int64_t pass;         /* PASS */
     const struct progress *progress;
     const struct verdicts *verdicts; /* PREFLIGHT */
+    const struct limits *limits;     /* LIMITS: all that are now in force */
     /* PLAN */
     const struct facts *facts;
     const struct disk_choices *disks;

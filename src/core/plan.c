@@ -13,9 +13,7 @@
 enum {
     NAME_MAX_LEN = 48,
     CHANNELS_MAX = 255,        /* QEMU options.c: multifd-channels is a byte */
-    MAX_DOWNTIME_MS = 2000000, /* QEMU options.c: MAX_MIGRATE_DOWNTIME */
     MAX_HANDOVER_MS = 2000000,
-    MAX_TIMEOUT_S = 30 * 86400,
     PORT_MAX = 65535,
 };
 
@@ -277,9 +275,9 @@ static int check_numbers(const struct plan *p, struct qm_error *err)
         const char *option;
         int64_t value, min, max;
     } numbers[] = {
-        { "--max-downtime-ms", p->max_downtime_ms, 1, MAX_DOWNTIME_MS },
+        { "--max-downtime-ms", p->max_downtime_ms, 1, PLAN_MAX_DOWNTIME_MS },
         { "--abort-handover-ms", p->abort_handover_ms, 1, MAX_HANDOVER_MS },
-        { "--timeout-s", p->timeout_s, 0, MAX_TIMEOUT_S },
+        { "--timeout-s", p->timeout_s, 0, PLAN_MAX_TIMEOUT_S },
         { "--bandwidth", p->bandwidth_bps, 0, INT64_MAX },
         { "--disk-bandwidth", p->disk_bandwidth_bps, 0, INT64_MAX },
         { "--channels", p->channels,

@@ -18,6 +18,8 @@ enum plan_on_timeout { ON_TIMEOUT_ABORT, ON_TIMEOUT_PAUSE };
 #define PLAN_CHANNELS_CHOSEN (-1)
 #define PLAN_PORT_LOW 49152 /* libvirt's range: PEERS.md 4 */
 #define PLAN_PORT_HIGH 49215
+#define PLAN_MAX_DOWNTIME_MS 2000000 /* QEMU options.c: the same */
+#define PLAN_MAX_TIMEOUT_S (30 * 86400)
 #define PLAN_TLS_DIR "/etc/pki/qemu"
 
 struct plan {

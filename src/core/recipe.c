@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/migration-private.h"
+#include "core/steer.h"
 
 const struct step recipe[] = {
     { "connect", step_connect, NULL },
@@ -101,6 +102,7 @@ static int run_step(struct migration *m, const struct step *step,
     if (m->cancel_requested && !m->hold_interrupts)
         return error_set(err, QM_ERR_CANCELLED, "cancelled by the operator");
     tell_step(m, step, STEP_BEGINS);
+    steer_serve(m);
     if (failpoint(step->name, "before", err) < 0 || run_row(m, step, err) < 0 ||
         failpoint(step->name, "after", err) < 0) {
         tell_step(m, step,

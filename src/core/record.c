@@ -100,9 +100,8 @@ static struct json_object *ram_data(const struct progress *p)
     return ram;
 }
 
-static struct json_object *progress_data(const struct narration *n)
+struct json_object *record_progress_data(const struct progress *p)
 {
-    const struct progress *p = n->progress;
     struct json_object *data = json_object_new_object();
 
     json_add_string(data, "step", p->step);
@@ -120,6 +119,29 @@ static struct json_object *progress_data(const struct narration *n)
         json_add(data, "disks", disks);
     }
     return data;
+}
+
+static struct json_object *progress_data(const struct narration *n)
+{
+    return record_progress_data(n->progress);
+}
+
+struct json_object *record_limits_data(const struct limits *l)
+{
+    struct json_object *data = json_object_new_object();
+
+    json_add_int(data, "bandwidth-bps", l->value[LIMIT_BANDWIDTH]);
+    json_add_int(data, "disk-bandwidth-bps", l->value[LIMIT_DISK_BANDWIDTH]);
+    json_add_int(data, "max-downtime-ms", l->value[LIMIT_MAX_DOWNTIME]);
+    json_add_int(data, "timeout-s", l->value[LIMIT_TIMEOUT]);
+    json_add_string(data, "on-timeout",
+                    on_timeout_name(l->value[LIMIT_ON_TIMEOUT]));
+    return data;
+}
+
+static struct json_object *limits_data(const struct narration *n)
+{
+    return record_limits_data(n->limits);
 }
 
 static struct json_object *message_data(const char *message)
@@ -229,6 +251,7 @@ static const struct {
     [NARRATE_WARNING] = { "WARNING", warning_data },
     [NARRATE_PREFLIGHT] = { "PREFLIGHT", preflight_data },
     [NARRATE_PLAN] = { "PLAN", plan_data },
+    [NARRATE_LIMITS] = { "LIMITS", limits_data },
 };
 
 void record_narration(struct buffer *b, const struct narration *n,

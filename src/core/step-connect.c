@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "core/migration-private.h"
+#include "core/steer.h"
 
 #define CONNECT_LIMIT_MS 20000
 /* Commands of the engine between the guest's stop and its start, each side */
@@ -111,7 +112,7 @@ static int choose_name(struct migration *m, struct qm_error *err)
         return -1;
     }
     m->name = xstrdup(name);
-    return 0;
+    return steer_open(m, err);
 }
 
 /*

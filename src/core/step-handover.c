@@ -52,11 +52,13 @@ static bool every_mirror_concluded(struct migration *m)
 
 int64_t handover_left_ms(const struct migration *m)
 {
-    int64_t since_ms = (clock_now_us() - m->side[SOURCE].stopped_us) / 1000;
+    /* one that we paused stood still while its RAM moved, as was wanted */
+    int64_t since_us =
+        m->we_paused ? m->switchover_us : m->side[SOURCE].stopped_us;
     int64_t left = m->plan->abort_handover_ms;
 
-    if (m->side[SOURCE].stopped_us > 0 && m->was_running)
-        left -= since_ms;
+    if (since_us > 0 && m->was_running)
+        left -= (clock_now_us() - since_us) / 1000;
     return left > 0 ? left : 0;
 }
 

@@ -98,7 +98,7 @@ static int start_job(struct migration *m, struct disk_copy *d,
         .target = d->node_name,
         .sync = "full",
         .write_blocking = d->write_blocking,
-        .speed_bps = m->plan->disk_bandwidth_bps,
+        .speed_bps = m->limits.value[LIMIT_DISK_BANDWIDTH],
     };
 
     d->state = MIRROR_RUNNING;

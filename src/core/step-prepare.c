@@ -192,7 +192,8 @@ static void list_parameters(struct migration *m, enum side_id side,
         return;
     qmp_settings_add_string(ret, "tls-hostname",
                             secure ? m->facts.tls_hostname : "");
-    qmp_settings_add_int(ret, "max-bandwidth", m->plan->bandwidth_bps);
+    qmp_settings_add_int(ret, "max-bandwidth",
+                         m->limits.value[LIMIT_BANDWIDTH]);
     qmp_settings_add_int(ret, "downtime-limit", m->converge.limit_ms);
 }
 
@@ -270,19 +271,24 @@ static int agree(struct migration *m, enum side_id side,
     return compare(&m->side[side], kind, changes, err);
 }
 
+int64_t downtime_of_qemu(const struct migration *m, int64_t max_downtime_ms)
+{
+    return max_downtime_ms > m->own_part_ms ? max_downtime_ms - m->own_part_ms
+                                            : 1;
+}
+
 int step_agree(struct migration *m, struct qm_error *err)
 {
     static const enum side_id order[] = { DESTINATION, SOURCE };
 
-    converge_init(
-        &m->converge,
-        &(struct converge_rules){
-            .max_downtime_ms = m->plan->max_downtime_ms > m->own_part_ms
-                                   ? m->plan->max_downtime_ms - m->own_part_ms
-                                   : 1,
-            .timeout_ms = m->plan->timeout_s * 1000,
-            .pause_on_timeout = m->plan->on_timeout == ON_TIMEOUT_PAUSE,
-        });
+    converge_init(&m->converge,
+                  &(struct converge_rules){
+                      .max_downtime_ms = downtime_of_qemu(
+                          m, m->limits.value[LIMIT_MAX_DOWNTIME]),
+                      .timeout_ms = m->limits.value[LIMIT_TIMEOUT] * 1000,
+                      .pause_on_timeout =
+                          m->limits.value[LIMIT_ON_TIMEOUT] == ON_TIMEOUT_PAUSE,
+                  });
     for (size_t i = 0; i < ARRAY_LEN(order); i++) {
         enum side_id side = order[i];
         const struct side_facts *f = &m->facts.side[side];
@@ -293,7 +299,28 @@ int step_agree(struct migration *m, struct qm_error *err)
                   &m->parameters_set[side], err) < 0)
             return -1;
     }
+    m->agreed = true;
     return 0;
+}
+
+static int run_set(struct side *s, void *arg, struct qm_error *err)
+{
+    return qmp_set_parameters(s->qmp, arg, err);
+}
+
+int set_source_parameter(struct migration *m, const char *name, int64_t value,
+                         struct qm_error *err)
+{
+    struct qmp_settings *changed = &m->parameters_set[SOURCE];
+    struct qmp_settings one = { 0 };
+    int ret;
+
+    qmp_settings_add_int(&one, name, value);
+    ret = side_do(source_of(m), run_set, NULL, &one, err);
+    if (!qmp_settings_get(changed, name))
+        qmp_settings_add_int(changed, name, value);
+    qmp_settings_done(&one);
+    return ret;
 }
 
 /* --- putting them back ------------------------------------------------------ */

@@ -188,23 +188,23 @@ static bool guest_has_stopped(struct migration *m)
            status == MIGRATION_COMPLETED;
 }
 
-static int run_set(struct side *s, void *arg, struct qm_error *err)
+int pause_guest(struct migration *m, const char *why, struct qm_error *err)
 {
-    return qmp_set_parameters(s->qmp, arg, err);
+    if (m->we_paused || !source_of(m)->running)
+        return 0;
+    m->we_paused = m->converge.paused = true;
+    migration_warn(m, "%s", why);
+    return side_stop(source_of(m), err);
 }
 
-static int set_limit(struct migration *m, struct qm_error *err)
+static int pause_at_timeout(struct migration *m, struct qm_error *err)
 {
-    struct qmp_settings limit = { 0 };
-    int ret;
+    CLEANUP_FREE char *why =
+        xasprintf("timeout-s %lld has passed: the guest is stopped so that its "
+                  "RAM gets across",
+                  (long long)m->limits.value[LIMIT_TIMEOUT]);
 
-    qmp_settings_add_int(&limit, "downtime-limit", m->converge.limit_ms);
-    ret = side_do(source_of(m), run_set, NULL, &limit, err);
-    if (!qmp_settings_get(&m->parameters_set[SOURCE], "downtime-limit"))
-        qmp_settings_add_int(&m->parameters_set[SOURCE], "downtime-limit",
-                             m->converge.limit_ms);
-    qmp_settings_done(&limit);
-    return ret;
+    return pause_guest(m, why, err);
 }
 
 static int act(struct migration *m, enum converge_action action,
@@ -214,20 +214,16 @@ static int act(struct migration *m, enum converge_action action,
     case CONVERGE_WAIT:
         return 0;
     case CONVERGE_SET_LIMIT:
-        return set_limit(m, err);
+        return set_source_parameter(m, "downtime-limit", m->converge.limit_ms,
+                                    err);
     case CONVERGE_PAUSE:
-        m->we_paused = true;
-        migration_warn(m,
-                       "--timeout-s %lld has passed: the guest is stopped "
-                       "so that its RAM gets across",
-                       (long long)m->plan->timeout_s);
-        return side_stop(source_of(m), err);
+        return pause_at_timeout(m, err);
     case CONVERGE_ABORT:
         break;
     }
     error_set(err, QM_ERR_TIMEOUT,
-              "the RAM did not get across within --timeout-s %lld",
-              (long long)m->plan->timeout_s);
+              "the RAM did not get across within timeout-s %lld",
+              (long long)m->limits.value[LIMIT_TIMEOUT]);
     error_hint(err, "allow more time, a longer --max-downtime-ms, or "
                     "--on-timeout pause");
     return -1;
@@ -267,7 +263,8 @@ static int ask_stream(struct migration *m, struct qm_error *err)
         .transferred = m->progress.ram_transferred,
         .dirty_bps = m->progress.dirty_bps,
     };
-    if (act(m, converge_step(&m->converge, &sample), err) < 0 ||
+    if ((m->pause_asked && pause_guest(m, PAUSE_ASKED, err) < 0) ||
+        act(m, converge_step(&m->converge, &sample), err) < 0 ||
         follow_run_state(m, err) < 0)
         return -1;
     return check_stall(m, err);

@@ -8,6 +8,7 @@
  */
 #include "core/migration-private.h"
 #include "core/mirror.h"
+#include "core/steer.h"
 
 /* How often the process behind a broken link is looked at, and how long that
  * may take. */
@@ -156,7 +157,7 @@ static bool worth_a_look(void *arg)
 
     return look->w->holds(m) || find_end(m, look->w->ends_on) != END_NOT ||
            side_is_stale(source_of(m)) || side_is_stale(destination_of(m)) ||
-           source_of(m)->sample_due;
+           source_of(m)->sample_due || steer_is_due(m);
 }
 
 /*
@@ -273,6 +274,7 @@ int migration_wait(struct migration *m, const struct wait *w,
         catch_up(source_of(m));
         catch_up(destination_of(m));
         look_at_processes(m, &next_look_ms);
+        steer_serve(m);
         if (w->holds(m))
             return 0;
         end = find_end(m, w->ends_on);

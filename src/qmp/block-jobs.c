@@ -174,6 +174,15 @@ int qmp_block_job_write_blocking(struct qmp *q, const char *job_id,
     return qmp_command(q, "block-job-change", args, QMP_CONTROL, NULL, err);
 }
 
+int qmp_block_job_set_speed(struct qmp *q, const char *job_id,
+                            int64_t speed_bps, struct qm_error *err)
+{
+    struct json_object *args = json_with_string("device", job_id);
+
+    json_add_int(args, "speed", speed_bps);
+    return qmp_command(q, "block-job-set-speed", args, QMP_CONTROL, NULL, err);
+}
+
 int qmp_job_dismiss(struct qmp *q, const char *job_id, struct qm_error *err)
 {
     return qmp_command(q, "job-dismiss", json_with_string("id", job_id),

@@ -142,6 +142,8 @@ int qmp_block_job_cancel(struct qmp *q, const char *job_id,
                          struct qm_error *err);
 int qmp_block_job_write_blocking(struct qmp *q, const char *job_id,
                                  struct qm_error *err);
+int qmp_block_job_set_speed(struct qmp *q, const char *job_id,
+                            int64_t speed_bps, struct qm_error *err);
 int qmp_job_dismiss(struct qmp *q, const char *job_id, struct qm_error *err);
 
 /* What the guest wrote to each of its disks since it was started. */

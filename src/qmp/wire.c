@@ -29,6 +29,7 @@ struct wire {
     struct buffer in;
     size_t start; /* where the message under way begins */
     size_t at;    /* what was walked over already */
+    size_t limit; /* how long a message may be */
     struct nesting nesting;
     bool dead;
 };
@@ -38,9 +39,17 @@ struct members {
     struct span id, greeting, result, error, event, data, timestamp;
 };
 
+struct wire *wire_new_within(size_t limit)
+{
+    struct wire *w = XNEW(struct wire);
+
+    w->limit = limit;
+    return w;
+}
+
 struct wire *wire_new(void)
 {
-    return XNEW(struct wire);
+    return wire_new_within(WIRE_LINE_MAX);
 }
 
 void wire_free(struct wire *w)
@@ -54,7 +63,7 @@ void wire_free(struct wire *w)
 void wire_reset(struct wire *w)
 {
     buffer_done(&w->in);
-    *w = (struct wire){ .start = 0 };
+    *w = (struct wire){ .limit = w->limit };
 }
 
 void wire_message_done(struct wire_message *m)
@@ -123,9 +132,13 @@ static int find_end(struct wire *w, struct qm_error *err)
                                   err);
         }
         w->at++;
-        if (w->at - w->start > WIRE_LINE_MAX) {
-            return not_understood("a message of more than 10 MiB",
-                                  w->in.data + w->start, w->at - w->start, err);
+        if (w->at - w->start > w->limit) {
+            CLEANUP_FREE char *what = xasprintf("a message of more than %zu "
+                                                "KiB",
+                                                w->limit >> 10);
+
+            return not_understood(what, w->in.data + w->start, w->at - w->start,
+                                  err);
         }
         if (w->nesting.depth == 0) {
             return 1;
@@ -276,26 +289,38 @@ static int understand(struct span message, struct wire_message *out,
     return 0;
 }
 
-int wire_next(struct wire *w, struct wire_message *ret, struct qm_error *err)
+int wire_next_text(struct wire *w, const char **ret, size_t *ret_len,
+                   struct qm_error *err)
 {
-    struct wire_message m = { .event = NULL };
-    struct span message;
     int found;
 
     if (w->dead) {
         return error_set(err, QM_ERR_PROTOCOL, "it broke the protocol before");
     }
     found = find_end(w, err);
-    if (found == 0) {
-        return 0;
+    w->dead = found < 0;
+    if (found > 0) {
+        *ret = w->in.data + w->start;
+        *ret_len = w->at - w->start;
+        w->start = w->at;
     }
-    message = (struct span){ w->in.data + w->start, w->at - w->start };
-    if (found < 0 || understand(message, &m, err) < 0) {
+    return found;
+}
+
+int wire_next(struct wire *w, struct wire_message *ret, struct qm_error *err)
+{
+    struct wire_message m = { .event = NULL };
+    struct span message;
+    int found = wire_next_text(w, &message.text, &message.len, err);
+
+    if (found <= 0) {
+        return found;
+    }
+    if (understand(message, &m, err) < 0) {
         wire_message_done(&m);
         w->dead = true;
         return -1;
     }
-    w->start = w->at;
     *ret = m;
     return 1;
 }

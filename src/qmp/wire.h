@@ -50,6 +50,15 @@ void wire_feed(struct wire *w, const void *bytes, size_t len);
 int wire_next(struct wire *w, struct wire_message *ret, struct qm_error *err);
 void wire_message_done(struct wire_message *m);
 DEFINE_CLEANUP_DONE(struct wire_message, wire_message_done)
+
+/*
+ * For a peer that uses QMP's framing for something else: a wire whose messages
+ * may be LIMIT bytes long at most; and the next message as it stands, as
+ * wire_next() gives it, in *RET (borrowed until the next wire call).
+ */
+struct wire *wire_new_within(size_t limit);
+int wire_next_text(struct wire *w, const char **ret, size_t *ret_len,
+                   struct qm_error *err);
 /* Forget half a line: the link is a new one. */
 void wire_reset(struct wire *w);
 

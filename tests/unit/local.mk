@@ -18,6 +18,7 @@ unit_tests = \
 	tests/unit/test-core-result \
 	tests/unit/test-nbd-bad \
 	tests/unit/test-core-bitmaps \
+	tests/unit/test-core-control \
 	tests/unit/test-core-converge \
 	tests/unit/test-core-copy \
 	tests/unit/test-core-disks \
@@ -90,7 +91,9 @@ tests_unit_test_core_recipe_LDFLAGS = $(AM_LDFLAGS) \
 EXTRA_DIST += \
 	tests/unit/traces/cancel-too-late.trace \
 	tests/unit/traces/cancel.trace \
+	tests/unit/traces/cancels-over-there.trace \
 	tests/unit/traces/completed-despite-cancel.trace \
+	tests/unit/traces/completes.trace \
 	tests/unit/traces/cont-refused.trace \
 	tests/unit/traces/continue-refused.trace \
 	tests/unit/traces/credentials-refused.trace \
@@ -110,6 +113,9 @@ EXTRA_DIST += \
 	tests/unit/traces/no-disk.trace \
 	tests/unit/traces/parameters-refused.trace \
 	tests/unit/traces/server-stays.trace \
+	tests/unit/traces/set-refused.trace \
+	tests/unit/traces/sets-bandwidth.trace \
+	tests/unit/traces/sets-too-late.trace \
 	tests/unit/traces/source-dies.trace \
 	tests/unit/traces/start-not-heard.trace \
 	tests/unit/traces/stop-not-heard.trace \
@@ -119,6 +125,9 @@ EXTRA_DIST += \
 	tests/unit/traces/stopped-during-the-stream.trace \
 	tests/unit/traces/stream-fails.trace \
 	$(NULL)
+
+# The machine's own folder is not for tests.
+tests_unit_test_core_control_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=rundir_path
 
 good_facts = tests/unit/good-facts.c tests/unit/good-facts.h
 tests_unit_test_core_record_SOURCES = tests/unit/test-core-record.c $(good_facts)

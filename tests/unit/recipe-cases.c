@@ -178,6 +178,46 @@ static void operator_stops_the_arrived(struct peer *p, struct json_object *args,
     peer_stops(p, "paused");
 }
 
+static void operator_hurries_the_disks(struct peer *p, struct json_object *args,
+                                       long long id)
+{
+    peer_job_takes_time(p, args);
+    recipe_case_say("{'execute': 'set', 'arguments': "
+                    "{'bandwidth': 1048576, 'disk-bandwidth': 8388608}}");
+    peer_answer(p, id);
+}
+
+/* At the next question after the stop the RAM is across. */
+static void operator_completes(struct peer *p, struct json_object *args,
+                               long long id)
+{
+    takes_its_time(p, args, id);
+    recipe_case_say("{'execute': 'complete', 'arguments': {'mode': 'pause'}}");
+}
+
+static void stops_and_arrives(struct peer *p, struct json_object *args,
+                              long long id)
+{
+    peer_obey(p, "stop", args, id);
+    p->then = "pre-switchover";
+}
+
+/* Too much for a guest that is being handed over. */
+static void operator_sets_late(struct peer *p, struct json_object *args,
+                               long long id)
+{
+    recipe_case_say("{'execute': 'set', 'arguments': {'bandwidth': 1}}");
+    recipe_case_say("{'execute': 'complete', 'arguments': {'mode': 'pause'}}");
+    peer_obey(p, "migrate-continue", args, id);
+}
+
+static void operator_cancels_there(struct peer *p, struct json_object *args,
+                                   long long id)
+{
+    takes_its_time(p, args, id);
+    recipe_case_say("{'execute': 'cancel'}");
+}
+
 /* --- the destination ------------------------------------------------------ */
 
 static void destination_dies(struct peer *p, struct json_object *args,
@@ -270,6 +310,19 @@ const struct recipe_case recipe_cases[] = {
     { "stopped-at-once-there",
       .twist = { { DESTINATION, "cont",
                    .react = operator_stops_the_arrived } } },
+    { "sets-bandwidth", .twist = { { SOURCE, "blockdev-mirror",
+                                     .react = operator_hurries_the_disks } } },
+    { "set-refused",
+      .twist = { { SOURCE, "blockdev-mirror",
+                   .react = operator_hurries_the_disks },
+                 { SOURCE, "migrate-set-parameters", 2, .refusal = "no" } } },
+    { "sets-too-late", .twist = { { SOURCE, "migrate-continue",
+                                    .react = operator_sets_late } } },
+    { "completes",
+      .twist = { { SOURCE, "migrate", .react = operator_completes },
+                 { SOURCE, "stop", .react = stops_and_arrives } } },
+    { "cancels-over-there",
+      .twist = { { SOURCE, "migrate", .react = operator_cancels_there } } },
 
     /* events that were not heard */
     { "stop-not-heard",

@@ -19,5 +19,7 @@ extern const size_t recipe_case_count;
 
 /* For twists: the operator cancels. */
 void recipe_case_cancel(void);
+/* ... or says COMMAND at the control socket; nobody waits for the answer. */
+void recipe_case_say(const char *command);
 
 #endif

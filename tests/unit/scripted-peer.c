@@ -308,6 +308,12 @@ static void job_becomes(struct peer *p, const char *id, const char *status,
     peer_event(p, event, data);
 }
 
+void peer_job_takes_time(struct peer *p, struct json_object *args)
+{
+    json_object_object_add(p->jobs, text_at(args, "job-id"),
+                           json_object_new_string("running"));
+}
+
 void peer_job_fails(struct peer *p, const char *why)
 {
     json_object_object_foreach(p->jobs, id, status)
@@ -323,6 +329,11 @@ void peer_job_fails(struct peer *p, const char *why)
 static void do_mirror(struct peer *p, struct json_object *args)
 {
     job_becomes(p, text_at(args, "job-id"), "ready", "BLOCK_JOB_READY");
+}
+
+static void do_set_speed(struct peer *p, struct json_object *args)
+{
+    job_becomes(p, text_at(args, "device"), "ready", "BLOCK_JOB_READY");
 }
 
 static void do_job_cancel(struct peer *p, struct json_object *args)
@@ -389,6 +400,7 @@ static const struct {
     { "blockdev-del", do_blockdev_del },
     { "blockdev-mirror", do_mirror },
     { "block-job-change", do_nothing },
+    { "block-job-set-speed", do_set_speed },
     { "block-job-cancel", do_job_cancel },
     { "job-dismiss", do_job_dismiss },
     { "migrate-incoming", do_incoming },

@@ -83,7 +83,9 @@ void peer_event(struct peer *p, const char *event, const char *data);
 void peer_migrates(struct peer *p, const char *status);
 void peer_stops(struct peer *p, const char *run_state); /* and STOP */
 void peer_runs(struct peer *p);                         /* and RESUME */
-void peer_job_fails(struct peer *p, const char *why);   /* all its jobs */
+/* What a blockdev-mirror with ARGS starts, until its speed is changed. */
+void peer_job_takes_time(struct peer *p, struct json_object *args);
+void peer_job_fails(struct peer *p, const char *why); /* all its jobs */
 void peer_dies(struct peer *p);
 
 /* What an engine might have changed, a line each; the caller frees it. */

@@ -25,8 +25,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -48,6 +50,8 @@ struct world {
     const char *dir;
     int journal_fd;
     const char *row; /* of the recipe, that has begun */
+    size_t clients;  /* of the control socket */
+    int client[4];
 };
 
 static struct world *now; /* for what has no argument */
@@ -155,6 +159,10 @@ static void tell(void *arg, const struct narration *n)
         peers_note(&w->peers, "  %s is %s", side_name(n->side), n->text);
     else if (n->kind == NARRATE_WARNING)
         peers_note(&w->peers, "  ! %s", n->text);
+    else if (n->kind == NARRATE_LIMITS)
+        peers_note(&w->peers, "  limits: bandwidth %lld, disk-bandwidth %lld",
+                   (long long)n->limits->value[LIMIT_BANDWIDTH],
+                   (long long)n->limits->value[LIMIT_DISK_BANDWIDTH]);
     else if (n->kind == NARRATE_PREFLIGHT)
         tell_verdicts(w, n->verdicts);
 }
@@ -280,6 +288,8 @@ static char *run(const struct recipe_case *c)
     plan_done(&w.plan);
     loop_free(w.loop);
     close_fd(w.journal_fd);
+    for (size_t i = 0; i < w.clients; i++)
+        close_fd(w.client[i]);
     empty_dir();
     return text;
 }
@@ -288,6 +298,26 @@ void recipe_case_cancel(void)
 {
     peers_note(&now->peers, "    operator: cancel");
     migration_cancel(now->m);
+}
+
+/* ' for ", as the answers of the peers are written. */
+void recipe_case_say(const char *command)
+{
+    CLEANUP_FREE char *path =
+        xasprintf("%s/qmigrate/guest.sock", getenv("XDG_RUNTIME_DIR"));
+    CLEANUP_FREE char *line = xasprintf("%s\n", command);
+    struct sockaddr_un sun = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    peers_note(&now->peers, "    operator: %s", command);
+    for (char *c = line; *c; c++)
+        *c = *c == '\'' ? '"' : *c;
+    assert_true(snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path) <
+                (int)sizeof(sun.sun_path));
+    assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+    assert_int_equal(write(fd, line, strlen(line)), strlen(line));
+    assert_true(now->clients < ARRAY_LEN(now->client));
+    now->client[now->clients++] = fd;
 }
 
 /* --- comparing ------------------------------------------------------------ */

@@ -247,7 +247,7 @@ static void length_is_bounded(void **state)
         assert_int_equal(more, i < 9 ? 0 : -1);
     }
     assert_int_equal(more, -1);
-    assert_non_null(strstr(err.message, "a message of more than 10 MiB"));
+    assert_non_null(strstr(err.message, "a message of more than 10240 KiB"));
 }
 
 /* White space between messages is no message: it may go on for ever,

@@ -1,0 +1,79 @@
+/*
+ * The limits that may change while a migration runs.
+ */
+#include "core/limits.h"
+
+static const char *const names[LIMITS] = {
+#define X(name, text) [LIMIT_##name] = (text),
+    QM_LIMITS(X)
+#undef X
+};
+
+static const struct {
+    int64_t min, max;
+} ranges[LIMITS] = {
+    [LIMIT_BANDWIDTH] = { 0, INT64_MAX },
+    [LIMIT_DISK_BANDWIDTH] = { 0, INT64_MAX },
+    [LIMIT_MAX_DOWNTIME] = { 1, PLAN_MAX_DOWNTIME_MS },
+    [LIMIT_TIMEOUT] = { 0, PLAN_MAX_TIMEOUT_S },
+    [LIMIT_ON_TIMEOUT] = { ON_TIMEOUT_ABORT, ON_TIMEOUT_PAUSE },
+};
+
+static const char *const timeout_words[] = {
+    [ON_TIMEOUT_ABORT] = "abort",
+    [ON_TIMEOUT_PAUSE] = "pause",
+};
+
+const char *limit_name(enum limit limit)
+{
+    return names[limit];
+}
+
+enum limit limit_named(const char *name)
+{
+    for (int i = 0; i < LIMITS; i++)
+        if (str_equal(names[i], name))
+            return (enum limit)i;
+    return LIMITS;
+}
+
+void limits_of_plan(const struct plan *p, struct limits *ret)
+{
+    *ret = (struct limits){ {
+        [LIMIT_BANDWIDTH] = p->bandwidth_bps,
+        [LIMIT_DISK_BANDWIDTH] = p->disk_bandwidth_bps,
+        [LIMIT_MAX_DOWNTIME] = p->max_downtime_ms,
+        [LIMIT_TIMEOUT] = p->timeout_s,
+        [LIMIT_ON_TIMEOUT] = p->on_timeout,
+    } };
+}
+
+int limit_check(enum limit limit, int64_t value, struct qm_error *err)
+{
+    if (value >= ranges[limit].min && value <= ranges[limit].max)
+        return 0;
+    return error_set(err, QM_ERR_USAGE, "%s %lld: not between %lld and %lld",
+                     names[limit], (long long)value,
+                     (long long)ranges[limit].min,
+                     (long long)ranges[limit].max);
+}
+
+const char *on_timeout_name(int64_t value)
+{
+    return timeout_words[value];
+}
+
+int on_timeout_named(const char *name, int64_t *ret, struct qm_error *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(timeout_words); i++)
+        if (str_equal(timeout_words[i], name)) {
+            *ret = (int64_t)i;
+            return 0;
+        }
+    if (str_equal(name, "postcopy")) {
+        error_set(err, QM_ERR_USAGE, "on-timeout postcopy is not built yet");
+        error_hint(err, "use abort, or pause");
+        return -1;
+    }
+    return error_set(err, QM_ERR_USAGE, "on-timeout is abort or pause");
+}

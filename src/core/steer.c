@@ -1,0 +1,278 @@
+/*
+ * What the operator asks of a migration while it runs.
+ *
+ * happy path   Questions and `cancel` are answered at once.  `set` and
+ *              `complete` are put in a queue; a wait that notices them, or the
+ *              next row, serves them and answers with what is in force.
+ * what fails   What QEMU refuses stays as it was, and the answer says who
+ *              refused what.  While the source's link is down they wait.
+ * on close     What was not served is answered: the migration has ended.
+ */
+#include "core/steer.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/control.h"
+#include "core/migration-private.h"
+#include "core/record.h"
+#include "qmp/json.h"
+
+#define QUEUE_MAX 64
+
+struct asked {
+    uint64_t ticket;
+    struct control_request request;
+};
+
+struct steer {
+    struct control *control;
+    size_t count;
+    struct asked queue[QUEUE_MAX];
+};
+
+/* --- answers ---------------------------------------------------------------- */
+
+static struct json_object *status_data(struct migration *m)
+{
+    struct json_object *data = json_object_new_object();
+
+    m->progress.step = m->step;
+    m->progress.elapsed_ms = (clock_now_us() - m->started_us) / 1000;
+    json_add_string(data, "name", m->name);
+    json_add_int(data, "pid", getpid());
+    json_add_string(data, "source", m->plan->peer[SOURCE].text);
+    json_add_string(data, "destination", m->plan->peer[DESTINATION].text);
+    json_add_bool(data, "insecure", m->plan->insecure);
+    json_add_bool(data, "cancelling", m->cancel_requested);
+    json_add_bool(data, "undoing", m->rolling_back);
+    json_add_bool(data, "pausing", m->pause_asked || m->we_paused);
+    json_add(data, "progress", record_progress_data(&m->progress));
+    json_add(data, "limits", record_limits_data(&m->limits));
+    return data;
+}
+
+/* --- what is asked ---------------------------------------------------------- */
+
+static struct control_facts facts_now(const struct migration *m)
+{
+    return (struct control_facts){
+        .undoing = m->rolling_back,
+        .handing_over = m->switchover_us > 0,
+        .too_late = m->hold_interrupts,
+    };
+}
+
+static int on_request(void *arg, const struct control_request *r,
+                      uint64_t ticket, struct json_object **ret,
+                      struct qm_error *err)
+{
+    struct migration *m = arg;
+    struct control_facts facts = facts_now(m);
+    const char *refusal = control_refusal(r->command, &facts);
+    struct steer *s = m->steer;
+
+    if (refusal)
+        return error_set(err, QM_ERR_REFUSED, "%s", refusal);
+    if (r->command == CONTROL_QUERY_STATUS) {
+        *ret = status_data(m);
+        return 0;
+    }
+    if (r->command == CONTROL_CANCEL) {
+        migration_cancel(m);
+        return 0;
+    }
+    if (s->count == QUEUE_MAX)
+        return error_set(err, QM_ERR_BUSY, "too much is being asked");
+    s->queue[s->count++] = (struct asked){ ticket, *r };
+    return CONTROL_LATER;
+}
+
+/* --- set -------------------------------------------------------------------- */
+
+static int set_bandwidth(struct migration *m, int64_t value,
+                         struct qm_error *err)
+{
+    return m->agreed ? set_source_parameter(m, "max-bandwidth", value, err) : 0;
+}
+
+static int set_disk_bandwidth(struct migration *m, int64_t value,
+                              struct qm_error *err)
+{
+    for (size_t i = 0; i < m->disk_count; i++) {
+        const struct disk_copy *d = &m->disk[i];
+
+        if (d->mirror_started &&
+            (d->state == MIRROR_RUNNING || d->state == MIRROR_READY) &&
+            qmp_block_job_set_speed(source_of(m)->qmp, d->job_id, value, err) <
+                0)
+            return error_wrap(err, "disk %s", d->label);
+    }
+    return 0;
+}
+
+/* The limit in force never exceeds what is allowed now; a higher one comes
+ * when the policy finds that it is needed. */
+static int set_max_downtime(struct migration *m, int64_t value,
+                            struct qm_error *err)
+{
+    int64_t most = downtime_of_qemu(m, value);
+
+    if (!m->agreed)
+        return 0;
+    if (m->converge.limit_ms > most) {
+        if (set_source_parameter(m, "downtime-limit", most, err) < 0)
+            return -1;
+        m->converge.limit_ms = most;
+    }
+    m->converge.rules.max_downtime_ms = most;
+    return 0;
+}
+
+static int set_timeout(struct migration *m, int64_t value, struct qm_error *err)
+{
+    (void)err;
+    m->converge.rules.timeout_ms = value * 1000;
+    return 0;
+}
+
+static int set_on_timeout(struct migration *m, int64_t value,
+                          struct qm_error *err)
+{
+    (void)err;
+    m->converge.rules.pause_on_timeout = value == ON_TIMEOUT_PAUSE;
+    return 0;
+}
+
+static int (*const setters[LIMITS])(struct migration *m, int64_t value,
+                                    struct qm_error *err) = {
+    [LIMIT_BANDWIDTH] = set_bandwidth,
+    [LIMIT_DISK_BANDWIDTH] = set_disk_bandwidth,
+    [LIMIT_MAX_DOWNTIME] = set_max_downtime,
+    [LIMIT_TIMEOUT] = set_timeout,
+    [LIMIT_ON_TIMEOUT] = set_on_timeout,
+};
+
+/* What is refused keeps nothing else from being set. */
+static int serve_set(struct migration *m, const struct limit_changes *c,
+                     struct json_object **ret, struct qm_error *err)
+{
+    struct limits before = m->limits;
+
+    for (int i = 0; i < LIMITS; i++) {
+        CLEANUP(error_clear) struct qm_error refused = QM_ERROR_INIT;
+
+        if (!c->is_set[i])
+            continue;
+        if (setters[i](m, c->to.value[i], &refused) == 0) {
+            m->limits.value[i] = c->to.value[i];
+            continue;
+        }
+        error_wrap(&refused, "%s", limit_name((enum limit)i));
+        error_move(err, &refused);
+    }
+    if (memcmp(&before, &m->limits, sizeof(before)) != 0)
+        migration_tell(m, &(struct narration){ .kind = NARRATE_LIMITS,
+                                               .limits = &m->limits });
+    if (error_is_set(err))
+        return -1;
+    *ret = record_limits_data(&m->limits);
+    return 0;
+}
+
+/* --- complete --------------------------------------------------------------- */
+
+/* Before its RAM moves there is nothing to be gained for it: then it is
+ * remembered. */
+static int serve_complete(struct migration *m, struct json_object **ret,
+                          struct qm_error *err)
+{
+    m->pause_asked = true;
+    if (m->stream_started && pause_guest(m, PAUSE_ASKED, err) < 0)
+        return -1;
+    *ret = json_object_new_object();
+    json_add_bool(*ret, "stopped", m->we_paused);
+    return 0;
+}
+
+/* --- serving ---------------------------------------------------------------- */
+
+bool steer_is_due(const struct migration *m)
+{
+    return m->steer && m->steer->count > 0 && m->side[SOURCE].qmp &&
+           (qmp_is_up(m->side[SOURCE].qmp) || !m->agreed || m->hold_interrupts);
+}
+
+static int serve(struct migration *m, const struct control_request *r,
+                 struct json_object **ret, struct qm_error *err)
+{
+    struct control_facts facts = facts_now(m);
+    const char *refusal = control_refusal(r->command, &facts);
+
+    if (refusal)
+        return error_set(err, QM_ERR_REFUSED, "%s", refusal);
+    return r->command == CONTROL_SET ? serve_set(m, &r->changes, ret, err)
+                                     : serve_complete(m, ret, err);
+}
+
+void steer_serve(struct migration *m)
+{
+    while (steer_is_due(m)) {
+        struct steer *s = m->steer;
+        CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+        struct asked a = s->queue[0];
+        struct json_object *ret = NULL;
+
+        if (serve(m, &a.request, &ret, &err) < 0 && err.code == QM_ERR_LINK)
+            return; /* again, once the link is back */
+        s->count--;
+        memmove(&s->queue[0], &s->queue[1], s->count * sizeof(s->queue[0]));
+        control_answer(s->control, a.ticket, ret, &err);
+    }
+}
+
+/* --- telling ---------------------------------------------------------------- */
+
+void steer_tell(struct migration *m, const struct narration *n)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+
+    if (!m->steer)
+        return;
+    record_narration(&b, n, clock_wall_us());
+    control_tell(m->steer->control, b.data, b.len, n->kind == NARRATE_PROGRESS);
+}
+
+int steer_open(struct migration *m, struct qm_error *err)
+{
+    struct steer *s = XNEW(struct steer);
+
+    s->control = control_open(m->loop, m->name, on_request, m, err);
+    if (!s->control) {
+        free(s);
+        return -1;
+    }
+    m->steer = s;
+    return 0;
+}
+
+void steer_close(struct migration *m, const struct result *r)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+    CLEANUP(error_clear) struct qm_error over = QM_ERROR_INIT;
+    struct steer *s = m->steer;
+
+    if (!s)
+        return;
+    error_set(&over, QM_ERR_REFUSED, "the migration has ended");
+    for (size_t i = 0; i < s->count; i++)
+        control_answer(s->control, s->queue[i].ticket, NULL, &over);
+    s->count = 0;
+    record_result(&b, r, clock_wall_us());
+    control_tell(s->control, b.data, b.len, false);
+    m->hold_interrupts = true; /* whatever is asked from now on comes late */
+    control_close(s->control);
+    free(s);
+    m->steer = NULL;
+}
