@@ -63,7 +63,7 @@ struct migration {
     bool cancel_requested;
     bool hold_interrupts; /* rolling back, or past the point of no return */
     bool rolling_back;
-    bool pause_asked;     /* `complete --mode pause` */
+    bool pause_asked; /* `complete --mode pause` */
 
     /* watching */
     int silences; /* questions in a row that QEMU did not answer in time */

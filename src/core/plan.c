@@ -12,7 +12,7 @@
 
 enum {
     NAME_MAX_LEN = 48,
-    CHANNELS_MAX = 255,        /* QEMU options.c: multifd-channels is a byte */
+    CHANNELS_MAX = 255, /* QEMU options.c: multifd-channels is a byte */
     MAX_HANDOVER_MS = 2000000,
     PORT_MAX = 65535,
 };
