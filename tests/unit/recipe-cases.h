@@ -11,6 +11,7 @@ struct recipe_case {
     bool no_disk, single_stream, keep_source;
     int64_t abort_handover_ms; /* 0: the default */
     struct twist twist[TWISTS_MAX];
+    int64_t within_ms; /* it may take no longer; 0: as long as it takes */
 };
 
 /* The first one is the one that the others are compared with. */

@@ -358,7 +358,11 @@ static void write_trace(const char *name, const char *text)
 static void check(void **state)
 {
     const struct recipe_case *c = *state;
+    int64_t began_ms = clock_now_ms();
     CLEANUP_FREE char *text = run(c), *expected = read_trace(c->name);
+
+    if (c->within_ms)
+        assert_in_range(clock_now_ms() - began_ms, 0, c->within_ms);
 
     if (!c->no_disk && !str_equal(c->name, BASE)) {
         CLEANUP_FREE char *base = read_trace(BASE), *whole = text;
