@@ -4,7 +4,7 @@
  * A read-only disk of the destination cannot take an export that is written
  * to, so a second node is opened over its image.  That works because a QEMU
  * that waits for a guest holds no lock on the images of its devices (7.2 to
- * 10.0); once the guest is to run the device takes its own, which does not
+ * 11.1); once the guest is to run the device takes its own, which does not
  * share writing, so that the second node has to be gone by then.  A guest's
  * QEMU elsewhere that has the same image open makes the export fail.
  */

@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
-from cases import FAILED, REFUSED, Case, Move, recipe_rows
+from cases import CANCELLED, FAILED, REFUSED, Case, Move, recipe_rows
 from engine import ROOT
+from lab import wait_until
 from qemu import Qemu
 from refusals import blockers
 from test_ssh import Journey
@@ -250,6 +251,36 @@ def test_hosts_are_compared_by_ssh(lab, pki, same):
     result = move.start().moved()
     assert copied(result) == (['vd0'] if same else ['cd0', 'vd0'])
     assert move.read('destination') == content
+
+
+def with_sha256sum(lab, script):
+    """A PATH on which it is another one."""
+    folder = lab.folder('bin')
+    program = folder / 'sha256sum'
+    program.write_text(f'#!/bin/sh\n{script}\n')
+    program.chmod(0o755)
+    return f'{folder}:{os.environ["PATH"]}'
+
+
+@pytest.mark.parametrize('script', ['exit 127', 'echo; echo x', 'echo abc'])
+def test_what_nobody_can_compare_is_copied(lab, pki, script):
+    content = medium()
+    case = Case(live=False, env={'PATH': with_sha256sum(lab, script)})
+    move = WithMedium(lab, pki, case, content, content)
+    assert move.verdict() == ('copy', UNKNOWN)
+    assert copied(move.start().moved()) == ['cd0', 'vd0']
+    assert move.read('destination') == content
+
+
+def test_comparing_can_be_cancelled(lab, pki):
+    seen = lab.path('seen')
+    path = with_sha256sum(lab, f'echo >{seen}; exec sleep 60')
+    case = Case(live=False, env={'PATH': path})
+    move = WithMedium(lab, pki, case, medium(), bytes(SIZE)).start()
+    wait_until(seen.exists, 30, 'the image is read')
+    move.engine.interrupt()
+    move.undone((CANCELLED,), destination='waiting')
+    assert move.read('destination') == bytes(SIZE)
 
 
 # ---- failures ----
