@@ -112,6 +112,9 @@ EXTRA_DIST += \
 	tests/unit/traces/mirror-fails.trace \
 	tests/unit/traces/no-disk.trace \
 	tests/unit/traces/parameters-refused.trace \
+	tests/unit/traces/read-only-export-refused.trace \
+	tests/unit/traces/read-only-mirror-fails.trace \
+	tests/unit/traces/read-only.trace \
 	tests/unit/traces/server-stays.trace \
 	tests/unit/traces/set-refused.trace \
 	tests/unit/traces/sets-bandwidth.trace \
@@ -124,6 +127,7 @@ EXTRA_DIST += \
 	tests/unit/traces/stopped-before-the-stream.trace \
 	tests/unit/traces/stopped-during-the-stream.trace \
 	tests/unit/traces/stream-fails.trace \
+	tests/unit/traces/writer-stays.trace \
 	$(NULL)
 
 # The machine's own folder is not for tests.

@@ -250,6 +250,7 @@ const struct recipe_case recipe_cases[] = {
     { .name = "disk" },
     { "no-disk", .no_disk = true, .single_stream = true },
     { "keep-source", .keep_source = true },
+    { "read-only", .read_only = true },
 
     /* a failure in each row whose undo has something to do */
     { "credentials-refused",
@@ -258,6 +259,13 @@ const struct recipe_case recipe_cases[] = {
       .twist = { { SOURCE, "migrate-set-parameters", .refusal = "no" } } },
     { "export-refused",
       .twist = { { DESTINATION, "block-export-add", .refusal = "in use" } } },
+    { "read-only-mirror-fails", .read_only = true,
+      .twist = { { SOURCE, "blockdev-mirror", .react = mirror_fails } } },
+    { "read-only-export-refused", .read_only = true,
+      .twist = { { DESTINATION, "block-export-add",
+                   .refusal = "Failed to get lock" } } },
+    { "writer-stays", .read_only = true,
+      .twist = { { DESTINATION, "blockdev-del", .refusal = "in use" } } },
     { "mirror-fails",
       .twist = { { SOURCE, "blockdev-mirror", .react = mirror_fails } } },
     { "door-refused",

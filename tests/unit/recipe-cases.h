@@ -8,7 +8,7 @@
 
 struct recipe_case {
     const char *name; /* of its trace, too */
-    bool no_disk, single_stream, keep_source;
+    bool no_disk, read_only, single_stream, keep_source;
     int64_t abort_handover_ms; /* 0: the default */
     struct twist twist[TWISTS_MAX];
     int64_t within_ms; /* it may take no longer; 0: as long as it takes */

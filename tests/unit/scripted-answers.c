@@ -149,8 +149,10 @@ static struct json_object *block_reply(const struct peer *p)
     text = xasprintf(
         "[{'device': '', 'qdev': '/machine/peripheral/vd0/virtio-backend',"
         " 'inserted': {'node-name': 'disk0', 'drv': 'raw', 'file': '%s',"
-        " 'active': %s, 'image': {'virtual-size': %lld, 'filename': '%s'}}}]",
-        p->image, text_at(p->nodes, "disk0"), (long long)(64 * MIB), p->image);
+        " 'active': %s, 'ro': %s,"
+        " 'image': {'virtual-size': %lld, 'filename': '%s'}}}]",
+        p->image, text_at(p->nodes, "disk0"), p->read_only ? "true" : "false",
+        (long long)(64 * MIB), p->image);
     return peer_json(text);
 }
 

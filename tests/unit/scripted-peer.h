@@ -39,6 +39,7 @@ struct peer {
     enum side_id side;
     pid_t pid;   /* -1: it has ended */
     char *image; /* file name, or NULL */
+    bool read_only;
 
     /* what it was told, or became */
     const char *run_state, *migration; /* QEMU's words; "none" */

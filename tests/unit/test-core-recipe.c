@@ -241,9 +241,11 @@ static void start_peers(struct world *w, const struct recipe_case *c)
         CLEANUP_FREE char *image = xasprintf("%s/%s.img", w->dir, side);
 
         if (!c->no_disk)
-            pki_put_text(w->dir, strrchr(image, '/') + 1, "");
+            pki_put_text(w->dir, strrchr(image, '/') + 1,
+                         c->read_only ? side : "");
         peer_start(&w->peers, (enum side_id)i, w->loop, path,
                    c->no_disk ? NULL : image);
+        w->peers.side[i].read_only = c->read_only;
         str_replace(&w->plan.tls_dir[i], tls_dir);
         assert_int_equal(qmp_address_parse(path, &w->plan.peer[i], NULL), 0);
     }
