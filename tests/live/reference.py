@@ -27,7 +27,8 @@ def add_credentials(qemu, endpoint, directory):
                  endpoint=endpoint, dir=str(directory), verify_peer=True)
 
 
-def mirror(source, destination, disks, address, port, tls, hostname):
+def mirror(source, destination, disks, address, port, tls, hostname,
+           copy_mode='write-blocking'):
     """Export at the destination, mirror from the source, wait until in sync;
     what discard the target may have is a matter of the source's version."""
     s, d = source.spy, destination.spy
@@ -44,7 +45,7 @@ def mirror(source, destination, disks, address, port, tls, hostname):
               export=f'ref-{n}', **creds, **target_options(source, n),
               server={'type': 'inet', 'host': address, 'port': str(port)})
         s.cmd('blockdev-mirror', job_id=f'ref-{n}', device=f'disk{n}',
-              target=f'ref-{n}', sync='full', copy_mode='write-blocking',
+              target=f'ref-{n}', sync='full', copy_mode=copy_mode,
               on_target_error='report', auto_dismiss=False)
     for n in disks:
         s.wait_event('BLOCK_JOB_READY', device=f'ref-{n}')
