@@ -56,6 +56,8 @@ step_agree_capabilities:
 step_export_disks:
 step_probe_exports:
         if :: goto undo :: true fi;
+step_prove_backing_files:
+        if :: goto undo :: true fi;
 step_mirror_disks:
         d_step { if :: S_ALIVE && D_ALIVE -> mirroring = 1 :: else -> skip fi };
         UNLESS_CANCELLED;

@@ -164,6 +164,17 @@ int parse_disks(struct options *o, const struct option_row *row,
     return 0;
 }
 
+int parse_disks_sync(struct options *o, const struct option_row *row,
+                     const char *value, struct qm_error *err)
+{
+    if (!str_equal(value, "full") && !str_equal(value, "top")) {
+        return refuse_value(row, value, "full or top", err);
+    }
+    o->plan.disks_sync =
+        str_equal(value, "top") ? DISKS_SYNC_TOP : DISKS_SYNC_FULL;
+    return 0;
+}
+
 int parse_ids(struct options *o, const struct option_row *row,
               const char *value, struct qm_error *err)
 {

@@ -38,7 +38,7 @@ int options_need_sides(const struct option_table *t, const struct strv *words,
                        struct qm_error *err);
 
 option_parser parse_flag, parse_string, parse_size, parse_number, parse_on_off,
-    parse_ports, parse_channels, parse_disks, parse_ids, parse_on_timeout,
-    refuse_unbuilt;
+    parse_ports, parse_channels, parse_disks, parse_disks_sync, parse_ids,
+    parse_on_timeout, refuse_unbuilt;
 
 #endif

@@ -25,6 +25,9 @@ static const struct option_row rows[] = {
       "what to copy: auto, none, all, or a list ID,... of node names or "
       "device ids",
       "auto" },
+    { "disks-sync", "full|top", parse_disks_sync, 0,
+      "of a disk with a backing file: the whole, or its overlay alone",
+      "full" },
     { "shared", "ID,...", parse_ids, PLAN(shared_ids),
       "disks that both sides use, where the engine cannot tell", NULL },
     { "verify", NULL, parse_flag, PLAN(verify),

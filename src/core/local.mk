@@ -52,6 +52,7 @@ libcore_a_SOURCES = \
 	src/core/plan.c \
 	src/core/plan.h \
 	src/core/preflight-address.c \
+	src/core/preflight-backing.c \
 	src/core/preflight-bitmaps.c \
 	src/core/preflight-cpu.c \
 	src/core/preflight-devices.c \
@@ -85,6 +86,7 @@ libcore_a_SOURCES = \
 	src/core/side.h \
 	src/core/steer.c \
 	src/core/steer.h \
+	src/core/step-backing.c \
 	src/core/step-connect.c \
 	src/core/step-export.c \
 	src/core/step-handover.c \

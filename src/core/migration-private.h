@@ -49,6 +49,7 @@ struct migration {
     /* done so far, read by undo */
     bool nbd_server_up;
     unsigned nbd_port, ram_port;
+    struct proof *proof;   /* step-backing.c's; NULL: nothing to undo */
     struct verify *verify; /* step-verify.c's; NULL: nothing to undo */
     bool door_open;
     bool stream_started;
@@ -172,6 +173,7 @@ STEP(credentials)
 STEP(agree)
 STEP(export_disks)
 STEP(probe)
+STEP(prove_backing)
 STEP(mirror)
 STEP(compare)
 STEP(open_door)
@@ -198,8 +200,14 @@ void mirrors_yank(struct migration *m);
 int64_t handover_left_ms(const struct migration *m);
 /* What the engine can read of the credentials with which the source comes to
  * the destination's exports; a word why it cannot, or NULL. */
+struct nbd_disk;
 struct nbd_probe;
 const char *probe_credentials(struct migration *m, struct nbd_probe *p);
+/* Open disk D's export at the destination for reading, with its NBD_MAP_DATA;
+ * the caller frees it.  NULL with ERR. */
+struct nbd_disk *destination_open(struct migration *m,
+                                  const struct disk_copy *d, int64_t limit_ms,
+                                  struct qm_error *err);
 /* The one place that sends migrate_cancel; refuses once the destination owns
  * the guest. */
 int stream_cancel(struct migration *m, struct qm_error *err);

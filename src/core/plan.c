@@ -164,18 +164,18 @@ static int check_host_name(const char *option, const char *value,
 }
 
 /* The source's disks are read over a socket that its QEMU makes. */
-static int check_verify(const struct plan *p, struct qm_error *err)
+static int check_reading(const struct plan *p, struct qm_error *err)
 {
     const struct qmp_address *a = &p->peer[SOURCE];
 
-    if (!p->verify ||
+    if ((!p->verify && p->disks_sync != DISKS_SYNC_TOP) ||
         (a->type == QMP_ADDRESS_UNIX &&
          (!p->host[SOURCE] || str_equal(p->host[SOURCE], "local")))) {
         return 0;
     }
     error_set(err, QM_ERR_USAGE,
-              "--verify reads the source's disks, which are not on this "
-              "machine");
+              "%s reads the source's disks, which are not on this machine",
+              p->verify ? "--verify" : "--disks-sync top");
     error_hint(err, "run qmigrate on the source's host, with the path of the "
                     "monitor's socket as SOURCE");
     return -1;
@@ -301,7 +301,7 @@ int plan_check(const struct plan *p, struct qm_error *err)
 {
     static int (*const checks[])(const struct plan *p, struct qm_error *err) = {
         check_name,  check_sides,   check_network, check_tls,
-        check_disks, check_numbers, check_verify,
+        check_disks, check_numbers, check_reading,
     };
 
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {

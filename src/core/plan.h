@@ -13,6 +13,9 @@ enum side_id { SOURCE, DESTINATION, SIDES };
 
 enum plan_disks { DISKS_AUTO, DISKS_NONE, DISKS_ALL, DISKS_LIST };
 
+/* What of a disk with a backing file is copied. */
+enum plan_disks_sync { DISKS_SYNC_FULL, DISKS_SYNC_TOP };
+
 enum plan_on_timeout { ON_TIMEOUT_ABORT, ON_TIMEOUT_PAUSE };
 
 #define PLAN_CHANNELS_CHOSEN (-1)
@@ -36,6 +39,7 @@ struct plan {
     enum plan_disks disks;
     struct strv disk_ids;   /* of DISKS_LIST: node names or device ids */
     struct strv shared_ids; /* --shared: both sides use it, whatever we find */
+    enum plan_disks_sync disks_sync;
     int64_t max_downtime_ms;
     int64_t abort_handover_ms;
     int64_t timeout_s; /* 0: none */

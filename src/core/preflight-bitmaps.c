@@ -67,6 +67,9 @@ static struct obstacle find_obstacle(const struct facts *f,
     if (c->verdict != DISK_COPY && c->verdict != DISK_SHARED) {
         return (struct obstacle){ .why = "the disk stays behind" };
     }
+    if (a->read_only) { /* QEMU takes only those that it could write to */
+        return (struct obstacle){ .why = "the disk is read-only" };
+    }
     for (int side = 0; side < SIDES; side++) {
         if (!can_carry(&f->side[side])) {
             return (struct obstacle){ .why = "one of the two QEMUs is too old "
@@ -183,7 +186,9 @@ void preflight_bitmaps(const struct facts *f, struct verdicts *v)
         const struct qmp_disk *a = &f->side[SOURCE].disks.item[one->source];
         struct obstacle o;
 
-        if (a->bitmaps.count == 0 || one->verdict == DISK_REFUSE) {
+        /* a read-only image that is not copied has its own at both sides */
+        if (a->bitmaps.count == 0 || one->verdict == DISK_REFUSE ||
+            (a->read_only && !one->copy)) {
             continue;
         }
         o = find_obstacle(f, one);

@@ -132,6 +132,24 @@ static void decide(struct disk_choice *c, enum disk_verdict verdict,
     c->reason = xstrdup(reason);
 }
 
+/* What is below its top image matters to nobody but the reader. */
+static void decide_copy(const struct facts *f, size_t i, struct disk_choice *c,
+                        const char *reason)
+{
+    const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
+    CLEANUP_FREE char *more = NULL;
+
+    if (!a->has_backing) {
+        decide(c, DISK_COPY, reason);
+        return;
+    }
+    c->top = f->plan->disks_sync == DISKS_SYNC_TOP && !a->read_only;
+    more = xasprintf("%s; %s", reason,
+                     c->top ? "its overlay alone"
+                            : "its backing chain is flattened");
+    decide(c, DISK_COPY, more);
+}
+
 static void refuse_unknown(const struct qmp_disk *a, const struct storage *st,
                            struct verdicts *v)
 {
@@ -156,9 +174,9 @@ static void choose_by_storage(const struct facts *f, size_t i, size_t j,
     struct storage st = facts_storage(f, i, j);
 
     if (st.relation == STORAGE_DIFFERENT) {
-        decide(c, DISK_COPY,
-               a->read_only ? content_reason(facts_content(f, i, j))
-                            : st.reason);
+        decide_copy(f, i, c,
+                    a->read_only ? content_reason(facts_content(f, i, j))
+                                 : st.reason);
         judge_copy(f, i, j, &st, v);
     } else if (automatic && st.relation == STORAGE_SAME) {
         decide(c, DISK_SHARED, st.reason);
@@ -167,9 +185,9 @@ static void choose_by_storage(const struct facts *f, size_t i, size_t j,
         decide(c, DISK_REFUSE, st.reason);
         refuse_unknown(a, &st, v);
     } else if (st.relation == STORAGE_UNKNOWN) {
-        decide(c, DISK_COPY,
-               a->read_only ? "read-only, as you said"
-                            : "writable, as you said");
+        decide_copy(f, i, c,
+                    a->read_only ? "read-only, as you said"
+                                 : "writable, as you said");
         judge_copy(f, i, j, &st, v);
     } else {
         decide(c, DISK_REFUSE, st.reason);

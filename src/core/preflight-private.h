@@ -24,6 +24,8 @@ preflight_check preflight_devices;
 preflight_check preflight_cpu_features;
 /* preflight-disks.c */
 preflight_check preflight_disks;
+/* preflight-backing.c */
+preflight_check preflight_backing;
 /* preflight-bitmaps.c */
 preflight_check preflight_bitmaps;
 /* preflight-address.c */

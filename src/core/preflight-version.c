@@ -92,6 +92,11 @@ static bool mirror_loses_writes(long version)
            !(version >= VERSION(10, 0, 13) && version < VERSION(10, 1, 0));
 }
 
+bool preflight_mirror_loses_writes(const struct side_facts *source)
+{
+    return mirror_loses_writes(version_number(&source->version));
+}
+
 bool preflight_may_discard(const struct side_facts *source,
                            const struct qmp_disk *disk)
 {

@@ -28,6 +28,7 @@ static const struct {
     { "memory-backends", preflight_memory_backends },
     { "devices", preflight_devices },
     { "disks", preflight_disks },
+    { "backing", preflight_backing },
     { "bitmaps", preflight_bitmaps },
     { "exports", preflight_exports },
     { "multifd", preflight_multifd },

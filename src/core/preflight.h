@@ -56,6 +56,7 @@ struct disk_choice {
     size_t destination; /* index into the destination's; valid if copied */
     enum disk_verdict verdict;
     bool copy;    /* verdict is DISK_COPY */
+    bool top;     /* copied: its overlay alone */
     char *reason; /* "writable, local to each host", "read-only" */
 };
 struct disk_choices {
@@ -82,6 +83,9 @@ DEFINE_CLEANUP_DONE(struct disk_choices, disk_choices_done)
  */
 bool preflight_may_discard(const struct side_facts *source,
                            const struct qmp_disk *disk);
+/* Does a mirror of the source's QEMU lose what a running guest writes while it
+ * starts, if it looks for what is allocated (QEMU.md 6.10)? */
+bool preflight_mirror_loses_writes(const struct side_facts *source);
 /*
  * The value of SIDE's block-bitmap-mapping, with which the dirty bitmaps of the
  * disks that move, or are shared, travel along; NULL if there are none, or none

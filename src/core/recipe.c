@@ -22,6 +22,7 @@ const struct step recipe[] = {
     { "agree capabilities", step_agree, undo_agree },
     { "export disks", step_export_disks, undo_export_disks },
     { "probe exports", step_probe, NULL },
+    { "prove backing files", step_prove_backing, undo_prove_backing },
     { "mirror disks", step_mirror, undo_mirror },
     { "compare disks", step_compare, undo_compare },
     { "open the door", step_open_door, undo_open_door },

@@ -211,6 +211,7 @@ static struct json_object *choice_data(const struct facts *f,
     if (c->copy) {
         json_add_text(data, "destination-file",
                       f->side[DESTINATION].disks.item[c->destination].filename);
+        json_add_text(data, "sync", c->top ? "top" : "full");
         json_add_bool(data, "discard",
                       preflight_may_discard(&f->side[SOURCE], d));
     }

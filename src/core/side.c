@@ -45,6 +45,7 @@ void disk_copy_done(struct disk_copy *d)
     free_string(d->destination_format);
     free_string(d->destination_protocol);
     free_string(d->source_file);
+    free_string(d->backing_node);
     free_string(d->destination_file);
     free_string(d->export_id);
     free_string(d->export_name);

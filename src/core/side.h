@@ -27,8 +27,10 @@ struct disk_copy {
     char *destination_node;
     char *source_file, *destination_file;
     uint64_t size_bytes;
-    bool discard;      /* the target may be opened with discard=unmap */
-    bool was_inactive; /* the destination's node; exporting makes it active */
+    bool top;           /* its overlay alone is copied, after ... */
+    char *backing_node; /* ... what this node of the source shows was proved */
+    bool discard;       /* the target may be opened with discard=unmap */
+    bool was_inactive;  /* the destination's node; exporting makes it active */
 
     /* The destination's node is read-only: a node of ours, or NULL, and what
      * it is opened with */

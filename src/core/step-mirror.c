@@ -96,7 +96,7 @@ static int start_job(struct migration *m, struct disk_copy *d,
         .job_id = d->job_id,
         .device = d->source_node,
         .target = d->node_name,
-        .sync = "full",
+        .sync = d->top ? "top" : "full",
         .write_blocking = d->write_blocking,
         .speed_bps = m->limits.value[LIMIT_DISK_BANDWIDTH],
     };

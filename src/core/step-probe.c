@@ -14,7 +14,7 @@
 
 #include "base/child.h"
 #include "core/migration-private.h"
-#include "nbd/probe.h"
+#include "nbd/disk.h"
 
 #define PROBE_LIMIT_MS 10000
 
@@ -46,6 +46,31 @@ const char *probe_credentials(struct migration *m, struct nbd_probe *p)
     p->has_client_key = files.file[TLS_KEY].state == TLS_FILE_READ;
     tls_files_done(&files);
     return problem;
+}
+
+struct nbd_disk *destination_open(struct migration *m,
+                                  const struct disk_copy *d, int64_t limit_ms,
+                                  struct qm_error *err)
+{
+    struct nbd_probe where = {
+        .host = m->facts.address,
+        .port = m->nbd_port,
+        .fd = -1,
+        .export_name = d->export_name,
+    };
+    const char *problem = probe_credentials(m, &where);
+    struct nbd_disk *disk;
+
+    if (problem) {
+        error_set(err, QM_ERR_TLS, "the destination's disk cannot be read: %s",
+                  problem);
+        return NULL;
+    }
+    disk = nbd_disk_open(m->loop, &where, NBD_MAP_DATA, NBD_CONNECTIONS,
+                         deadline_in_ms(limit_ms), err);
+    if (!disk)
+        error_wrap(err, "destination");
+    return disk;
 }
 
 static int check_export(const struct disk_copy *d, const struct nbd_export *e,

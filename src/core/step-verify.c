@@ -93,22 +93,7 @@ static struct nbd_disk *open_source(struct verify *v,
                                     const char *map, int64_t limit_ms,
                                     struct qm_error *err)
 {
-    deadline_t by = deadline_in_ms(limit_ms);
-    const struct nbd_probe where = {
-        .path = v->socket,
-        .fd = -1,
-        .export_name = e->id,
-    };
-    /* the map of what was written takes one question */
-    size_t connections = str_equal(map, NBD_MAP_DATA) ? NBD_CONNECTIONS : 1;
-    struct nbd_disk *disk;
-
-    if (verify_export(source_of(v->m), e, err) < 0)
-        return NULL;
-    disk = nbd_disk_open(v->m->loop, &where, map, connections, by, err);
-    if (!disk)
-        error_wrap(err, "source");
-    return disk;
+    return verify_open(source_of(v->m), v->socket, e, map, limit_ms, err);
 }
 
 /* --- while the guest runs ------------------------------------------------ */
@@ -154,27 +139,6 @@ static void verify_free(struct verify *v)
     free(v);
 }
 
-static int open_destination(struct verify *v, struct disk_verify *d,
-                            struct qm_error *err)
-{
-    struct migration *m = v->m;
-    struct nbd_probe where = {
-        .host = m->facts.address,
-        .port = m->nbd_port,
-        .fd = -1,
-        .export_name = d->disk->export_name,
-    };
-    const char *problem = probe_credentials(m, &where);
-
-    if (problem)
-        return error_set(err, QM_ERR_TLS,
-                         "the destination's disk cannot be read: %s", problem);
-    d->destination =
-        nbd_disk_open(m->loop, &where, NBD_MAP_DATA, NBD_CONNECTIONS,
-                      deadline_in_ms(OPEN_LIMIT_MS), err);
-    return d->destination ? 0 : error_wrap(err, "destination");
-}
-
 static int open_disk(struct verify *v, struct disk_verify *d,
                      struct qm_error *err)
 {
@@ -184,7 +148,10 @@ static int open_disk(struct verify *v, struct disk_verify *d,
     if (verify_bitmap_add(source_of(v->m), &d->bitmap, err) < 0)
         return -1;
     d->source = open_source(v, &e, NBD_MAP_DATA, OPEN_LIMIT_MS, err);
-    if (!d->source || open_destination(v, d, err) < 0)
+    if (!d->source)
+        return -1;
+    d->destination = destination_open(v->m, d->disk, OPEN_LIMIT_MS, err);
+    if (!d->destination)
         return -1;
     if (nbd_disk_size(d->source) != nbd_disk_size(d->destination))
         return error_set(err, QM_ERR_DISK,

@@ -1,5 +1,5 @@
 /*
- * What --verify makes in the source, and takes away again, over a link that
+ * What --verify and --disks-sync top make in the source, and take away again, over a link that
  * may break: a command that is sent twice finds its own work done.
  */
 #include "core/verify-source.h"
@@ -123,15 +123,16 @@ int verify_server_start(struct side *s, const char *path, bool *ret_up,
 
     if (strlen(path) >= sizeof(un.sun_path))
         return error_set(err, QM_ERR_SYSTEM,
-                         "--verify needs a socket beside the source's monitor, "
-                         "and %s is too long a path for one",
+                         "a socket beside the source's monitor is needed, and "
+                         "%s is too long a path for one",
                          path);
     *ret_up = true;
     if (side_do(s, run_server_start, NULL, (void *)path, err) < 0) {
         *ret_up = err->code != QM_ERR_QEMU;
         if (!*ret_up)
-            error_hint(err, "--verify needs the source's NBD server; is one "
-                            "in use?  nbd-server-stop at the source ends it");
+            error_hint(err, "--verify and --disks-sync top need the source's "
+                            "NBD server; is one in use?  nbd-server-stop at "
+                            "the source ends it");
         return -1;
     }
     return close_to_others(path, err);
@@ -171,4 +172,26 @@ int verify_export(struct side *s, const struct source_export *e,
                   struct qm_error *err)
 {
     return side_do(s, run_export, asked_export, (void *)e, err);
+}
+
+struct nbd_disk *verify_open(struct side *s, const char *socket,
+                             const struct source_export *e, const char *map,
+                             int64_t limit_ms, struct qm_error *err)
+{
+    deadline_t by = deadline_in_ms(limit_ms);
+    const struct nbd_probe where = {
+        .path = socket,
+        .fd = -1,
+        .export_name = e->id,
+    };
+    /* the map of what was written takes one question */
+    size_t connections = str_equal(map, NBD_MAP_DATA) ? NBD_CONNECTIONS : 1;
+    struct nbd_disk *disk;
+
+    if (verify_export(s, e, err) < 0)
+        return NULL;
+    disk = nbd_disk_open(s->loop, &where, map, connections, by, err);
+    if (!disk)
+        error_wrap(err, "source");
+    return disk;
 }

@@ -1,12 +1,15 @@
 /*
- * What --verify makes in the source: an NBD server, bitmaps, exports.  Each
+ * What --verify and --disks-sync top make in the source: an NBD server, bitmaps, exports.  Each
  * waits as side_do() does; -1 with ERR.
  */
 #ifndef QM_CORE_VERIFY_SOURCE_H
 #define QM_CORE_VERIFY_SOURCE_H
 
+#include <stdint.h>
+
 #include "base/error.h"
 
+struct nbd_disk;
 struct side;
 
 /* A path for the server's socket beside the monitor's: QEMU could make one
@@ -40,5 +43,10 @@ struct source_export {
 };
 int verify_export(struct side *s, const struct source_export *e,
                   struct qm_error *err);
+/* Make it, and open it at the server's SOCKET with the MAP (nbd/disk.h); the
+ * caller frees it. */
+struct nbd_disk *verify_open(struct side *s, const char *socket,
+                             const struct source_export *e, const char *map,
+                             int64_t limit_ms, struct qm_error *err);
 
 #endif

@@ -4,7 +4,6 @@
  */
 #include "nbd/compare.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,9 +148,16 @@ static int compare_ranges(struct nbd_comparison *c,
     return rc;
 }
 
+static uint64_t shared_size(const struct nbd_comparison *c)
+{
+    uint64_t a = nbd_disk_size(c->side[0]), b = nbd_disk_size(c->side[1]);
+
+    return a < b ? a : b;
+}
+
 static int compare_all(struct nbd_comparison *c, struct qm_error *err)
 {
-    uint64_t size = nbd_disk_size(c->side[0]);
+    uint64_t size = shared_size(c);
 
     for (uint64_t at = 0; at < size; at += WINDOW) {
         CLEANUP(nbd_ranges_done) struct nbd_ranges data = { 0 };
@@ -167,7 +173,6 @@ static int compare_all(struct nbd_comparison *c, struct qm_error *err)
 int nbd_compare(struct nbd_comparison *c, const struct nbd_ranges *where,
                 struct qm_error *err)
 {
-    assert(nbd_disk_size(c->side[0]) == nbd_disk_size(c->side[1]));
     nbd_ranges_done(&c->different);
     return where ? compare_ranges(c, where, err) : compare_all(c, err);
 }

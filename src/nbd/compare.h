@@ -10,7 +10,7 @@
 #define NBD_COMPARE_BLOCK (64 * KIB)
 
 struct nbd_comparison {
-    struct nbd_disk *side[2]; /* borrowed; of one size */
+    struct nbd_disk *side[2]; /* borrowed */
     const struct nbd_waiter *waiter;
 
     /* What came of it; the caller frees `different`. */
@@ -20,8 +20,8 @@ struct nbd_comparison {
 };
 
 /*
- * Compare what WHERE names; NULL: all of it, except for what both servers say
- * reads as zeroes (their NBD_MAP_DATA).  0 when it was compared; ->different
+ * Compare what WHERE names, which both have; NULL: all that both have, except
+ * for what both servers say reads as zeroes (their NBD_MAP_DATA).  0 when it was compared; ->different
  * was emptied before and says what came of it.  -1 with ERR: LINK, DISK,
  * PROTOCOL, or what the waiter says.
  */

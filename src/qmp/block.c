@@ -189,6 +189,32 @@ static char *normal_qdev(const char *qdev, const char *device)
     return xstrndup(qdev, len);
 }
 
+/*
+ * Before 10.1 nothing says which node is whose backing.  But those that have
+ * one file open in one format and read it only show the same.
+ */
+static void parse_backing(struct json_object *nodes, struct json_object *image,
+                          struct qmp_disk *d)
+{
+    struct json_object *below = json_get_object(image, "backing-image");
+    const char *file = json_get_string(below, "filename");
+    const char *format = json_get_string(below, "format");
+
+    d->backing_file = xstrdup(file);
+    d->backing_size = json_get_uint(below, "virtual-size");
+    for (size_t i = 0; file && format && i < json_length(nodes); i++) {
+        struct json_object *node = json_at(nodes, i);
+        const char *name = json_get_string(node, "node-name");
+
+        if (name && str_equal(json_get_string(node, "drv"), format) &&
+            str_equal(json_get_string(node, "file"), file) &&
+            json_get_bool(node, "ro")) {
+            d->backing_node = xstrdup(name);
+            return;
+        }
+    }
+}
+
 static int parse_inserted(struct json_object *nodes,
                           struct json_object *inserted, struct qmp_disk *d,
                           struct qm_error *err)
@@ -214,6 +240,7 @@ static int parse_inserted(struct json_object *nodes,
     d->read_only = json_get_bool(inserted, "ro");
     d->has_backing = json_get_int(inserted, "backing_file_depth", 0) > 0 ||
                      json_get_object(image, "backing-image");
+    parse_backing(nodes, image, d);
     bitmaps_parse(json_get_array(inserted, "dirty-bitmaps"), &d->bitmaps);
     d->is_inactive =
         json_get(inserted, "active") && !json_get_bool(inserted, "active");
@@ -318,6 +345,8 @@ void qmp_disks_done(struct qmp_disks *d)
         free_string(disk->filename);
         free_string(disk->protocol);
         free_string(disk->protocol_filename);
+        free_string(disk->backing_file);
+        free_string(disk->backing_node);
         qmp_bitmaps_done(&disk->bitmaps);
     }
     free(d->item);

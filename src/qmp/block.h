@@ -34,6 +34,10 @@ struct qmp_disk {
     uint64_t virtual_size; /* bytes */
     uint64_t allocated;    /* bytes QEMU says the image occupies; 0 unknown */
     bool has_backing;
+    /* Of the image right below, with all below it; with has_backing. */
+    char *backing_file;         /* as QEMU prints it; NULL unknown */
+    char *backing_node;         /* one that shows it; NULL unknown */
+    uint64_t backing_size;      /* bytes; 0 unknown */
     bool is_pflash;             /* used by a cfi.pflash device */
     struct qmp_bitmaps bitmaps; /* of the top node */
     bool is_inactive; /* it waits for a guest; from 10.0 on QEMU tells */

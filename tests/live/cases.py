@@ -27,7 +27,8 @@ DONE, REFUSED, FAILED, CANCELLED, LEFT_THERE, UNDECIDED, LEFT_HERE, NOWHERE = \
 OUTCOMES = {DONE: 'completed', REFUSED: 'refused', FAILED: 'failed',
             CANCELLED: 'cancelled', UNDECIDED: 'undecided'}
 
-BINARIES = {'qemu10': binaries.qemu10, 'system': binaries.system}
+BINARIES = {'qemu10': binaries.qemu10, 'system': binaries.system,
+            'trixie': lambda: binaries.suite('trixie')}
 
 
 @dataclass(frozen=True)

@@ -238,7 +238,8 @@ static const struct disks_case read_only_cases[] = {
     { "cd_over_a_backing_file", cd_over_a_backing_file,
       "vd0 -> vd0: writable, local to each host\n"
       "cd0 -> cd0: read-only, and nobody can tell whether the "
-      "destination has the same\n" },
+      "destination has the same; its backing chain is "
+      "flattened\n" },
     { "cd_in_two_formats", cd_in_two_formats,
       "vd0 -> vd0: writable, local to each host\n"
       "cd0 -> cd0: read-only, and nobody can tell whether the "

@@ -17,6 +17,7 @@ unit_tests = \
 	tests/unit/test-cli-words \
 	tests/unit/test-core-result \
 	tests/unit/test-nbd-bad \
+	tests/unit/test-core-backing \
 	tests/unit/test-core-bitmaps \
 	tests/unit/test-core-control \
 	tests/unit/test-core-converge \
@@ -135,6 +136,7 @@ tests_unit_test_core_control_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=rundir_path
 
 good_facts = tests/unit/good-facts.c tests/unit/good-facts.h
 tests_unit_test_core_record_SOURCES = tests/unit/test-core-record.c $(good_facts)
+tests_unit_test_core_backing_SOURCES = tests/unit/test-core-backing.c $(good_facts)
 tests_unit_test_core_bitmaps_SOURCES = tests/unit/test-core-bitmaps.c $(good_facts)
 tests_unit_test_core_marks_SOURCES = tests/unit/test-core-marks.c $(good_facts)
 tests_unit_test_cli_words_SOURCES = tests/unit/test-cli-words.c $(good_facts)

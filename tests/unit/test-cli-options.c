@@ -12,7 +12,7 @@
 
 #include "cli/options.h"
 
-enum { WORDS_MAX = 16 };
+enum { WORDS_MAX = 20 };
 
 /* Parse LINE, words apart by one blank, as the arguments of `migrate`. */
 static int parse(const char *line, struct options *ret, struct qm_error *err)
@@ -99,11 +99,13 @@ static void switches_of_the_plan(void **state)
     CLEANUP(options_done) struct options o;
 
     (void)state;
-    accept("--insecure --verify --keep-source --paused --dry-run --json /a "
-           "--on-timeout pause --auto-converge off --source-host local /b",
-           &o);
+    accept(
+        "--insecure --verify --disks-sync top --keep-source --paused --dry-run --json /a "
+        "--on-timeout pause --auto-converge off --source-host local /b",
+        &o);
     assert_true(o.plan.insecure && o.plan.keep_source && o.plan.paused);
     assert_true(o.plan.verify);
+    assert_int_equal(o.plan.disks_sync, DISKS_SYNC_TOP);
     assert_true(o.dry_run && o.json);
     assert_int_equal(o.plan.on_timeout, ON_TIMEOUT_PAUSE);
     assert_false(o.plan.auto_converge);

@@ -89,6 +89,17 @@ SPOIL(not_copied)
     g->plan.disks = DISKS_NONE;
 }
 
+SPOIL(read_only)
+{
+    g->disk[SOURCE][0].read_only = g->disk[DESTINATION][0].read_only = true;
+}
+
+SPOIL(read_only_and_left)
+{
+    read_only(g);
+    g->plan.disks = DISKS_NONE;
+}
+
 SPOIL(shared)
 {
     strv_add(&g->plan.shared_ids, "vd0");
@@ -143,6 +154,8 @@ static const struct bitmaps_case {
       LEFT("one of the two QEMUs is too old to carry them") FULL "\n" },
     { "not_copied", not_copied, false,
       LEFT("the disk stays behind") FULL "\n" },
+    { "read_only", read_only, false, LEFT("the disk is read-only") FULL "\n" },
+    { "read_only_and_left", read_only_and_left, false, "" },
     { "shared", shared, true, OK },
     { "refused", refused, false, "" },
     { "raw_there", raw_there, true,

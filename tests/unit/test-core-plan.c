@@ -130,6 +130,11 @@ SPOIL(verify_of_a_forwarded_socket)
     p->verify = true;
     str_replace(&p->host[SOURCE], "ssh://a.example");
 }
+SPOIL(overlay_through_ssh)
+{
+    p->disks_sync = DISKS_SYNC_TOP;
+    use_peer(p, SOURCE, "ssh://a.example/run/a.qmp");
+}
 SPOIL(empty_address)
 {
     str_replace(&p->address, "");
@@ -288,6 +293,9 @@ static const struct plan_case {
       "--verify reads the source's disks, which are not on this machine" },
     { "verify_of_a_forwarded_socket", verify_of_a_forwarded_socket,
       "--verify reads the source's disks, which are not on this machine" },
+    { "overlay_through_ssh", overlay_through_ssh,
+      "--disks-sync top reads the source's disks, which are not on this "
+      "machine" },
     { "empty_address", empty_address,
       "--address '' is no host name and no address" },
     { "address_with_port", address_with_port,

@@ -153,7 +153,7 @@ static void plan(void **state)
         "\"disks\":[{\"disk\":\"vd0\",\"copy\":true,\"verdict\":\"copy\",\"reason\":\"writable\","
         "\"source-file\":\"/images/vm.qcow2\","
         "\"destination-file\":\"/images/vm.qcow2\","
-        "\"discard\":true,\"size-bytes\":10737418240},{\"disk\":\"vd0\",\"copy\":false,\"verdict\":\"leave\","
+        "\"sync\":\"full\",\"discard\":true,\"size-bytes\":10737418240},{\"disk\":\"vd0\",\"copy\":false,\"verdict\":\"leave\","
         "\"reason\":\"read-only\",\"source-file\":\"/images/vm.qcow2\","
         "\"size-bytes\":10737418240}],"
         "\"steps\":[\"connect\",\"preflight\"]}");

@@ -294,6 +294,30 @@ static void test_odd_disks(void **state)
     }
 }
 
+/* Of several nodes over that file the first that reads in that format. */
+static void test_backing(void **state)
+{
+    CLEANUP(qmp_disks_done) struct qmp_disks disks = { 0 };
+    struct json_object *block = fake_json(
+        "[{'device':'','inserted':{'node-name':'n','drv':'qcow2','ro':false,"
+        "'backing_file_depth':1,'image':{'virtual-size':1024,'backing-image':"
+        "{'filename':'/base','format':'raw','virtual-size':512}}}}]");
+    struct json_object *nodes = fake_json(
+        "[{'node-name':'n','drv':'qcow2','file':'/top','ro':false},"
+        "{'node-name':'p','drv':'file','file':'/base','ro':true},"
+        "{'node-name':'w','drv':'raw','file':'/base','ro':false},"
+        "{'node-name':'#block1','drv':'raw','file':'/base','ro':true}]");
+
+    (void)state;
+    assert_int_equal(disks_parse(block, nodes, &disks, NULL), 0);
+    assert_true(disks.item[0].has_backing);
+    assert_string_equal(disks.item[0].backing_file, "/base");
+    assert_string_equal(disks.item[0].backing_node, "#block1");
+    assert_int_equal(disks.item[0].backing_size, 512);
+    json_object_put(block);
+    json_object_put(nodes);
+}
+
 /* --- jobs --------- ---------------------------------------------------- */
 
 static void test_jobs(void **state)
@@ -417,6 +441,7 @@ int main(void)
         TEST(test_mirror_commands),
         TEST(test_disks_of_real_qemus),
         TEST(test_odd_disks),
+        TEST(test_backing),
         TEST(test_jobs),
         TEST(test_events),
         TEST(test_names_of_devices),
