@@ -215,6 +215,14 @@ static void parse_backing(struct json_object *nodes, struct json_object *image,
     }
 }
 
+static char *path_of_qdev(const char *qdev)
+{
+    if (!qdev || !*qdev) {
+        return NULL;
+    }
+    return *qdev == '/' ? xstrdup(qdev) : xasprintf(PERIPHERAL "%s", qdev);
+}
+
 static int parse_inserted(struct json_object *nodes,
                           struct json_object *inserted, struct qmp_disk *d,
                           struct qm_error *err)
@@ -235,8 +243,7 @@ static int parse_inserted(struct json_object *nodes,
     d->node_name = xstrdup(node_name);
     d->driver = xstrdup(driver);
     d->filename = xstrdup(json_get_string(image, "filename"));
-    d->virtual_size = json_get_uint(image, "virtual-size");
-    d->allocated = json_get_uint(image, "actual-size");
+    image_parse(image, d);
     d->read_only = json_get_bool(inserted, "ro");
     d->has_backing = json_get_int(inserted, "backing_file_depth", 0) > 0 ||
                      json_get_object(image, "backing-image");
@@ -259,6 +266,7 @@ static int parse_disk(struct json_object *nodes, struct json_object *element,
     }
     d->device = xstrdup(device);
     d->qdev = normal_qdev(json_get_string(element, "qdev"), device);
+    d->qom_path = path_of_qdev(json_get_string(element, "qdev"));
     d->removable = json_get_bool(element, "removable");
     d->tray_empty = !inserted;
     return inserted ? parse_inserted(nodes, inserted, d, err) : 0;
@@ -339,6 +347,8 @@ void qmp_disks_done(struct qmp_disks *d)
         struct qmp_disk *disk = &d->item[i];
 
         free_string(disk->qdev);
+        free_string(disk->qom_path);
+        free_string(disk->compat);
         free_string(disk->device);
         free_string(disk->node_name);
         free_string(disk->driver);

@@ -21,6 +21,7 @@ struct qmp_disk {
      * devices change between versions.  NULL: no device uses it.
      */
     char *qdev;
+    char *qom_path;  /* of what has the property `drive`; NULL as QDEV is */
     char *device;    /* legacy BlockBackend name, or "" */
     char *node_name; /* top node; NULL if the tray is empty */
     bool read_only, removable, tray_empty;
@@ -32,7 +33,13 @@ struct qmp_disk {
     char *protocol_filename;
     bool is_cached;        /* that node is known to go through the page cache */
     uint64_t virtual_size; /* bytes */
-    uint64_t allocated;    /* bytes QEMU says the image occupies; 0 unknown */
+    uint64_t allocated;    /* bytes QEMU says the image occupies, with its
+                            * backing files; 0 unknown */
+    uint64_t cluster_size; /* bytes; 0: the format has none */
+    char *compat;          /* of qcow2: "1.1"; else NULL */
+    bool extended_l2;      /* of qcow2 */
+    unsigned refcount_bits; /* of qcow2; else 0 */
+    bool is_encrypted;
     bool has_backing;
     /* Of the image right below, with all below it; with has_backing. */
     char *backing_file;         /* as QEMU prints it; NULL unknown */

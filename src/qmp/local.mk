@@ -9,6 +9,7 @@ libqmp_a_SOURCES = \
 	src/qmp/batch.h \
 	src/qmp/bitmaps.c \
 	src/qmp/bitmaps.h \
+	src/qmp/block-image.c \
 	src/qmp/block-jobs.c \
 	src/qmp/block.c \
 	src/qmp/block.h \
@@ -36,6 +37,8 @@ libqmp_a_SOURCES = \
 	src/qmp/nbd-commands.c \
 	src/qmp/object.c \
 	src/qmp/parse.h \
+	src/qmp/place.c \
+	src/qmp/place.h \
 	src/qmp/schema.c \
 	src/qmp/schema.h \
 	src/qmp/settings.c \

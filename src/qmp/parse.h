@@ -35,6 +35,8 @@ int disks_parse(struct json_object *block, struct json_object *nodes,
                 struct qmp_disks *ret, struct qm_error *err);
 /* A node's `dirty-bitmaps`, or NULL: those with a name, added to RET. */
 void bitmaps_parse(struct json_object *list, struct qmp_bitmaps *ret);
+/* The part of a disk that is its image: ImageInfo of query-block. */
+void image_parse(struct json_object *image, struct qmp_disk *d);
 /* query-jobs and query-block-jobs */
 int jobs_parse(struct json_object *jobs, struct json_object *block_jobs,
                struct qmp_jobs *ret, struct qm_error *err);

@@ -235,6 +235,56 @@ static char *one_disk(const char *inserted, const char *nodes)
     return result;
 }
 
+/* What an image is like, so that another can be made like it. */
+static void test_image(void **state)
+{
+    struct json_object *image = fake_json(
+        "{'virtual-size':1024,'actual-size':100,'cluster-size':131072,"
+        "'encrypted':true,'backing-image':{'actual-size':20,'backing-image':"
+        "{'actual-size':3}},'format-specific':{'type':'qcow2','data':"
+        "{'compat':'1.1','extended-l2':true,'refcount-bits':16}}}");
+    struct json_object *raw =
+        fake_json("{'virtual-size':512,'format-specific':{'type':'file',"
+                  "'data':{'compat':'no'}}}");
+    struct qmp_disk d = { .qdev = NULL }, plain = { .qdev = NULL };
+
+    (void)state;
+    image_parse(image, &d);
+    assert_int_equal(d.virtual_size, 1024);
+    assert_int_equal(d.allocated, 123);
+    assert_int_equal(d.cluster_size, 131072);
+    assert_true(d.is_encrypted && d.extended_l2);
+    assert_int_equal(d.refcount_bits, 16);
+    assert_string_equal(d.compat, "1.1");
+    image_parse(raw, &plain);
+    assert_int_equal(plain.allocated, 0);
+    assert_int_equal(plain.cluster_size, 0);
+    assert_null(plain.compat);
+    free(d.compat);
+    json_object_put(image);
+    json_object_put(raw);
+}
+
+/* Where its property `drive` is. */
+static void test_qom_path(void **state)
+{
+    struct json_object *block = fake_json(
+        "[{'device':'','qdev':'/machine/peripheral/vd0/virtio-backend'},"
+        "{'device':'','qdev':'sd0'},{'device':'floppy0'}]");
+    struct json_object *nodes = fake_json("[]");
+    struct qmp_disks disks = { 0 };
+
+    (void)state;
+    assert_int_equal(disks_parse(block, nodes, &disks, NULL), 0);
+    assert_string_equal(disks.item[0].qom_path,
+                        "/machine/peripheral/vd0/virtio-backend");
+    assert_string_equal(disks.item[1].qom_path, "/machine/peripheral/sd0");
+    assert_null(disks.item[2].qom_path);
+    qmp_disks_done(&disks);
+    json_object_put(block);
+    json_object_put(nodes);
+}
+
 static void test_odd_disks(void **state)
 {
     static const struct {
@@ -440,6 +490,8 @@ int main(void)
         TEST(test_reading_commands),
         TEST(test_mirror_commands),
         TEST(test_disks_of_real_qemus),
+        TEST(test_image),
+        TEST(test_qom_path),
         TEST(test_odd_disks),
         TEST(test_backing),
         TEST(test_jobs),
