@@ -53,6 +53,7 @@ step_hold_the_destination:
         /* Rows without a say in who owns the guest: any of them may fail */
 step_install_credentials:
 step_agree_capabilities:
+step_make_disks:
 step_export_disks:
 step_probe_exports:
         if :: goto undo :: true fi;

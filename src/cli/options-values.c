@@ -185,6 +185,30 @@ int parse_ids(struct options *o, const struct option_row *row,
     return 0;
 }
 
+/* Nothing, or ID=PATH,... */
+int parse_create_disks(struct options *o, const struct option_row *row,
+                       const char *value, struct qm_error *err)
+{
+    CLEANUP(strv_done) struct strv pairs = { 0 };
+
+    o->plan.create_disks = true;
+    if (!value) {
+        return 0;
+    }
+    add_ids(&pairs, value);
+    for (size_t i = 0; i < pairs.count; i++) {
+        char *path = strchr(pairs.item[i], '=');
+
+        if (!path) {
+            return refuse_value(row, pairs.item[i], "ID=PATH", err);
+        }
+        *path++ = '\0';
+        strv_add(&o->plan.create_ids, pairs.item[i]);
+        strv_add(&o->plan.create_paths, path);
+    }
+    return 0;
+}
+
 int parse_on_timeout(struct options *o, const struct option_row *row,
                      const char *value, struct qm_error *err)
 {

@@ -14,7 +14,8 @@ typedef int option_parser(struct options *o, const struct option_row *row,
 
 struct option_row {
     const char *name;  /* without the dashes; NULL: help is a heading */
-    const char *value; /* what help calls it; NULL: takes none */
+    const char *value; /* what help calls it, "[=...]" if it may be left
+                        * out; NULL: takes none */
     option_parser *parse;
     size_t offset;        /* in struct options, for parsers that store as is */
     const char *help;     /* of refuse_unbuilt: what to use instead */
@@ -39,6 +40,6 @@ int options_need_sides(const struct option_table *t, const struct strv *words,
 
 option_parser parse_flag, parse_string, parse_size, parse_number, parse_on_off,
     parse_ports, parse_channels, parse_disks, parse_disks_sync, parse_ids,
-    parse_on_timeout, refuse_unbuilt;
+    parse_create_disks, parse_on_timeout, refuse_unbuilt;
 
 #endif

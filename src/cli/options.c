@@ -30,6 +30,10 @@ static const struct option_row rows[] = {
       "full" },
     { "shared", "ID,...", parse_ids, PLAN(shared_ids),
       "disks that both sides use, where the engine cannot tell", NULL },
+    { "create-disks", "[=ID=PATH,...]", parse_create_disks, 0,
+      "make images at the destination where it has placeholders; each at "
+      "PATH, else where the source has it",
+      NULL },
     { "verify", NULL, parse_flag, PLAN(verify),
       "prove that each copied disk equals the source's before the guest runs "
       "at the destination",
@@ -168,6 +172,13 @@ const char *nearest_name(const char *word, const char *const *names)
 
 /* --- parsing ---------------------------------------------------------------- */
 
+static int arguments_of(const struct option_row *row)
+{
+    return !row->value            ? no_argument
+           : row->value[0] == '[' ? optional_argument
+                                  : required_argument;
+}
+
 enum { ROWS_MAX = 64 };
 
 static void make_long_options(const struct option_table *t,
@@ -180,7 +191,7 @@ static void make_long_options(const struct option_table *t,
         if (t->rows[i].name) {
             longs[n++] = (struct option){
                 .name = t->rows[i].name,
-                .has_arg = t->rows[i].value ? required_argument : no_argument,
+                .has_arg = arguments_of(&t->rows[i]),
                 .val = FIRST_ROW + (int)i,
             };
         }
@@ -401,7 +412,8 @@ void options_help(struct buffer *b, const char *command)
         if (row->parse == refuse_unbuilt) {
             continue;
         }
-        buffer_printf(b, "  --%s%s%s", row->name, row->value ? " " : "",
+        buffer_printf(b, "  --%s%s%s", row->name,
+                      arguments_of(row) == required_argument ? " " : "",
                       row->value ? row->value : "");
         if (b->len - start >= HELP_INDENT) {
             buffer_printf(b, "\n");

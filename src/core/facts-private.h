@@ -24,6 +24,10 @@ const char *facts_disk_path(const struct side_facts *s, size_t i);
  * known. */
 void facts_collect_digests(const struct facts_input *in, struct facts *f);
 
+/* facts-images.c: site, maker; never fails, what could not be asked is
+ * site_problem. */
+void facts_collect_sites(const struct facts_input *in, struct facts *f);
+
 /* facts-network.c: address, bind, tls_hostname. */
 void facts_collect_network(const struct facts_input *in, struct facts *f);
 

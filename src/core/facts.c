@@ -67,6 +67,7 @@ int facts_collect(const struct facts_input *in, struct facts *ret,
     }
     facts_collect_marks(in, &f);
     facts_collect_digests(in, &f);
+    facts_collect_sites(in, &f);
     facts_collect_network(in, &f);
     facts_collect_tls(in, &f);
     *ret = f;
@@ -91,8 +92,18 @@ static void side_done(struct side_facts *s)
     buffer_done(&s->tls_ca);
 }
 
+static void sites_done(struct facts *f)
+{
+    for (size_t i = 0; f->site && i < f->side[SOURCE].disks.count; i++) {
+        free(f->site[i].path);
+    }
+    free(f->site);
+    free(f->site_problem);
+}
+
 void facts_done(struct facts *f)
 {
+    sites_done(f);
     for (int side = 0; side < SIDES; side++) {
         side_done(&f->side[side]);
     }

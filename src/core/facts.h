@@ -5,7 +5,7 @@
 #ifndef QM_CORE_FACTS_H
 #define QM_CORE_FACTS_H
 
-#include "core/host.h"
+#include "core/host-images.h"
 #include "core/plan.h"
 #include "qmp/block.h"
 #include "qmp/machine.h"
@@ -47,6 +47,10 @@ struct facts {
     enum host_mark *mark;
     char *mark_left; /* "SIDE: PATH" of one that could not be removed, or
                       * NULL */
+    struct image_site *site; /* one a disk of the source: where its image is
+                              * to be made; NULL without --create-disks */
+    char *site_problem;      /* why they could not be looked at, or NULL */
+    struct image_maker maker;
     struct tls_findings tls_pair;
     char *address; /* resolved --address, numeric; NULL: not usable, why: */
     char *address_problem;

@@ -33,11 +33,16 @@ bool process_stat_is_end(const struct process_stat *s);
 /* Scripts get a path a line: not empty, no line break in it. */
 bool host_path_can_be_asked(const char *path);
 
+/* The beginning of a script: its first line is $pid, and $root what goes
+ * before an absolute path of that process (0: of whoever logs in). */
+#define HOST_ROOT                                                              \
+    "read -r pid; root=; "                                                     \
+    "[ $pid -gt 0 ] && [ -x /proc/$pid/root/ ] && root=/proc/$pid/root; "
+
 /* The beginning of a script to which paths are told as a process sees them:
  * reads the first line, the pid; then `real` turns $path into $p. */
 #define HOST_FIND                                                              \
-    "read -r pid; root=; "                                                     \
-    "[ $pid -gt 0 ] && [ -x /proc/$pid/root/ ] && root=/proc/$pid/root; "      \
+    HOST_ROOT                                                                  \
     "real() { "                                                                \
     "  case $path in /*) p=$root$path ;; *) p=/proc/$pid/cwd/$path ;; esac; "  \
     "  n=0; "                                                                  \

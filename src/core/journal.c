@@ -183,6 +183,14 @@ int journal_destination_owns(struct journal *j, struct qm_error *err)
     return -1;
 }
 
+int journal_makes(struct journal *j, const char *path, struct qm_error *err)
+{
+    struct json_object *o = json_object_new_object();
+
+    add_string(o, "makes", path);
+    return append(j, o, err);
+}
+
 int journal_end(struct journal *j, const char *outcome, const char *guest,
                 struct qm_error *err)
 {

@@ -4,6 +4,7 @@
  *
  *     {"qmigrate-journal": 1, "name": ..., "id": ..., "source": {...}, ...}
  *     {"owner": "source"}
+ *     {"makes": "/images/vm.qcow2"}   an image on the destination's host
  *     {"owner": "destination"}        once, never reversed
  *     {"end": "completed", "guest": "destination"}
  *
@@ -38,6 +39,8 @@ struct journal *journal_begin(const struct journal_begin *b,
  * can tell.
  */
 int journal_destination_owns(struct journal *j, struct qm_error *err);
+/* An image is about to be made at PATH on the destination's host. */
+int journal_makes(struct journal *j, const char *path, struct qm_error *err);
 /* The last record; then the journal is history.  Errors are told, not fatal. */
 int journal_end(struct journal *j, const char *outcome, const char *guest,
                 struct qm_error *err);

@@ -14,8 +14,11 @@ libcore_a_SOURCES = \
 	src/core/copy.h \
 	src/core/converge.c \
 	src/core/converge.h \
+	src/core/disk-make.c \
+	src/core/disk-make.h \
 	src/core/facts-digest.c \
 	src/core/facts-host.c \
+	src/core/facts-images.c \
 	src/core/facts-network.c \
 	src/core/facts-private.h \
 	src/core/facts-storage.c \
@@ -26,6 +29,8 @@ libcore_a_SOURCES = \
 	src/core/host-addresses.c \
 	src/core/host-digest.c \
 	src/core/host-files.c \
+	src/core/host-images.c \
+	src/core/host-images.h \
 	src/core/host-kill.c \
 	src/core/host-private.h \
 	src/core/host-process.c \
@@ -58,6 +63,7 @@ libcore_a_SOURCES = \
 	src/core/preflight-devices.c \
 	src/core/preflight-disks.c \
 	src/core/preflight-host.c \
+	src/core/preflight-images.c \
 	src/core/preflight-left.c \
 	src/core/preflight-machine.c \
 	src/core/preflight-pairs.c \
@@ -90,6 +96,7 @@ libcore_a_SOURCES = \
 	src/core/step-connect.c \
 	src/core/step-export.c \
 	src/core/step-handover.c \
+	src/core/step-images.c \
 	src/core/step-mirror.c \
 	src/core/step-prepare.c \
 	src/core/step-probe.c \

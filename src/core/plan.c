@@ -57,6 +57,8 @@ void plan_done(struct plan *p)
     free(p->qmp_tls_dir);
     strv_done(&p->disk_ids);
     strv_done(&p->shared_ids);
+    strv_done(&p->create_ids);
+    strv_done(&p->create_paths);
     *p = (struct plan){ .name = NULL };
 }
 
@@ -250,6 +252,28 @@ static int check_ids(const char *option, const struct strv *ids,
     return 0;
 }
 
+static int check_create(const struct plan *p, struct qm_error *err)
+{
+    if (check_ids("--create-disks", &p->create_ids, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < p->create_paths.count; i++) {
+        const char *path = p->create_paths.item[i];
+
+        if (path[0] != '/' || str_ends(path, "/") || strpbrk(path, "\n")) {
+            CLEANUP_FREE char *shown = str_printable(path);
+
+            error_set(err, QM_ERR_USAGE,
+                      "--create-disks: '%s' is no absolute path of a file",
+                      shown);
+            error_hint(err, "--create-disks=%s=/FOLDER/FILE",
+                       p->create_ids.item[i]);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int check_disks(const struct plan *p, struct qm_error *err)
 {
     if (p->disks == DISKS_LIST && p->disk_ids.count == 0) {
@@ -301,7 +325,7 @@ int plan_check(const struct plan *p, struct qm_error *err)
 {
     static int (*const checks[])(const struct plan *p, struct qm_error *err) = {
         check_name,  check_sides,   check_network, check_tls,
-        check_disks, check_numbers, check_reading,
+        check_disks, check_numbers, check_reading, check_create,
     };
 
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {

@@ -40,6 +40,9 @@ struct plan {
     struct strv disk_ids;   /* of DISKS_LIST: node names or device ids */
     struct strv shared_ids; /* --shared: both sides use it, whatever we find */
     enum plan_disks_sync disks_sync;
+    bool create_disks; /* images in the place of placeholders ... */
+    struct strv create_ids, create_paths; /* ... these there, else where the
+                                           * source's are */
     int64_t max_downtime_ms;
     int64_t abort_handover_ms;
     int64_t timeout_s; /* 0: none */

@@ -103,7 +103,8 @@ static void judge_read_only(const struct qmp_disk *a, const struct qmp_disk *b,
 
 /* Everything that forbids copying disk I onto J. */
 static void judge_copy(const struct facts *f, size_t i, size_t j,
-                       const struct storage *st, struct verdicts *v)
+                       const struct storage *st, struct disk_choice *c,
+                       struct verdicts *v)
 {
     const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
     const struct qmp_disk *b = &f->side[DESTINATION].disks.item[j];
@@ -117,7 +118,11 @@ static void judge_copy(const struct facts *f, size_t i, size_t j,
     if (b->read_only) {
         judge_read_only(a, b, v);
     }
-    judge_disk_sizes(a, b, v);
+    if (facts_can_slice(f, i, j)) {
+        c->making = MAKE_SLICE;
+    } else {
+        judge_disk_sizes(a, b, v);
+    }
     judge_overwriting(f, i, j, v);
     warn_of_copy(f, i, st, v);
 }
@@ -177,7 +182,7 @@ static void choose_by_storage(const struct facts *f, size_t i, size_t j,
         decide_copy(f, i, c,
                     a->read_only ? content_reason(facts_content(f, i, j))
                                  : st.reason);
-        judge_copy(f, i, j, &st, v);
+        judge_copy(f, i, j, &st, c, v);
     } else if (automatic && st.relation == STORAGE_SAME) {
         decide(c, DISK_SHARED, st.reason);
         preflight_shared_disk(f, i, j, &st, v);
@@ -188,7 +193,7 @@ static void choose_by_storage(const struct facts *f, size_t i, size_t j,
         decide_copy(f, i, c,
                     a->read_only ? "read-only, as you said"
                                  : "writable, as you said");
-        judge_copy(f, i, j, &st, v);
+        judge_copy(f, i, j, &st, c, v);
     } else {
         decide(c, DISK_REFUSE, st.reason);
         refuse_onto_itself(a, &st, v);
@@ -229,6 +234,25 @@ static void refuse_lonely(const struct qmp_disk *a, struct disk_choice *c,
     decide(c, DISK_REFUSE, "no counterpart at the destination");
 }
 
+/* The destination has nothing yet for disk I; LEFT: why it is not copied, or
+ * NULL. */
+static void choose_placeholder(const struct facts *f, size_t i, size_t j,
+                               const char *left, struct disk_choice *c,
+                               struct verdicts *v)
+{
+    static const struct storage is_new = { .relation = STORAGE_DIFFERENT };
+
+    if (left) {
+        decide(c, DISK_LEAVE, left);
+        preflight_lone_placeholder(f, i, left, v);
+        return;
+    }
+    decide(c, DISK_COPY, "its image is made at the destination");
+    c->making = MAKE_IMAGE;
+    preflight_make_image(f, i, j, v);
+    warn_of_copy(f, i, &is_new, v);
+}
+
 /* One disk: fill *C, and say what is to be said.  J: of its counterpart, or
  * NULL. */
 static void choose(const struct facts *f, size_t i, const size_t *j,
@@ -240,14 +264,22 @@ static void choose(const struct facts *f, size_t i, const size_t *j,
     bool shared = disk_is_among(&p->shared_ids, a);
     bool wanted = p->disks == DISKS_LIST ? disk_is_among(&p->disk_ids, a)
                                          : p->disks != DISKS_NONE;
+    const char *left = never                    ? never
+                       : wanted || shared       ? NULL
+                       : p->disks == DISKS_NONE ? "--disks none"
+                                                : "not named by --disks";
 
     c->source = i;
     c->destination = j ? *j : 0;
-    if (never || (!wanted && !shared)) {
-        decide(c, DISK_LEAVE,
-               never                    ? never
-               : p->disks == DISKS_NONE ? "--disks none"
-                                        : "not named by --disks");
+    if (j && facts_is_placeholder(f, i, *j)) {
+        choose_placeholder(f, i, *j,
+                           shared         ? "named by --shared"
+                           : left         ? left
+                           : a->read_only ? "read-only"
+                                          : NULL,
+                           c, v);
+    } else if (left) {
+        decide(c, DISK_LEAVE, left);
         preflight_left_disk(f, i, j, never, v);
     } else if (!j) {
         refuse_lonely(a, c, v);
@@ -287,6 +319,7 @@ void preflight_choose_disks(const struct facts *f, struct disk_choices *ret,
     }
     judge_names(f, "--disks", &f->plan->disk_ids, v);
     judge_names(f, "--shared", &f->plan->shared_ids, v);
+    preflight_create_names(f, v);
     verdicts_stamp(v, first, "disks");
     free(counterpart);
 }
@@ -328,12 +361,20 @@ void preflight_disks(const struct facts *f, struct verdicts *v)
         const struct qmp_disk *d = &disks->item[c.item[i].source];
         CLEANUP_FREE char *size = size_in_words(d->virtual_size);
 
-        if (c.item[i].copy && d->read_only) {
+        if (c.item[i].making == MAKE_IMAGE) {
+            verdict_ok(v, ABOUT_BOTH,
+                       "disk %s will be copied (%s, %s), onto an image that is "
+                       "made: %s",
+                       disk_label(d), size, d->driver, f->site[i].path);
+        } else if (c.item[i].copy && d->read_only) {
             verdict_ok(v, ABOUT_BOTH, "disk %s will be copied (%s, %s)",
                        disk_label(d), size, c.item[i].reason);
         } else if (c.item[i].copy) {
-            verdict_ok(v, ABOUT_BOTH, "disk %s will be copied (%s, %s)",
-                       disk_label(d), size, d->driver ? d->driver : "?");
+            verdict_ok(v, ABOUT_BOTH, "disk %s will be copied (%s, %s%s)",
+                       disk_label(d), size, d->driver ? d->driver : "?",
+                       c.item[i].making == MAKE_SLICE
+                           ? ", onto a slice of a larger block device"
+                           : "");
         } else if (c.item[i].verdict == DISK_SHARED) {
             verdict_ok(v, ABOUT_BOTH, "disk %s is shared, and not copied (%s)",
                        disk_label(d), c.item[i].reason);

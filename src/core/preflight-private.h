@@ -107,6 +107,20 @@ bool facts_need_digest(const struct facts *f, size_t i, size_t j);
  * to its image; NULL if it can. */
 const char *disk_why_no_writer(const struct qmp_disk *b);
 
+/* preflight-images.c: has the destination, for disk I, only a node that keeps
+ * nothing, in the place of an image that is to be made? */
+bool facts_is_placeholder(const struct facts *f, size_t i, size_t j);
+/* What forbids making the image of disk I in the place of J ... */
+void preflight_make_image(const struct facts *f, size_t i, size_t j,
+                          struct verdicts *v);
+/* ... and a blocker where it is not to be copied, for REASON. */
+void preflight_lone_placeholder(const struct facts *f, size_t i,
+                                const char *reason, struct verdicts *v);
+/* A blocker for each name of --create-disks that is no placeholder. */
+void preflight_create_names(const struct facts *f, struct verdicts *v);
+/* Is J a larger block device than disk I, that can be cut to its size? */
+bool facts_can_slice(const struct facts *f, size_t i, size_t j);
+
 /* Will any disk be copied? */
 bool facts_copy_disks(const struct facts *f);
 

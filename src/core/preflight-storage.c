@@ -191,7 +191,7 @@ static bool is_local_name(const struct qmp_disk *d)
     return false;
 }
 
-static bool is_on_host(const struct qmp_disk *d)
+bool disk_is_on_host(const struct qmp_disk *d)
 {
     return !d->protocol || str_equal(d->protocol, "file") ||
            str_starts(d->protocol, "host_");
@@ -228,8 +228,8 @@ static struct storage judge(const struct facts *f, size_t i, size_t j,
                      str_equal(a->protocol, b->protocol) &&
                      str_equal(a->protocol_filename, b->protocol_filename);
 
-    if (!is_on_host(a) || !is_on_host(b)) {
-        return is_on_host(a) || is_on_host(b)
+    if (!disk_is_on_host(a) || !disk_is_on_host(b)) {
+        return disk_is_on_host(a) || disk_is_on_host(b)
                    ? storage(STORAGE_UNKNOWN,
                              "a network image on one side and not on the other")
                    : judge_network(a, b, same_name);

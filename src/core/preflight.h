@@ -51,12 +51,20 @@ enum disk_verdict {
 };
 const char *disk_verdict_word(enum disk_verdict verdict); /* "copy" */
 
+/* What the destination's node of a copied disk has to become first. */
+enum disk_making {
+    MAKE_NOTHING,
+    MAKE_IMAGE, /* a new image in the place of a placeholder */
+    MAKE_SLICE  /* as many bytes of its block device as the source has */
+};
+
 struct disk_choice {
     size_t source;      /* index into the source's disks */
     size_t destination; /* index into the destination's; valid if copied */
     enum disk_verdict verdict;
-    bool copy;    /* verdict is DISK_COPY */
-    bool top;     /* copied: its overlay alone */
+    bool copy; /* verdict is DISK_COPY */
+    bool top;  /* copied: its overlay alone */
+    enum disk_making making;
     char *reason; /* "writable, local to each host", "read-only" */
 };
 struct disk_choices {
@@ -92,6 +100,12 @@ bool preflight_mirror_loses_writes(const struct side_facts *source);
  * that can.  The caller frees it.
  */
 char *preflight_bitmap_mapping(const struct facts *f, enum side_id side);
+/* The format of an image that is to be like D's: "raw" or "qcow2", NULL if none
+ * can be made; and qemu-img's -o for it, maybe "": the caller frees it. */
+const char *image_format(const struct qmp_disk *d);
+char *image_options(const struct qmp_disk *d);
+/* Does it lie on a file or block device of its host? */
+bool disk_is_on_host(const struct qmp_disk *d);
 /* What people call a disk: its qdev id, else its node name. */
 const char *disk_label(const struct qmp_disk *disk);
 

@@ -20,6 +20,7 @@ const struct step recipe[] = {
     { "hold the destination", step_hold, NULL }, /* cannot be taken back */
     { "install credentials", step_credentials, undo_credentials },
     { "agree capabilities", step_agree, undo_agree },
+    { "make disks", step_make_disks, undo_make_disks },
     { "export disks", step_export_disks, undo_export_disks },
     { "probe exports", step_probe, NULL },
     { "prove backing files", step_prove_backing, undo_prove_backing },

@@ -3,6 +3,8 @@
  */
 #include "core/side.h"
 
+#include "core/disk-make.h"
+
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -51,6 +53,7 @@ void disk_copy_done(struct disk_copy *d)
     free_string(d->export_name);
     free_string(d->node_name);
     free_string(d->job_id);
+    disk_make_free(d->make);
     free_string(d->error);
 }
 

@@ -12,6 +12,8 @@
 #include "core/mirror-policy.h"
 #include "core/narration.h"
 
+struct disk_make;
+
 /* A mirror's job, as events and query-jobs tell it. */
 enum mirror_state {
     MIRROR_NONE,
@@ -27,7 +29,8 @@ struct disk_copy {
     char *destination_node;
     char *source_file, *destination_file;
     uint64_t size_bytes;
-    bool top;           /* its overlay alone is copied, after ... */
+    struct disk_make *make; /* how it comes to be; NULL: it is there */
+    bool top;               /* its overlay alone is copied, after ... */
     char *backing_node; /* ... what this node of the source shows was proved */
     bool discard;       /* the target may be opened with discard=unmap */
     bool was_inactive;  /* the destination's node; exporting makes it active */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/disk-make.h"
 #include "core/migration-private.h"
 #include "core/steer.h"
 
@@ -154,14 +155,20 @@ static void prepare_disk(struct migration *m, size_t index,
     CLEANUP_FREE char *what = xasprintf("disk%zu", index);
     CLEANUP_FREE char *job = xasprintf("mirror%zu", index);
     CLEANUP_FREE char *export = xasprintf("export%zu", index);
+    CLEANUP_FREE char *made =
+        xasprintf(c->making == MAKE_SLICE ? "slice%zu" : "blank%zu", index);
 
     copy->label = xstrdup(disk_label(s));
     copy->source_node = xstrdup(s->node_name);
-    copy->destination_node = xstrdup(d->node_name);
+    copy->make = disk_make_new(&m->facts, c, migration_own_id(m, made));
+    copy->destination_node =
+        xstrdup(copy->make ? disk_make_node(copy->make) : d->node_name);
     copy->source_file =
         xstrdup(s->protocol_filename ? s->protocol_filename : s->filename);
     copy->destination_file =
-        xstrdup(d->protocol_filename ? d->protocol_filename : d->filename);
+        xstrdup(copy->make && copy->make->path ? copy->make->path
+                : d->protocol_filename         ? d->protocol_filename
+                                               : d->filename);
     if (d->read_only) {
         CLEANUP_FREE char *writer = xasprintf("writer%zu", index);
 

@@ -53,17 +53,20 @@ def disk_args(number, image, device='virtio-blk', discard=True):
             f'filename={image.path},cache.direct=on{tail}',
             '-blockdev', f'driver={image.format},node-name={node},'
             f'file={node}-file{tail}']
+    return argv + device_args(number, device)
+
+
+def device_args(number, device='virtio-blk'):
+    """The device vdN, sdN or hdN over node diskN."""
+    tail = f'drive=disk{number},serial=disk{number}'
     if device == 'virtio-blk':
-        argv += ['-device', f'virtio-blk-pci,id=vd{number},drive={node},'
-                 f'serial={node}']
-    elif device == 'scsi':
-        if number == 0:
-            argv += ['-device', 'virtio-scsi-pci,id=scsi0']
-        argv += ['-device', f'scsi-hd,id=sd{number},bus=scsi0.0,'
-                 f'drive={node},serial={node}']
-    else:
-        raise ValueError(device)
-    return argv
+        return ['-device', f'virtio-blk-pci,id=vd{number},{tail}']
+    if device == 'scsi':
+        bus = ['-device', 'virtio-scsi-pci,id=scsi0'] if number == 0 else []
+        return [*bus, '-device', f'scsi-hd,id=sd{number},bus=scsi0.0,{tail}']
+    if device == 'ide':
+        return ['-device', f'ide-hd,id=hd{number},{tail}']
+    raise ValueError(device)
 
 
 class Qemu:

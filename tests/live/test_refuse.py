@@ -243,7 +243,7 @@ DISKS = {
         ('disks',), destination=by_hand(new_image, 'read-only=on')),
     'size': Refusal(
         'disk vd0 has 16777216 bytes at the source and 33554432 at the '
-        'destination: .*to the byte', 'with 16777216 bytes', ('disks',),
+        'destination: .*to the byte', 'size=16777216', ('disks',),
         destination={'size': 32 << 20}),
     'no-counterpart': Refusal(
         'the source has a device that the destination has not: virtio-blk-pci'

@@ -26,6 +26,7 @@ unit_tests = \
 	tests/unit/test-core-host \
 	tests/unit/test-core-host-parse \
 	tests/unit/test-core-mirror-policy \
+	tests/unit/test-core-images \
 	tests/unit/test-core-marks \
 	tests/unit/test-core-network \
 	tests/unit/test-core-plan \
@@ -88,7 +89,9 @@ tests_unit_test_core_recipe_SOURCES = tests/unit/test-core-recipe.c \
 	tests/unit/scripted-peer.c tests/unit/scripted-peer.h \
 	tests/unit/scripted-answers.c $(fake_monitor) $(pki)
 tests_unit_test_core_recipe_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=nbd_probe_export,--wrap=host_unit_facts
+	-Wl,--wrap=nbd_probe_export,--wrap=host_unit_facts \
+	-Wl,--wrap=host_look_at_sites,--wrap=host_make_image \
+	-Wl,--wrap=host_remove_image
 EXTRA_DIST += \
 	tests/unit/traces/cancel-too-late.trace \
 	tests/unit/traces/cancel.trace \
@@ -97,6 +100,11 @@ EXTRA_DIST += \
 	tests/unit/traces/completes.trace \
 	tests/unit/traces/cont-refused.trace \
 	tests/unit/traces/continue-refused.trace \
+	tests/unit/traces/create-drive-refused.trace \
+	tests/unit/traces/create-export-refused.trace \
+	tests/unit/traces/create-image-refused.trace \
+	tests/unit/traces/create-stream-fails.trace \
+	tests/unit/traces/create.trace \
 	tests/unit/traces/credentials-refused.trace \
 	tests/unit/traces/destination-dies-while-settling.trace \
 	tests/unit/traces/device-fails.trace \
@@ -120,6 +128,8 @@ EXTRA_DIST += \
 	tests/unit/traces/set-refused.trace \
 	tests/unit/traces/sets-bandwidth.trace \
 	tests/unit/traces/sets-too-late.trace \
+	tests/unit/traces/slice-export-refused.trace \
+	tests/unit/traces/slice.trace \
 	tests/unit/traces/source-dies.trace \
 	tests/unit/traces/start-not-heard.trace \
 	tests/unit/traces/stop-not-heard.trace \
@@ -138,6 +148,8 @@ good_facts = tests/unit/good-facts.c tests/unit/good-facts.h
 tests_unit_test_core_record_SOURCES = tests/unit/test-core-record.c $(good_facts)
 tests_unit_test_core_backing_SOURCES = tests/unit/test-core-backing.c $(good_facts)
 tests_unit_test_core_bitmaps_SOURCES = tests/unit/test-core-bitmaps.c $(good_facts)
+tests_unit_test_core_images_SOURCES = tests/unit/test-core-images.c \
+	$(good_facts)
 tests_unit_test_core_marks_SOURCES = tests/unit/test-core-marks.c $(good_facts)
 tests_unit_test_cli_words_SOURCES = tests/unit/test-cli-words.c $(good_facts)
 tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \

@@ -283,6 +283,21 @@ const struct recipe_case recipe_cases[] = {
     { "server-stays",
       .twist = { { DESTINATION, "nbd-server-stop", .refusal = "no" } } },
 
+    /* images and slices that are made */
+    { "create", .create = true },
+    { "create-drive-refused", .create = true,
+      .twist = { { DESTINATION, "qom-set", .refusal = "no" } } },
+    { "create-image-refused", .create = true,
+      .twist = { { DESTINATION, "blockdev-add", .nth = 2,
+                   .refusal = "Permission denied" } } },
+    { "create-export-refused", .create = true,
+      .twist = { { DESTINATION, "block-export-add", .refusal = "no" } } },
+    { "create-stream-fails", .create = true,
+      .twist = { { SOURCE, "migrate", .react = stream_fails } } },
+    { "slice", .slice = true },
+    { "slice-export-refused", .slice = true,
+      .twist = { { DESTINATION, "block-export-add", .refusal = "no" } } },
+
     /* who has the guest? */
     { "completed-despite-cancel", .abort_handover_ms = 1000,
       .twist = { { SOURCE, "migrate-continue", .react = is_silent },

@@ -131,7 +131,7 @@ static struct json_object *nodes_reply(const struct peer *p)
         struct json_object *o = json_object_new_object();
 
         json_object_object_add(o, "node-name", json_object_new_string(name));
-        json_object_object_add(o, "drv", json_object_new_string("file"));
+        json_object_object_add(o, "drv", json_object_new_string(p->driver));
         json_object_object_add(o, "active", json_object_get(value));
         if (p->image)
             json_object_object_add(o, "file", json_object_new_string(p->image));
@@ -148,11 +148,12 @@ static struct json_object *block_reply(const struct peer *p)
         return json_object_new_array();
     text = xasprintf(
         "[{'device': '', 'qdev': '/machine/peripheral/vd0/virtio-backend',"
-        " 'inserted': {'node-name': 'disk0', 'drv': 'raw', 'file': '%s',"
+        " 'inserted': {'node-name': 'disk0', 'drv': '%s', 'file': '%s',"
         " 'active': %s, 'ro': %s,"
         " 'image': {'virtual-size': %lld, 'filename': '%s'}}}]",
-        p->image, text_at(p->nodes, "disk0"), p->read_only ? "true" : "false",
-        (long long)(64 * MIB), p->image);
+        str_starts(p->driver, "null-") ? p->driver : "raw", p->image,
+        text_at(p->nodes, "disk0"), p->read_only ? "true" : "false", p->size,
+        p->image);
     return peer_json(text);
 }
 
@@ -213,10 +214,21 @@ static struct json_object *qom_reply(const struct peer *p, const char *command,
     const char *path = text_at(args, "path");
     struct json_object *list;
 
+    if (str_equal(text_at(args, "property"), "drive")) {
+        CLEANUP_FREE char *text = xasprintf("'%s'", p->drive);
+
+        return peer_json(text);
+    }
     if (str_equal(command, "qom-get"))
         return str_equal(path, "/machine") ? peer_json("'pc-q35-10.0-machine'")
                                            : NULL;
     list = json_object_new_array();
+    if (str_equal(path, "/machine/peripheral") && p->device) {
+        CLEANUP_FREE char *text =
+            xasprintf("{'name': 'vd0', 'type': 'child<%s>'}", p->device);
+
+        json_object_array_add(list, peer_json(text));
+    }
     if (str_equal(path, "/objects")) {
         json_object_object_foreach(p->objects, name, type)
         {

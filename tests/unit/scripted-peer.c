@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <json-c/json.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -130,7 +131,8 @@ static void flatten(struct buffer *b, const char *key, struct json_object *o)
 /* Questions change nothing, and are asked whenever it is time to. */
 static bool is_question(const char *command)
 {
-    return str_starts(command, "query-") || str_starts(command, "qom-");
+    return str_starts(command, "query-") || str_equal(command, "qom-get") ||
+           str_equal(command, "qom-list");
 }
 
 static void note_command(struct peer *p, const char *command,
@@ -288,10 +290,19 @@ static void do_set_active(struct peer *p, struct json_object *args)
         json_object_get(json_object_object_get(args, "active")));
 }
 
+/* While it waits for a guest, its nodes wait too. */
 static void do_blockdev_add(struct peer *p, struct json_object *args)
 {
-    json_object_object_add(p->nodes, text_at(args, "node-name"),
-                           json_object_new_boolean(true));
+    json_object_object_add(
+        p->nodes, text_at(args, "node-name"),
+        json_object_new_boolean(!str_equal(p->run_state, "inmigrate")));
+}
+
+/* A real one dies of being told what is so already. */
+static void do_set_drive(struct peer *p, struct json_object *args)
+{
+    assert(!str_equal(p->drive, text_at(args, "value")));
+    snprintf(p->drive, sizeof(p->drive), "%s", text_at(args, "value"));
 }
 
 static void do_blockdev_del(struct peer *p, struct json_object *args)
@@ -398,6 +409,7 @@ static const struct {
     { "blockdev-set-active", do_set_active },
     { "blockdev-add", do_blockdev_add },
     { "blockdev-del", do_blockdev_del },
+    { "qom-set", do_set_drive },
     { "blockdev-mirror", do_mirror },
     { "block-job-change", do_nothing },
     { "block-job-set-speed", do_set_speed },
@@ -523,6 +535,9 @@ void peer_start(struct peers *all, enum side_id side, struct loop *loop,
     static char hello[sizeof(greeting) + 2];
 
     *p = (struct peer){ .all = all, .side = side, .image = xstrdup(image) };
+    p->driver = "file";
+    p->size = (long long)(64 * MIB);
+    snprintf(p->drive, sizeof(p->drive), "disk0");
     fake_start(&p->fake, loop, path);
     memcpy(hello, greeting, sizeof(greeting));
     swap(hello, '\'', '"');
@@ -549,6 +564,7 @@ char *peer_state(const struct peer *p)
     buffer_printf(&b, "parameters %s\n", text_of(p->parameters));
     buffer_printf(&b, "objects %s\n", text_of(p->objects));
     buffer_printf(&b, "nodes %s\n", text_of(p->nodes));
+    buffer_printf(&b, "vd0 over %s\n", p->drive);
     buffer_printf(&b, "jobs %s\n", text_of(p->jobs));
     buffer_printf(&b, "NBD server %s %s\n", p->nbd_server ? "yes" : "no",
                   text_of(p->exports));

@@ -37,8 +37,12 @@ struct peer {
     struct fake fake; /* the first member: a fake monitor is a peer */
     struct peers *all;
     enum side_id side;
-    pid_t pid;   /* -1: it has ended */
-    char *image; /* file name, or NULL */
+    pid_t pid;          /* -1: it has ended */
+    char *image;        /* file name, or NULL */
+    const char *driver; /* of its protocol: "file" */
+    long long size;     /* bytes */
+    const char *device; /* type of vd0, or NULL: it is not listed */
+    char drive[32];     /* the node under vd0 */
     bool read_only;
 
     /* what it was told, or became */

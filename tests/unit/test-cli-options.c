@@ -78,6 +78,25 @@ static void words_of_the_plan(void **state)
     assert_string_equal(o.plan.peer[DESTINATION].path, "/b");
 }
 
+static void images_to_make(void **state)
+{
+    CLEANUP(options_done) struct options none, all, some;
+
+    (void)state;
+    accept("/a /b", &none);
+    assert_false(none.plan.create_disks);
+    accept("--create-disks /a /b", &all);
+    assert_true(all.plan.create_disks);
+    assert_int_equal(all.plan.create_ids.count, 0);
+    accept("--create-disks=vd0=/x/a=b,disk1=/y /a /b", &some);
+    assert_true(some.plan.create_disks);
+    assert_int_equal(some.plan.create_ids.count, 2);
+    assert_string_equal(some.plan.create_ids.item[1], "disk1");
+    assert_string_equal(some.plan.create_paths.item[0], "/x/a=b");
+    assert_string_equal(some.plan.create_paths.item[1], "/y");
+    assert_string_equal(some.plan.peer[DESTINATION].path, "/b");
+}
+
 static void numbers_of_the_plan(void **state)
 {
     CLEANUP(options_done) struct options o;
@@ -187,6 +206,13 @@ static const struct {
     { "--on-timeout never /a /b", "--on-timeout 'never' is not abort or" },
     { "--channels x /a /b", "--channels 'x' is not a number of channels" },
     { "--disks= /a /b", "--disks '' is not auto" },
+    { "--create-disks=vd0 /a /b", "--create-disks 'vd0' is not ID=PATH" },
+    { "--create-disks=vd0=images/a /a /b",
+      "--create-disks: 'images/a' is no absolute path of a file" },
+    { "--create-disks=vd0=/images/ /a /b",
+      "--create-disks: '/images/' is no absolute path of a file" },
+    { "--create-disks=vd0=/a,vd0=/b /a /b", "--create-disks names vd0 twice" },
+    { "--create-disks== /a /b", "--create-disks has an empty name" },
     { "--shared= /a /b", "--shared '' is not a list of disks" },
     { "--disks a,,b /a /b", "--disks has an empty name" },
     { "--tls-psk /a /b",
@@ -263,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults),
         cmocka_unit_test(words_of_the_plan),
+        cmocka_unit_test(images_to_make),
         cmocka_unit_test(numbers_of_the_plan),
         cmocka_unit_test(switches_of_the_plan),
         cmocka_unit_test(a_side_s_own_tls_dir_wins_in_any_order),

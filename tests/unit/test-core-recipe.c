@@ -66,6 +66,17 @@ int __wrap_nbd_probe_export(struct loop *loop, const struct nbd_probe *p,
 int __wrap_host_unit_facts(struct host *h, const struct process_identity *id,
                            struct unit_facts *ret, struct qm_error *err);
 
+int __wrap_host_look_at_sites(struct host *h, int pid, struct image_site *sites,
+                              size_t count, struct image_maker *ret,
+                              struct qm_error *err);
+int __wrap_host_make_image(struct host *h, int pid,
+                           const struct image_spec *spec,
+                           struct made_image *ret, bool *ret_unsure,
+                           struct qm_error *err);
+int __wrap_host_remove_image(struct host *h, int pid, const char *path,
+                             const struct made_image *made,
+                             struct qm_error *err);
+
 int __wrap_nbd_probe_export(struct loop *loop, const struct nbd_probe *p,
                             deadline_t by, struct nbd_export *ret,
                             struct qm_error *err)
@@ -90,6 +101,50 @@ int __wrap_host_unit_facts(struct host *h, const struct process_identity *id,
     (void)id;
     (void)err;
     *ret = (struct unit_facts){ .unit = NULL };
+    return 0;
+}
+
+/* There is room everywhere. */
+int __wrap_host_look_at_sites(struct host *h, int pid, struct image_site *sites,
+                              size_t count, struct image_maker *ret,
+                              struct qm_error *err)
+{
+    (void)h;
+    (void)pid;
+    (void)err;
+    for (size_t i = 0; i < count; i++) {
+        sites[i].state = SITE_FREE;
+        sites[i].free_bytes = UINT64_C(1) << 40;
+    }
+    *ret = (struct image_maker){ .has_qemu_img = true };
+    return 0;
+}
+
+int __wrap_host_make_image(struct host *h, int pid,
+                           const struct image_spec *spec,
+                           struct made_image *ret, bool *ret_unsure,
+                           struct qm_error *err)
+{
+    (void)h;
+    (void)pid;
+    (void)ret_unsure;
+    (void)err;
+    peers_note(&now->peers, "    engine: make %s, %s, %llu bytes", spec->path,
+               spec->format, (unsigned long long)spec->size_bytes);
+    *ret = (struct made_image){ .known = true, .device = 1, .inode = 2 };
+    return 0;
+}
+
+int __wrap_host_remove_image(struct host *h, int pid, const char *path,
+                             const struct made_image *made,
+                             struct qm_error *err)
+{
+    (void)h;
+    (void)pid;
+    (void)err;
+    assert_int_equal(made->device, 1);
+    assert_int_equal(made->inode, 2);
+    peers_note(&now->peers, "    engine: remove %s", path);
     return 0;
 }
 
@@ -246,8 +301,16 @@ static void start_peers(struct world *w, const struct recipe_case *c)
         peer_start(&w->peers, (enum side_id)i, w->loop, path,
                    c->no_disk ? NULL : image);
         w->peers.side[i].read_only = c->read_only;
+        if (c->slice)
+            w->peers.side[i].device = "virtio-blk-pci";
         str_replace(&w->plan.tls_dir[i], tls_dir);
         assert_int_equal(qmp_address_parse(path, &w->plan.peer[i], NULL), 0);
+    }
+    if (c->create)
+        w->peers.side[DESTINATION].driver = "null-co";
+    if (c->slice) {
+        w->peers.side[DESTINATION].driver = "host_device";
+        w->peers.side[DESTINATION].size *= 2;
     }
 }
 
@@ -275,6 +338,11 @@ static char *run(const struct recipe_case *c)
     if (c->abort_handover_ms)
         w.plan.abort_handover_ms = c->abort_handover_ms;
     w.plan.keep_source = c->keep_source;
+    if (c->create) {
+        w.plan.create_disks = true;
+        strv_add(&w.plan.create_ids, "vd0");
+        strv_add(&w.plan.create_paths, "/images/vm.img");
+    }
     start_peers(&w, c);
     for (int i = 0; i < SIDES; i++)
         pid[i] = (int)w.peers.side[i].pid;
