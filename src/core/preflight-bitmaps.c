@@ -70,6 +70,10 @@ static struct obstacle find_obstacle(const struct facts *f,
     if (a->read_only) { /* QEMU takes only those that it could write to */
         return (struct obstacle){ .why = "the disk is read-only" };
     }
+    if (c->making == MAKE_SLICE) { /* of the whole device they would be */
+        return (struct obstacle){ .why = "the destination's disk is a slice "
+                                         "of a larger one" };
+    }
     for (int side = 0; side < SIDES; side++) {
         if (!can_carry(&f->side[side])) {
             return (struct obstacle){ .why = "one of the two QEMUs is too old "
@@ -156,7 +160,7 @@ static void say_left_behind(const struct qmp_disk *a, const struct obstacle *o,
 }
 
 /* Only qcow2 has a place for them. */
-static void say_travels(const struct qmp_disk *a, const struct qmp_disk *b,
+static void say_travels(const struct qmp_disk *a, const char *format,
                         struct verdicts *v)
 {
     CLEANUP_FREE char *names = names_of(&a->bitmaps, false);
@@ -164,16 +168,24 @@ static void say_travels(const struct qmp_disk *a, const struct qmp_disk *b,
 
     verdict_ok(v, ABOUT_BOTH, "the dirty bitmaps of disk %s travel along: %s",
                disk_label(a), names);
-    if (*kept && !str_equal(b->driver, "qcow2")) {
+    if (*kept && !str_equal(format, "qcow2")) {
         struct verdict *x = verdict_warn(
             v, ABOUT_DESTINATION,
             "disk %s cannot keep its persistent dirty bitmaps (%s): the "
             "destination's image is %s",
-            disk_label(a), kept, b->driver ? b->driver : "of another format");
+            disk_label(a), kept, format ? format : "of another format");
 
         verdict_why(x, "they end with that QEMU");
         verdict_fix(x, "give the destination a qcow2 image");
     }
+}
+
+static const char *format_there(const struct facts *f,
+                                const struct disk_choice *c)
+{
+    return c->making == MAKE_IMAGE
+               ? image_format(&f->side[SOURCE].disks.item[c->source])
+               : f->side[DESTINATION].disks.item[c->destination].driver;
 }
 
 void preflight_bitmaps(const struct facts *f, struct verdicts *v)
@@ -195,8 +207,7 @@ void preflight_bitmaps(const struct facts *f, struct verdicts *v)
         if (o.why) {
             say_left_behind(a, &o, v);
         } else {
-            say_travels(a, &f->side[DESTINATION].disks.item[one->destination],
-                        v);
+            say_travels(a, format_there(f, one), v);
         }
     }
 }

@@ -240,17 +240,18 @@ static void choose_placeholder(const struct facts *f, size_t i, size_t j,
                                const char *left, struct disk_choice *c,
                                struct verdicts *v)
 {
-    static const struct storage is_new = { .relation = STORAGE_DIFFERENT };
-
     if (left) {
         decide(c, DISK_LEAVE, left);
         preflight_lone_placeholder(f, i, left, v);
         return;
     }
-    decide(c, DISK_COPY, "its image is made at the destination");
+    decide(c, DISK_COPY,
+           f->side[SOURCE].disks.item[i].has_backing
+               ? "its image is made at the destination; its backing chain is "
+                 "flattened"
+               : "its image is made at the destination");
     c->making = MAKE_IMAGE;
     preflight_make_image(f, i, j, v);
-    warn_of_copy(f, i, &is_new, v);
 }
 
 /* One disk: fill *C, and say what is to be said.  J: of its counterpart, or

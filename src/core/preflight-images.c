@@ -113,6 +113,22 @@ static void judge_format(const struct qmp_disk *a, struct verdicts *v)
     verdict_fix(x, "make it by hand, and start the destination with it");
 }
 
+/* An overlay would need a backing file, which nobody makes. */
+static void judge_overlay(const struct facts *f, const struct qmp_disk *a,
+                          struct verdicts *v)
+{
+    struct verdict *x;
+
+    if (!a->has_backing || f->plan->disks_sync != DISKS_SYNC_TOP) {
+        return;
+    }
+    x = verdict_block(v, ABOUT_DESTINATION,
+                      "disk %s: an image that is made has no backing file",
+                      disk_label(a));
+    verdict_fix(x, "make the overlay there by hand, or copy the whole disk, "
+                   "with --disks-sync full");
+}
+
 /* Of the images up to the I-th on its file system. */
 static void judge_room(const struct facts *f, size_t i, struct verdicts *v)
 {
@@ -233,6 +249,7 @@ void preflight_make_image(const struct facts *f, size_t i, size_t j,
     }
     judge_node(a, disk_of(f, DESTINATION, j), v);
     judge_format(a, v);
+    judge_overlay(f, a, v);
     if (judge_maker(f, disk_label(a), v)) {
         judge_site(f, i, v);
     }
@@ -300,6 +317,6 @@ bool facts_can_slice(const struct facts *f, size_t i, size_t j)
 
     return b->virtual_size > a->virtual_size && a->virtual_size % 512 == 0 &&
            str_equal(b->protocol, "host_device") && b->node_name &&
-           b->node_name[0] != '#' && !b->is_pflash &&
+           b->node_name[0] != '#' && !b->is_pflash && !b->read_only &&
            str_equal(image_format(b), "raw") && device_asks_for_size(f, b);
 }

@@ -136,7 +136,7 @@ void judge_disk_sizes(const struct qmp_disk *a, const struct qmp_disk *b,
                       (unsigned long long)b->virtual_size);
     verdict_why(x, a->is_pflash ? "RAM and flash load only into their own size"
                                 : "a mirror needs the same size to the byte");
-    if (!a->is_pflash && b->virtual_size > a->virtual_size &&
+    if (!a->is_pflash && !a->read_only && b->virtual_size > a->virtual_size &&
         str_equal(image_format(b), "raw")) {
         verdict_fix(x,
                     "open the destination's with size=%llu (in its raw "

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -145,6 +146,17 @@ SPOIL(encrypted)
     SOURCE_DISK->is_encrypted = true;
 }
 
+SPOIL(overlay)
+{
+    SOURCE_DISK->has_backing = true;
+}
+
+SPOIL(overlay_alone)
+{
+    overlay(w);
+    w->g.plan.disks_sync = DISKS_SYNC_TOP;
+}
+
 SPOIL(host_out_of_reach)
 {
     w->g.f.site_problem = T("nobody said how to reach it");
@@ -194,11 +206,6 @@ SPOIL(no_room)
 SPOIL(just_room)
 {
     w->site[0].free_bytes = MIB;
-}
-
-SPOIL(dirty_bitmaps)
-{
-    SOURCE_DISK->has_dirty_bitmaps = true;
 }
 
 SPOIL(names_another)
@@ -340,6 +347,11 @@ static const struct images_case {
       "blocker source disks: disk vd0: no image of its format (encrypted "
       "qcow2) can be made | make it by hand, and start the destination with "
       "it\n" },
+    { "overlay", init_placeholder, overlay, MAKE_IMAGE, "" },
+    { "overlay_alone", init_placeholder, overlay_alone, MAKE_IMAGE,
+      "blocker destination disks: disk vd0: an image that is made has no "
+      "backing file | make the overlay there by hand, or copy the whole disk, "
+      "with --disks-sync full\n" },
     { "host_out_of_reach", init_placeholder, host_out_of_reach, MAKE_IMAGE,
       NOT_MADE "on the destination's host no command can be run: nobody said "
                "how to reach it | say how to reach it with "
@@ -370,9 +382,6 @@ static const struct images_case {
       "warning destination disks: disk vd0 may outgrow its room at "
       "/images/vm.qcow2: it can become 10737418240 bytes, and 1048576 are free "
       "| a guest that fills it gets I/O errors\n" },
-    { "dirty_bitmaps", init_placeholder, dirty_bitmaps, MAKE_IMAGE,
-      "warning source disks: disk vd0 has dirty bitmaps, which do not move | "
-      "the next incremental backup has to be a full one\n" },
     { "names_another", init_placeholder, names_another, MAKE_IMAGE,
       "blocker source disks: --create-disks names vd9, which is no disk | the "
       "source's disks are vd0\n" },
@@ -499,6 +508,31 @@ static void making_is_planned(void **state)
     plan_done(&w.g.plan);
 }
 
+/* The image has the placeholder's node name; a slice another one. */
+static void bitmaps_travel_to_an_image(void **state)
+{
+    struct qmp_bitmap bitmap = { .name = T("backup") };
+    struct world w;
+
+    (void)state;
+    for (int slice = 0; slice < 2; slice++) {
+        CLEANUP_FREE char *mapping = NULL;
+
+        (slice ? init_device : init_placeholder)(&w);
+        for (int side = 0; side < SIDES; side++) {
+            bool *has = w.g.f.side[side].features.has;
+
+            has[QMP_FEATURE_CAP_DIRTY_BITMAPS] = true;
+            has[QMP_FEATURE_PARAM_BLOCK_BITMAP_MAPPING] = true;
+        }
+        w.g.disk[SOURCE][0].bitmaps =
+            (struct qmp_bitmaps){ .count = 1, .item = &bitmap };
+        mapping = preflight_bitmap_mapping(&w.g.f, DESTINATION);
+        assert_true(slice ? !mapping : !!strstr(mapping, "\"disk0\""));
+        plan_done(&w.g.plan);
+    }
+}
+
 static void sites_are_parsed(void **state)
 {
     struct image_site site = { .path = NULL };
@@ -518,14 +552,15 @@ static void sites_are_parsed(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 3] = {
+    struct CMUnitTest tests[ARRAY_LEN(cases) + 4] = {
         cmocka_unit_test(image_is_like_the_source),
         cmocka_unit_test(making_is_planned),
+        cmocka_unit_test(bitmaps_travel_to_an_image),
         cmocka_unit_test(sites_are_parsed),
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        tests[3 + i] = (struct CMUnitTest){
+        tests[4 + i] = (struct CMUnitTest){
             .name = cases[i].name,
             .test_func = words_are_as_expected,
             .initial_state = (void *)&cases[i],
