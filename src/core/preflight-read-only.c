@@ -21,20 +21,37 @@ static bool is_among(const char *const *words, size_t count, const char *word)
     return false;
 }
 
+static bool has_known_format(const struct qmp_disk *d)
+{
+    return is_among(formats, ARRAY_LEN(formats), d->driver) ||
+           str_equal(d->driver, d->protocol);
+}
+
+/* No offset, no size, and no other node between. */
+static bool is_whole(const struct qmp_disk *d)
+{
+    return str_equal(d->filename, d->protocol_filename);
+}
+
 const char *disk_why_no_writer(const struct qmp_disk *b)
 {
     if (!is_among(protocols, ARRAY_LEN(protocols), b->protocol)) {
         return "it is neither a file nor a block device";
     }
-    if (!is_among(formats, ARRAY_LEN(formats), b->driver) &&
-        !str_equal(b->driver, b->protocol)) {
+    if (!has_known_format(b)) {
         return "it is neither raw nor qcow2";
     }
-    /* an offset, or a size, or another node between */
-    if (!str_equal(b->filename, b->protocol_filename)) {
+    if (!is_whole(b)) {
         return "it is a part of a file, or lies under more than a format";
     }
     return NULL;
+}
+
+/* Do the bytes of its one file tell all that is in it? */
+static bool is_in_its_file(const struct qmp_disk *d)
+{
+    return has_known_format(d) && is_whole(d) && !d->has_backing &&
+           !d->has_data_file;
 }
 
 static const struct file_digest *digest(const struct side_facts *s, size_t i)
@@ -43,9 +60,8 @@ static const struct file_digest *digest(const struct side_facts *s, size_t i)
                                                      : NULL;
 }
 
-/* Images that are equal hold the same, if there is nothing beneath them and
- * they are read in the same way; images that differ may, which is not looked
- * into. */
+/* Images that are equal hold the same, if they are read in the same way and
+ * all is in them; images that differ may, which is not looked into. */
 enum content_relation facts_content(const struct facts *f, size_t i, size_t j)
 {
     const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
@@ -62,7 +78,8 @@ enum content_relation facts_content(const struct facts *f, size_t i, size_t j)
     if (!str_equal(x->sha256, y->sha256)) {
         return CONTENT_DIFFERENT;
     }
-    return str_equal(a->driver, b->driver) && !a->has_backing && !b->has_backing
+    return str_equal(a->driver, b->driver) && is_in_its_file(a) &&
+                   is_in_its_file(b)
                ? CONTENT_SAME
                : CONTENT_UNKNOWN;
 }
@@ -91,8 +108,7 @@ bool facts_need_digest(const struct facts *f, size_t i, size_t j)
 
     return wanted && !disk_is_among(&p->shared_ids, a) && a->qdev &&
            a->read_only && !a->is_pflash && a->node_name && b->node_name &&
-           !a->has_backing && !b->has_backing &&
-           str_equal(a->driver, b->driver) &&
-           a->virtual_size == b->virtual_size &&
+           str_equal(a->driver, b->driver) && is_in_its_file(a) &&
+           is_in_its_file(b) && a->virtual_size == b->virtual_size &&
            facts_storage(f, i, j).relation != STORAGE_SAME;
 }

@@ -248,6 +248,9 @@ static int parse_inserted(struct json_object *nodes,
     d->has_backing = json_get_int(inserted, "backing_file_depth", 0) > 0 ||
                      json_get_object(image, "backing-image");
     parse_backing(nodes, image, d);
+    d->has_data_file = json_get(
+        json_get_object(json_get_object(image, "format-specific"), "data"),
+        "data-file");
     bitmaps_parse(json_get_array(inserted, "dirty-bitmaps"), &d->bitmaps);
     d->is_inactive =
         json_get(inserted, "active") && !json_get_bool(inserted, "active");

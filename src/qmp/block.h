@@ -45,6 +45,7 @@ struct qmp_disk {
     char *backing_file;         /* as QEMU prints it; NULL unknown */
     char *backing_node;         /* one that shows it; NULL unknown */
     uint64_t backing_size;      /* bytes; 0 unknown */
+    bool has_data_file;         /* of qcow2: what is in it lies elsewhere */
     bool is_pflash;             /* used by a cfi.pflash device */
     struct qmp_bitmaps bitmaps; /* of the top node */
     bool is_inactive; /* it waits for a guest; from 10.0 on QEMU tells */

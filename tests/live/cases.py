@@ -87,8 +87,11 @@ class Move:
                   for n, f in enumerate(c.formats)]
         return Qemu(self.lab, self.lab.host(name), images,
                     incoming=name == 'destination', live=c.live,
-                    binary=BINARIES[binary](), device=c.device,
+                    binary=self._binary(name, binary), device=c.device,
                     proxied=c.proxied, extra=self._extra(name))
+
+    def _binary(self, name, binary):
+        return BINARIES[binary]()
 
     def _extra(self, name):
         """More of a QEMU's command line."""

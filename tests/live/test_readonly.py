@@ -232,6 +232,66 @@ def test_the_copy_is_verified(lab, pki):
     assert move.read('destination') == content
 
 
+class Split(WithMedium):
+    """qcow2, whose data lies in a raw file of one name on both hosts: the
+    qcow2 files are equal. A relative name starts where QEMU was started."""
+
+    def _binary(self, name, binary):
+        folder = self.lab.dir / f'split-{name}'
+        binary = super()._binary(name, binary)
+        return binary._replace(argv=('env', '-C', str(folder), *binary.argv))
+
+    def _image(self, name):
+        folder = self.lab.folder(f'split-{name}')
+        path, data = folder / 'cd.qcow2', folder / 'cd.data'
+        subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', '-o',
+                        'data_file=cd.data,data_file_raw=on', path, str(SIZE)],
+                       cwd=folder, check=True, timeout=30)
+        data.write_bytes(self.content[name])
+        return path
+
+    def read(self, name):
+        return (self.path[name].parent / 'cd.data').read_bytes()
+
+
+@pytest.mark.parametrize('pair', ['qemu10', 'system'])
+def test_equal_files_may_hold_something_else(lab, pki, pair):
+    content = medium()
+    case = Case(live=False, binaries=(pair, pair))
+    move = Split(lab, pki, case, content, bytes(SIZE), device=virtio,
+                 format='qcow2')
+    assert move.path['source'].read_bytes() == \
+        move.path['destination'].read_bytes()
+    assert move.verdict() == ('copy', UNKNOWN)
+    assert copied(move.start().moved()) == ['cd0', 'vd0']
+    assert move.read('destination') == content
+
+
+class Part(WithMedium):
+    """Of files that are equal each side has another half."""
+
+    def _extra(self, name):
+        self.path[name] = self._image(name)
+        offset = 0 if name == 'source' else SIZE // 2
+        return ('-blockdev', f'driver=file,node-name={NODE}-file,filename='
+                f'{self.path[name]},read-only=on', '-blockdev',
+                f'driver=raw,node-name={NODE},file={NODE}-file,read-only=on,'
+                f'offset={offset},size={SIZE // 2}', '-device',
+                f'virtio-blk-pci,id=cd0,drive={NODE},addr=1a.0')
+
+
+@pytest.mark.parametrize('pair', ['qemu10', 'system'])
+def test_parts_of_equal_files_are_refused(lab, pki, pair):
+    content = medium()
+    case = Case(live=False, binaries=(pair, pair))
+    move = Part(lab, pki, case, content, content)
+    assert move.start().engine.wait(60) == REFUSED
+    [b] = blockers(move.engine)
+    assert 'read-only disk cd0 cannot be written' in b['what']
+    assert 'part of a file' in b['what']
+    assert move.read('destination') == content
+
+
 class Far(WithMedium, Journey):
     """Each side on a machine of its own, as far as the engine sees."""
 

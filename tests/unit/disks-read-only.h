@@ -86,6 +86,28 @@ SPOIL(cd_over_a_backing_file)
     g->disk[SOURCE][i].has_backing = g->disk[DESTINATION][i].has_backing = true;
 }
 
+SPOIL(cd_over_a_data_file)
+{
+    size_t i = add_cd(g, "aa", "aa");
+
+    g->disk[DESTINATION][i].has_data_file = true;
+}
+
+SPOIL(cd_is_another_part_of_an_equal_file)
+{
+    size_t i = add_cd(g, "aa", "aa");
+
+    g->disk[SOURCE][i].filename = T("json:{\"offset\": 512}");
+}
+
+SPOIL(cd_under_a_throttle)
+{
+    /* over raw here, over qcow2 there */
+    size_t i = add_cd(g, "aa", "aa");
+
+    g->disk[SOURCE][i].driver = g->disk[DESTINATION][i].driver = T("throttle");
+}
+
 SPOIL(cd_in_two_formats)
 {
     size_t i = add_cd(g, "aa", "aa");
@@ -240,6 +262,22 @@ static const struct disks_case read_only_cases[] = {
       "cd0 -> cd0: read-only, and nobody can tell whether the "
       "destination has the same; its backing chain is "
       "flattened\n" },
+    { "cd_over_a_data_file", cd_over_a_data_file,
+      "vd0 -> vd0: writable, local to each host\n"
+      "cd0 -> cd0: read-only, and nobody can tell whether the "
+      "destination has the same\n" },
+    { "cd_is_another_part_of_an_equal_file",
+      cd_is_another_part_of_an_equal_file,
+      "vd0 -> vd0: writable, local to each host\n"
+      "cd0 -> cd0: read-only, and nobody can tell whether the "
+      "destination has the same\n" },
+    { "cd_under_a_throttle", cd_under_a_throttle,
+      "vd0 -> vd0: writable, local to each host\n"
+      "cd0 -> cd0: read-only, and nobody can tell whether the "
+      "destination has the same\n"
+      "blocker destination disks: read-only disk cd0 cannot be "
+      "written at the destination: it is neither raw nor qcow2 | copy "
+      "it there yourself, and name all others in --disks\n" },
     { "cd_in_two_formats", cd_in_two_formats,
       "vd0 -> vd0: writable, local to each host\n"
       "cd0 -> cd0: read-only, and nobody can tell whether the "
