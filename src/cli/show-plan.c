@@ -52,6 +52,11 @@ static void write_network(struct buffer *b, const struct facts *f,
                   : f->address    ? f->address
                                   : "who it says");
     write_paragraph(b, INDENT, style->columns, tls);
+    CLEANUP_FREE char *dn =
+        str_printable(f->authz_dn ? f->authz_dn : "whoever its CA vouches for");
+    CLEANUP_FREE char *authz = xasprintf("the destination will accept %s%s", dn,
+                                         f->authz_dn ? " alone" : "");
+    write_paragraph(b, INDENT, style->columns, authz);
 }
 
 void plan_in_words(struct buffer *b, const struct narration *n,

@@ -94,6 +94,21 @@ static void check_side(const struct facts_input *in, enum side_id side,
     }
 }
 
+static bool can_authorise(const struct qmp_features *destination)
+{
+    return destination->has[QMP_FEATURE_PARAM_TLS_AUTHZ] &&
+           destination->has[QMP_FEATURE_NBD_TLS_AUTHZ] &&
+           destination->has[QMP_FEATURE_OBJECT_AUTHZ_LIST];
+}
+
+static void choose_authz(const struct plan *p, struct facts *f)
+{
+    if (can_authorise(&f->side[DESTINATION].features)) {
+        f->authz_dn =
+            xstrdup(p->tls_authz_dn ? p->tls_authz_dn : f->source_subject);
+    }
+}
+
 void facts_collect_tls(const struct facts_input *in, struct facts *f)
 {
     struct tls_files files[SIDES];
@@ -118,6 +133,8 @@ void facts_collect_tls(const struct facts_input *in, struct facts *f)
         tls_check_pair(&files[SOURCE], &files[DESTINATION], in->now_s,
                        &f->tls_pair);
     }
+    f->source_subject = tls_subject(&files[SOURCE]);
+    choose_authz(in->plan, f);
     for (int side = 0; side < SIDES; side++) {
         tls_files_done(&files[side]);
     }

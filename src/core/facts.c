@@ -110,6 +110,8 @@ void facts_done(struct facts *f)
     free(f->mark);
     free(f->mark_left);
     tls_findings_done(&f->tls_pair);
+    free(f->source_subject);
+    free(f->authz_dn);
     free(f->address);
     free(f->address_problem);
     free(f->bind);

@@ -52,6 +52,10 @@ struct facts {
     char *site_problem;      /* why they could not be looked at, or NULL */
     struct image_maker maker;
     struct tls_findings tls_pair;
+    char *source_subject; /* of its certificate, as QEMU sees it; or NULL */
+    /* Whom alone the destination is to accept; NULL: whoever has a certificate
+     * of its CA */
+    char *authz_dn;
     char *address; /* resolved --address, numeric; NULL: not usable, why: */
     char *address_problem;
     char *bind; /* numeric; NULL: not usable, why: */

@@ -214,6 +214,13 @@ struct nbd_disk *destination_open(struct migration *m,
 int stream_cancel(struct migration *m, struct qm_error *err);
 /* The guest runs on at the source, if it ran before. */
 int source_resume(struct migration *m, struct qm_error *err);
+/* Ids of our objects, which the caller frees.  NULL: there is no TLS; whoever
+ * has a certificate is let in. */
+char *credentials_id(const struct migration *m);
+char *authz_id(const struct migration *m);
+/* Set parameters, read back; restore_settings() puts them back. */
+int set_parameters(struct migration *m, enum side_id side,
+                   const struct qmp_settings *wanted, struct qm_error *err);
 /* Put back capabilities and parameters, and delete the TLS objects. */
 void restore_settings(struct migration *m, enum side_id side);
 void remove_credentials(struct migration *m, enum side_id side);

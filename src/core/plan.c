@@ -54,6 +54,7 @@ void plan_done(struct plan *p)
     free(p->address);
     free(p->bind);
     free(p->tls_hostname);
+    free(p->tls_authz_dn);
     free(p->qmp_tls_dir);
     strv_done(&p->disk_ids);
     strv_done(&p->shared_ids);
@@ -217,8 +218,32 @@ static int check_tls_dir(const char *whose, const char *dir,
                      dir ? dir : "");
 }
 
+static int check_dn(const struct plan *p, struct qm_error *err)
+{
+    CLEANUP_FREE char *shown = NULL;
+
+    if (!p->tls_authz_dn) {
+        return 0;
+    }
+    if (p->insecure) {
+        return error_set(err, QM_ERR_USAGE,
+                         "--insecure and --tls-authz-dn exclude each other");
+    }
+    shown = str_printable(p->tls_authz_dn);
+    if (strchr(shown, '=') && str_equal(shown, p->tls_authz_dn)) {
+        return 0;
+    }
+    error_set(err, QM_ERR_USAGE, "--tls-authz-dn '%s' is no name of a subject",
+              shown);
+    error_hint(err, "as QEMU writes it, for example CN=host1,O=Example");
+    return -1;
+}
+
 static int check_tls(const struct plan *p, struct qm_error *err)
 {
+    if (check_dn(p, err) < 0) {
+        return -1;
+    }
     if (p->insecure && p->tls_hostname) {
         return error_set(err, QM_ERR_USAGE,
                          "--insecure and --tls-hostname exclude each other");

@@ -30,6 +30,40 @@ static void add_findings(const struct tls_findings *found, const char *who,
     }
 }
 
+static void judge_authz(const struct facts *f, struct verdicts *v)
+{
+    const char *dn = f->plan->tls_authz_dn;
+    struct verdict *w;
+
+    if (dn && f->source_subject && !str_equal(dn, f->source_subject)) {
+        w = verdict_block(v, ABOUT_BOTH,
+                          "the destination is to accept %s alone, and the "
+                          "source's certificate is for %s",
+                          dn, f->source_subject);
+        verdict_fix(w, "leave out --tls-authz-dn, or give the source that "
+                       "certificate");
+    } else if (dn && !f->authz_dn) {
+        w = verdict_block(v, ABOUT_DESTINATION,
+                          "the destination's QEMU cannot be told whom to "
+                          "accept");
+        verdict_fix(w, "leave out --tls-authz-dn, or update that QEMU");
+    } else if (!f->authz_dn) {
+        w = verdict_warn(v, ABOUT_DESTINATION,
+                         "the destination accepts whoever has a certificate "
+                         "of its CA");
+        verdict_why(w, f->source_subject
+                           ? "its QEMU cannot be told whom to accept"
+                           : "whose certificate the source has could not be "
+                             "read");
+        verdict_fix(w, f->source_subject ? "update that QEMU"
+                                         : "say it with --tls-authz-dn");
+    } else {
+        verdict_ok(v, ABOUT_DESTINATION,
+                   "the destination will accept %s and nobody else",
+                   f->authz_dn);
+    }
+}
+
 void preflight_tls(const struct facts *f, struct verdicts *v)
 {
     static const char *const who[SIDES] = {
@@ -61,4 +95,5 @@ void preflight_tls(const struct facts *f, struct verdicts *v)
         add_findings(&s->tls, who[side], about, v);
     }
     add_findings(&f->tls_pair, "", ABOUT_BOTH, v);
+    judge_authz(f, v);
 }

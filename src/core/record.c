@@ -236,6 +236,7 @@ static struct json_object *plan_data(const struct narration *n)
     json_add_text(data, "address", n->facts->address);
     json_add_text(data, "bind", n->facts->bind);
     json_add_text(data, "tls-hostname", n->facts->tls_hostname);
+    json_add_text(data, "tls-authz-dn", n->facts->authz_dn);
     json_add(data, "disks", disks);
     json_add(data, "steps", steps);
     return data;

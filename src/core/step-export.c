@@ -51,10 +51,12 @@ static int explain_server(const struct migration *m, struct qm_error *failed,
 
 static int start_server(struct migration *m, struct qm_error *err)
 {
-    CLEANUP_FREE char *tls = migration_own_id(m, "tls");
+    CLEANUP_FREE char *tls = credentials_id(m);
+    CLEANUP_FREE char *authz = authz_id(m);
     struct qmp_nbd_server server = {
         .host = m->facts.bind,
-        .tls_creds = m->plan->insecure ? NULL : tls,
+        .tls_creds = tls,
+        .tls_authz = authz,
     };
 
     for (unsigned port = m->plan->port_low; port <= m->plan->port_high;

@@ -42,15 +42,14 @@ static int asked_node(struct side *s, void *arg, struct qm_error *err)
 static int add_node(struct migration *m, struct disk_copy *d,
                     struct qm_error *err)
 {
-    CLEANUP_FREE char *tls = migration_own_id(m, "tls");
-    bool secure = !m->plan->insecure;
+    CLEANUP_FREE char *tls = credentials_id(m);
     struct qmp_nbd_node node = {
         .node_name = d->node_name,
         .host = m->facts.address,
         .port = m->nbd_port,
         .export_name = d->export_name,
-        .tls_creds = secure ? tls : NULL,
-        .tls_hostname = secure ? m->facts.tls_hostname : NULL,
+        .tls_creds = tls,
+        .tls_hostname = tls ? m->facts.tls_hostname : NULL,
         .discard_unmap = d->discard,
         .limit_ms = d->probed ? ADD_NODE_LIMIT_MS : ADD_NODE_UNPROVED_LIMIT_MS,
     };

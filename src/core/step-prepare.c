@@ -1,10 +1,9 @@
 /*
- * Hold the destination, give both sides their credentials, agree on
- * capabilities and parameters.
+ * Hold the destination, agree on capabilities and parameters.
  *
  * happy path   `stop` at the destination while it waits: it clears QEMU's
- *              autostart, so that it cannot start by itself.  Then the TLS
- *              objects, since parameters name them; then capabilities and
+ *              autostart, so that it cannot start by itself.  Once the TLS
+ *              objects are there (step-credentials.c), capabilities and
  *              parameters, the destination first (10.x refuses some once it
  *              listens), each read back and compared.
  * what fails   Everything that was changed is put back, on each side that can
@@ -15,87 +14,6 @@
 int step_hold(struct migration *m, struct qm_error *err)
 {
     return side_stop(destination_of(m), err);
-}
-
-/* --- credentials ------------------------------------------------------------ */
-
-static char *credentials_id(const struct migration *m)
-{
-    return migration_own_id(m, "tls");
-}
-
-struct credentials {
-    const char *id, *dir;
-    bool server;
-};
-
-static int run_add_credentials(struct side *s, void *arg, struct qm_error *err)
-{
-    const struct credentials *c = arg;
-
-    return qmp_object_add_tls_x509(s->qmp, c->id, c->dir, c->server, err);
-}
-
-static int asked_object(struct side *s, void *arg, struct qm_error *err)
-{
-    const struct credentials *c = arg;
-    CLEANUP(strv_done) struct strv objects = { 0 };
-
-    if (qmp_query_objects(s->qmp, &objects, err) < 0)
-        return -1;
-    return strv_contains(&objects, c->id);
-}
-
-int step_credentials(struct migration *m, struct qm_error *err)
-{
-    static const enum side_id order[] = { DESTINATION, SOURCE };
-    CLEANUP_FREE char *id = credentials_id(m);
-
-    if (m->plan->insecure)
-        return 0;
-    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-        struct side *s = &m->side[order[i]];
-        struct credentials c = { id, m->plan->tls_dir[order[i]],
-                                 order[i] == DESTINATION };
-
-        m->credentials_added[order[i]] = true;
-        if (side_do(s, run_add_credentials, asked_object, &c, err) < 0) {
-            if (err->code == QM_ERR_QEMU)
-                error_hint(err, "the %s QEMU must be able to read %s", s->name,
-                           c.dir);
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static int run_del_credentials(struct side *s, void *arg, struct qm_error *err)
-{
-    const struct credentials *c = arg;
-    int there = asked_object(s, arg, err);
-
-    return there <= 0 ? there : qmp_object_del(s->qmp, c->id, err);
-}
-
-void remove_credentials(struct migration *m, enum side_id side)
-{
-    CLEANUP_FREE char *id = credentials_id(m);
-    struct credentials c = { .id = id };
-    struct qm_error err = QM_ERROR_INIT;
-    struct side *s = &m->side[side];
-
-    if (!m->credentials_added[side] || !side_needs_cleaning(s))
-        return;
-    if (side_do(s, run_del_credentials, NULL, &c, &err) < 0 && !s->process_dead)
-        migration_left(m, "object %s at the %s: %s", id, s->name, err.message);
-    m->credentials_added[side] = false;
-    error_clear(&err);
-}
-
-void undo_credentials(struct migration *m)
-{
-    remove_credentials(m, SOURCE);
-    remove_credentials(m, DESTINATION);
 }
 
 /* --- capabilities ----------------------------------------------------------- */
@@ -179,9 +97,8 @@ static void list_parameters(struct migration *m, enum side_id side,
 {
     CLEANUP_FREE char *mapping = preflight_bitmap_mapping(&m->facts, side);
     CLEANUP_FREE char *tls = credentials_id(m);
-    bool secure = !m->plan->insecure;
 
-    qmp_settings_add_string(ret, "tls-creds", secure ? tls : "");
+    qmp_settings_add_string(ret, "tls-creds", tls ? tls : "");
     if (m->channels > 0) {
         qmp_settings_add_int(ret, "multifd-channels", m->channels);
         qmp_settings_add_string(ret, "multifd-compression", "none");
@@ -191,7 +108,7 @@ static void list_parameters(struct migration *m, enum side_id side,
     if (side == DESTINATION)
         return;
     qmp_settings_add_string(ret, "tls-hostname",
-                            secure ? m->facts.tls_hostname : "");
+                            tls ? m->facts.tls_hostname : "");
     qmp_settings_add_int(ret, "max-bandwidth",
                          m->limits.value[LIMIT_BANDWIDTH]);
     qmp_settings_add_int(ret, "downtime-limit", m->converge.limit_ms);
@@ -275,6 +192,20 @@ int64_t downtime_of_qemu(const struct migration *m, int64_t max_downtime_ms)
 {
     return max_downtime_ms > m->own_part_ms ? max_downtime_ms - m->own_part_ms
                                             : 1;
+}
+
+int set_parameters(struct migration *m, enum side_id side,
+                   const struct qmp_settings *wanted, struct qm_error *err)
+{
+    struct apply a = { &parameters_kind, wanted };
+    struct qmp_settings *set = &m->parameters_set[side];
+
+    for (size_t i = 0; i < wanted->count; i++)
+        qmp_settings_add(set, wanted->item[i].name, wanted->item[i].type,
+                         wanted->item[i].value);
+    if (side_do(&m->side[side], run_apply, NULL, &a, err) < 0)
+        return -1;
+    return compare(&m->side[side], &parameters_kind, wanted, err);
 }
 
 int step_agree(struct migration *m, struct qm_error *err)

@@ -30,6 +30,7 @@ const char *probe_credentials(struct migration *m, struct nbd_probe *p)
 {
     const char *dir = m->plan->tls_dir[SOURCE];
     struct tls_files files;
+    CLEANUP_FREE char *subject = NULL;
     const char *problem = NULL;
 
     if (m->plan->insecure)
@@ -43,7 +44,12 @@ const char *probe_credentials(struct migration *m, struct nbd_probe *p)
         problem = "the engine's own CA is not known to be the source's";
     p->tls_dir = dir;
     p->tls_hostname = m->facts.tls_hostname;
-    p->has_client_key = files.file[TLS_KEY].state == TLS_FILE_READ;
+    /* with another's, which the destination does not accept, it would be
+     * turned away */
+    subject = tls_subject(&files);
+    p->has_client_key =
+        files.file[TLS_KEY].state == TLS_FILE_READ &&
+        (!m->facts.authz_dn || str_equal(subject, m->facts.authz_dn));
     tls_files_done(&files);
     return problem;
 }

@@ -54,8 +54,23 @@ static bool says(const struct qm_error *err, const char *words)
     return err->code == QM_ERR_QEMU && strstr(err->message, words);
 }
 
+/* As late as this: a destination that goes on waiting should not have been
+ * told, as QEMU cannot be told to forget it. */
+static int authorise(struct migration *m, struct qm_error *err)
+{
+    CLEANUP(qmp_settings_done) struct qmp_settings wanted = { 0 };
+    CLEANUP_FREE char *authz = authz_id(m);
+
+    if (!authz)
+        return 0;
+    qmp_settings_add_string(&wanted, "tls-authz", authz);
+    return set_parameters(m, DESTINATION, &wanted, err);
+}
+
 int step_open_door(struct migration *m, struct qm_error *err)
 {
+    if (authorise(m, err) < 0)
+        return -1;
     for (unsigned port = m->plan->port_low; port <= m->plan->port_high;
          port++) {
         CLEANUP_FREE char *uri = tcp_uri(m->facts.bind, port);

@@ -89,6 +89,7 @@ struct qmp_nbd_server {
     const char *host; /* numeric */
     unsigned port;
     const char *tls_creds; /* object id, or NULL */
+    const char *tls_authz; /* object id, or NULL */
 };
 int qmp_nbd_server_start(struct qmp *q, const struct qmp_nbd_server *s,
                          struct qm_error *err);
@@ -174,6 +175,9 @@ DEFINE_CLEANUP_DONE(struct qmp_writes_list, qmp_writes_list_done)
 
 int qmp_object_add_tls_x509(struct qmp *q, const char *id, const char *dir,
                             bool server, struct qm_error *err);
+/* A rule that allows that subject and nobody else. */
+int qmp_object_add_authz(struct qmp *q, const char *id, const char *dn,
+                         struct qm_error *err);
 int qmp_object_del(struct qmp *q, const char *id, struct qm_error *err);
 /* The ids of all user-created objects (qom-list /objects). */
 int qmp_query_objects(struct qmp *q, struct strv *ret, struct qm_error *err);

@@ -29,6 +29,7 @@ int qmp_nbd_server_start(struct qmp *q, const struct qmp_nbd_server *s,
                      : new_inet(s->host, s->port));
     json_add(args, "addr", addr);
     json_add_string(args, "tls-creds", s->tls_creds);
+    json_add_string(args, "tls-authz", s->tls_authz);
     return qmp_command(q, "nbd-server-start", args, QMP_BLOCKING, NULL, err);
 }
 

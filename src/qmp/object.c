@@ -17,6 +17,22 @@ int qmp_object_add_tls_x509(struct qmp *q, const char *id, const char *dir,
     return qmp_command(q, "object-add", args, QMP_BLOCKING, NULL, err);
 }
 
+int qmp_object_add_authz(struct qmp *q, const char *id, const char *dn,
+                         struct qm_error *err)
+{
+    struct json_object *args = json_with_string("qom-type", "authz-list");
+    struct json_object *rules = json_object_new_array();
+    struct json_object *rule = json_with_string("match", dn);
+
+    json_add_string(rule, "policy", "allow");
+    json_add_string(rule, "format", "exact");
+    json_object_array_add(rules, rule);
+    json_add_string(args, "id", id);
+    json_add_string(args, "policy", "deny");
+    json_add(args, "rules", rules);
+    return qmp_command(q, "object-add", args, QMP_BLOCKING, NULL, err);
+}
+
 int qmp_object_del(struct qmp *q, const char *id, struct qm_error *err)
 {
     return qmp_command(q, "object-del", json_with_string("id", id),

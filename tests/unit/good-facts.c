@@ -95,6 +95,8 @@ void good_facts_init(struct good_facts *g)
     g->f.address = T("192.0.2.2");
     g->f.bind = T("192.0.2.2");
     g->f.tls_hostname = T("b.example");
+    g->f.source_subject = T("CN=a.example");
+    g->f.authz_dn = T("CN=a.example");
 }
 
 struct strv one_string(char **item)

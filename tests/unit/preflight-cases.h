@@ -282,6 +282,21 @@ static const struct preflight_case {
     { "tls_bad", tls_bad,
       "blocker destination tls: destination: server-cert.pem expired | "
       "make a new one\n" },
+    { "tls_unauthorised", tls_unauthorised,
+      "warning destination tls: the destination accepts whoever has a "
+      "certificate of its CA | whose certificate the source has could not be "
+      "read | say it with --tls-authz-dn\n" },
+    { "tls_authz_missing", tls_authz_missing,
+      "warning destination tls: the destination accepts whoever has a "
+      "certificate of its CA | its QEMU cannot be told whom to accept | "
+      "update that QEMU\n" },
+    { "tls_authz_not_to_be_had", tls_authz_not_to_be_had,
+      "blocker destination tls: the destination's QEMU cannot be told whom to "
+      "accept | leave out --tls-authz-dn, or update that QEMU\n" },
+    { "tls_authz_of_another", tls_authz_of_another,
+      "blocker both tls: the destination is to accept CN=c.example alone, and "
+      "the source's certificate is for CN=a.example | leave out "
+      "--tls-authz-dn, or give the source that certificate\n" },
     { "tls_pair_warns", tls_pair_warns, "warning both tls: clocks differ\n" },
     { "host_unknown", host_unknown,
       "warning source hosts: the source's host could not be asked: ssh "
@@ -370,6 +385,8 @@ static const char all_good[] =
     "ok destination exports: the destination exports nothing yet\n"
     "ok destination address: the source connects to 192.0.2.2 ports "
     "49152-49215\n"
+    "ok destination tls: the destination will accept CN=a.example and nobody "
+    "else\n"
     "ok source hosts: the source is process 100 on its host\n"
     "ok destination hosts: the destination is process 101 on its host\n"
     "ok source restart: systemd does not start vm.service again "

@@ -395,6 +395,25 @@ SPOIL(tls_bad)
     DST->tls = (struct tls_findings){ .count = 1, .item = g->finding };
 }
 
+SPOIL(tls_unauthorised)
+{
+    g->f.source_subject = NULL;
+    g->f.authz_dn = NULL;
+}
+SPOIL(tls_authz_missing)
+{
+    g->f.authz_dn = NULL;
+}
+SPOIL(tls_authz_not_to_be_had)
+{
+    g->plan.tls_authz_dn = T("CN=a.example");
+    g->f.authz_dn = NULL;
+}
+SPOIL(tls_authz_of_another)
+{
+    g->plan.tls_authz_dn = T("CN=c.example");
+    g->f.authz_dn = T("CN=c.example");
+}
 SPOIL(tls_pair_warns)
 {
     g->finding[0] = (struct tls_finding){ .severity = TLS_WARNING,

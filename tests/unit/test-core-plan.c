@@ -188,6 +188,15 @@ SPOIL(insecure_and_hostname)
     p->insecure = true;
     str_replace(&p->tls_hostname, "b");
 }
+SPOIL(insecure_authz)
+{
+    p->insecure = true;
+    str_replace(&p->tls_authz_dn, "CN=a");
+}
+SPOIL(bad_authz)
+{
+    str_replace(&p->tls_authz_dn, "CN=a\n");
+}
 SPOIL(bad_tls_hostname)
 {
     str_replace(&p->tls_hostname, "b c");
@@ -317,6 +326,10 @@ static const struct plan_case {
     { "relative_tls_dir_insecure", relative_tls_dir_insecure, FINE },
     { "insecure_and_hostname", insecure_and_hostname,
       "--insecure and --tls-hostname exclude each other" },
+    { "insecure_authz", insecure_authz,
+      "--insecure and --tls-authz-dn exclude each other" },
+    { "bad_authz", bad_authz,
+      "--tls-authz-dn 'CN=a\\x0a' is no name of a subject" },
     { "bad_tls_hostname", bad_tls_hostname,
       "--tls-hostname 'b c' is no host name and no address" },
     { "empty_list", empty_list, "--disks names no disk" },

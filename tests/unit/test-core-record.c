@@ -150,6 +150,7 @@ static void plan(void **state)
         "PLAN",
         "{\"name\":\"vm1\",\"insecure\":false,\"address\":\"192.0.2.2\","
         "\"bind\":\"192.0.2.2\",\"tls-hostname\":\"b.example\","
+        "\"tls-authz-dn\":\"CN=a.example\","
         "\"disks\":[{\"disk\":\"vd0\",\"copy\":true,\"verdict\":\"copy\",\"reason\":\"writable\","
         "\"source-file\":\"/images/vm.qcow2\","
         "\"destination-file\":\"/images/vm.qcow2\","

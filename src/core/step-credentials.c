@@ -1,0 +1,120 @@
+/*
+ * The credentials of this one migration: TLS objects at both sides, and at the
+ * destination the rule that says whom alone it accepts.
+ *
+ * happy path   The destination first, as it is to listen with them.  Objects
+ *              are made anew with ids of our own, so that nothing that an
+ *              earlier migration left is used.
+ * what fails   A file that QEMU cannot read or does not like: said with the
+ *              directory, and the objects made so far are deleted.
+ */
+#include "core/migration-private.h"
+
+char *credentials_id(const struct migration *m)
+{
+    return m->plan->insecure ? NULL : migration_own_id(m, "tls");
+}
+
+char *authz_id(const struct migration *m)
+{
+    return m->facts.authz_dn ? migration_own_id(m, "authz") : NULL;
+}
+
+/* An object to be, of either kind. */
+struct object {
+    const char *id;
+    const char *dir; /* of credentials */
+    bool server;
+    const char *dn; /* of a rule */
+};
+
+static int run_add(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct object *o = arg;
+
+    if (o->dn)
+        return qmp_object_add_authz(s->qmp, o->id, o->dn, err);
+    return qmp_object_add_tls_x509(s->qmp, o->id, o->dir, o->server, err);
+}
+
+static int asked_object(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct object *o = arg;
+    CLEANUP(strv_done) struct strv objects = { 0 };
+
+    if (qmp_query_objects(s->qmp, &objects, err) < 0)
+        return -1;
+    return strv_contains(&objects, o->id);
+}
+
+static int add_credentials(struct migration *m, enum side_id side,
+                           struct qm_error *err)
+{
+    CLEANUP_FREE char *id = credentials_id(m);
+    struct object o = { .id = id,
+                        .dir = m->plan->tls_dir[side],
+                        .server = side == DESTINATION };
+
+    if (side_do(&m->side[side], run_add, asked_object, &o, err) == 0)
+        return 0;
+    error_hint(err, "the %s QEMU must be able to read %s", side_name(side),
+               o.dir);
+    return -1;
+}
+
+static int add_authz(struct migration *m, struct qm_error *err)
+{
+    CLEANUP_FREE char *id = authz_id(m);
+    struct object o = { .id = id, .dn = m->facts.authz_dn };
+
+    return id ? side_do(destination_of(m), run_add, asked_object, &o, err) : 0;
+}
+
+int step_credentials(struct migration *m, struct qm_error *err)
+{
+    if (m->plan->insecure)
+        return 0;
+    m->credentials_added[DESTINATION] = true;
+    if (add_credentials(m, DESTINATION, err) < 0 || add_authz(m, err) < 0)
+        return -1;
+    m->credentials_added[SOURCE] = true;
+    return add_credentials(m, SOURCE, err);
+}
+
+static int run_del(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct object *o = arg;
+    int there = asked_object(s, arg, err);
+
+    return there <= 0 ? there : qmp_object_del(s->qmp, o->id, err);
+}
+
+static void remove_object(struct migration *m, struct side *s, const char *id)
+{
+    struct qm_error err = QM_ERROR_INIT;
+    struct object o = { .id = id };
+
+    if (id && side_do(s, run_del, NULL, &o, &err) < 0 && !s->process_dead)
+        migration_left(m, "object %s at the %s: %s", id, s->name, err.message);
+    error_clear(&err);
+}
+
+void remove_credentials(struct migration *m, enum side_id side)
+{
+    CLEANUP_FREE char *id = credentials_id(m);
+    CLEANUP_FREE char *authz = authz_id(m);
+    struct side *s = &m->side[side];
+
+    if (!m->credentials_added[side] || !side_needs_cleaning(s))
+        return;
+    remove_object(m, s, id);
+    if (side == DESTINATION)
+        remove_object(m, s, authz);
+    m->credentials_added[side] = false;
+}
+
+void undo_credentials(struct migration *m)
+{
+    remove_credentials(m, SOURCE);
+    remove_credentials(m, DESTINATION);
+}
