@@ -406,12 +406,12 @@ SPOIL(tls_authz_missing)
 }
 SPOIL(tls_authz_not_to_be_had)
 {
-    g->plan.tls_authz_dn = T("CN=a.example");
+    str_replace(&g->plan.tls_authz_dn, "CN=a.example");
     g->f.authz_dn = NULL;
 }
 SPOIL(tls_authz_of_another)
 {
-    g->plan.tls_authz_dn = T("CN=c.example");
+    str_replace(&g->plan.tls_authz_dn, "CN=c.example");
     g->f.authz_dn = T("CN=c.example");
 }
 SPOIL(tls_pair_warns)
