@@ -37,6 +37,7 @@ struct disk_make *disk_make_new(const struct facts *f,
     k->device = xstrdup(b->qom_path);
     k->old_node = xstrdup(b->node_name);
     k->own_node = own_node;
+    k->read_only = b->read_only;
     k->size_bytes = f->side[SOURCE].disks.item[c->source].virtual_size;
     if (k->what == MAKE_IMAGE) {
         plan_image(k, f, c);

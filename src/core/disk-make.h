@@ -23,6 +23,7 @@ struct disk_make {
     char *old_node; /* the operator's: the placeholder, the block device */
     char *own_node; /* ours: what is under the device meanwhile; the slice */
     uint64_t size_bytes;
+    bool read_only; /* for the guest, as the placeholder is */
 
     /* images */
     char *path, *format, *options;

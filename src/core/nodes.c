@@ -90,8 +90,8 @@ void writers_confess(struct migration *m)
     for (size_t i = 0; i < m->disk_count; i++) {
         const struct disk_copy *d = &m->disk[i];
 
-        if (!d->writer_node || d->state == MIRROR_NONE)
-            continue;
+        if (!d->writer_node || d->state == MIRROR_NONE || d->make)
+            continue; /* what was made is removed */
         migration_warn(m,
                        "read-only disk %s: %s of the destination was written "
                        "to, and has %s of the source's content",

@@ -240,13 +240,15 @@ static void choose_placeholder(const struct facts *f, size_t i, size_t j,
                                const char *left, struct disk_choice *c,
                                struct verdicts *v)
 {
+    const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
+
     if (left) {
         decide(c, DISK_LEAVE, left);
         preflight_lone_placeholder(f, i, left, v);
         return;
     }
     decide(c, DISK_COPY,
-           f->side[SOURCE].disks.item[i].has_backing
+           a->has_backing
                ? "its image is made at the destination; its backing chain is "
                  "flattened"
                : "its image is made at the destination");
@@ -273,12 +275,7 @@ static void choose(const struct facts *f, size_t i, const size_t *j,
     c->source = i;
     c->destination = j ? *j : 0;
     if (j && facts_is_placeholder(f, i, *j)) {
-        choose_placeholder(f, i, *j,
-                           shared         ? "named by --shared"
-                           : left         ? left
-                           : a->read_only ? "read-only"
-                                          : NULL,
-                           c, v);
+        choose_placeholder(f, i, *j, shared ? "named by --shared" : left, c, v);
     } else if (left) {
         decide(c, DISK_LEAVE, left);
         preflight_left_disk(f, i, j, never, v);

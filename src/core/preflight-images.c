@@ -72,7 +72,7 @@ char *image_options(const struct qmp_disk *d)
 /* --- the placeholder ---------------------------------------------------------- */
 
 static const char example[] = "-blockdev driver=null-co,node-name=NAME,"
-                              "size=%llu,read-zeroes=on, and drive=NAME";
+                              "size=%llu,read-zeroes=on%s, and drive=NAME";
 
 static void judge_node(const struct qmp_disk *a, const struct qmp_disk *b,
                        struct verdicts *v)
@@ -80,7 +80,9 @@ static void judge_node(const struct qmp_disk *a, const struct qmp_disk *b,
     const char *why = b->node_name[0] == '#' ? "it has no name"
                       : !is_null(b) || !str_starts(b->driver, "null-")
                           ? "it is not directly under the device"
-                      : b->read_only ? "it is read-only"
+                      : b->read_only && !a->read_only ? "it is read-only"
+                      : a->read_only && !b->read_only
+                          ? "it is writable, and the source's disk is not"
                       : b->virtual_size != a->virtual_size
                           ? "its size is another one"
                           : NULL;
@@ -97,7 +99,8 @@ static void judge_node(const struct qmp_disk *a, const struct qmp_disk *b,
                     (unsigned long long)b->virtual_size,
                     (unsigned long long)a->virtual_size);
     }
-    verdict_fix(x, example, (unsigned long long)a->virtual_size);
+    verdict_fix(x, example, (unsigned long long)a->virtual_size,
+                a->read_only ? ",read-only=on" : "");
 }
 
 static void judge_format(const struct qmp_disk *a, struct verdicts *v)

@@ -173,8 +173,9 @@ static void prepare_disk(struct migration *m, size_t index,
         CLEANUP_FREE char *writer = xasprintf("writer%zu", index);
 
         copy->writer_node = migration_own_id(m, writer);
-        copy->destination_format = xstrdup(d->driver);
-        copy->destination_protocol = xstrdup(d->protocol);
+        copy->destination_format =
+            xstrdup(copy->make ? copy->make->format : d->driver);
+        copy->destination_protocol = xstrdup(copy->make ? "file" : d->protocol);
     }
     copy->size_bytes = s->virtual_size;
     copy->total_bytes = s->virtual_size;

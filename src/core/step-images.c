@@ -46,7 +46,8 @@ static int add_null(struct side *s, const struct disk_make *k,
         &(struct qmp_null_node){ .driver = driver,
                                  .node_name = name,
                                  .size_bytes = k->size_bytes,
-                                 .read_zeroes = zeroes },
+                                 .read_zeroes = zeroes,
+                                 .read_only = k->read_only },
         err);
 }
 
@@ -75,6 +76,7 @@ static int run_add_image(struct side *s, void *arg, struct qm_error *err)
                                       .format = k->format,
                                       .path = k->path,
                                       .direct = k->direct,
+                                      .read_only = k->read_only,
                                   },
                                   err);
 }

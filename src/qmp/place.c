@@ -26,6 +26,9 @@ int qmp_blockdev_add_null(struct qmp *q, const struct qmp_null_node *n,
 
     json_add_int(args, "size", (int64_t)n->size_bytes);
     json_add_bool(args, "read-zeroes", n->read_zeroes);
+    if (n->read_only) {
+        json_add_bool(args, "read-only", true);
+    }
     return add_node(q, args, err);
 }
 
@@ -48,6 +51,10 @@ int qmp_blockdev_add_image(struct qmp *q, const struct qmp_image_node *n,
     add_cache(file, n->direct);
     json_add_string(args, "discard", "unmap");
     add_cache(args, n->direct);
+    if (n->read_only) {
+        json_add_bool(file, "read-only", true);
+        json_add_bool(args, "read-only", true);
+    }
     json_add(args, "file", file);
     return add_node(q, args, err);
 }

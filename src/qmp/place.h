@@ -13,6 +13,7 @@ struct qmp_null_node {
     const char *node_name;
     uint64_t size_bytes;
     bool read_zeroes; /* else what is read is anything */
+    bool read_only;
 };
 int qmp_blockdev_add_null(struct qmp *q, const struct qmp_null_node *n,
                           struct qm_error *err);
@@ -23,6 +24,7 @@ struct qmp_image_node {
     const char *format; /* "raw", "qcow2" */
     const char *path;
     bool direct; /* cache.direct */
+    bool read_only;
 };
 int qmp_blockdev_add_image(struct qmp *q, const struct qmp_image_node *n,
                            struct qm_error *err);

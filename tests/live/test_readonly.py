@@ -343,6 +343,59 @@ def test_comparing_can_be_cancelled(lab, pki):
     assert move.read('destination') == bytes(SIZE)
 
 
+class Absent(WithMedium):
+    """The destination has a placeholder."""
+
+    def _extra(self, name):
+        if name == 'source':
+            return super()._extra(name)
+        self.path[name] = self.lab.folder('made') / 'cd'
+        words = self.device('', self.format[name])
+        return ('-blockdev', f'driver=null-co,node-name={NODE},size={SIZE},'
+                'read-zeroes=on,read-only=on', *words[4:])
+
+    def arguments(self):
+        return [f'--create-disks=cd0={self.path["destination"]}',
+                *super().arguments()]
+
+    def moved(self, *args, **options):
+        """Onto an image in the place of the placeholder, as read-only."""
+        nodes = self.before[self.destination].state['nodes']
+        nodes[NODE]['driver'] = self.format['destination']
+        nodes[f'#auto file {self.path["destination"]}'] = {
+            'driver': 'file', 'ro': True, 'active': None,
+            'detect-zeroes': 'off', 'bitmaps': []}
+        return super().moved(*args, **options)
+
+
+MAKE = {'virtio': virtio, 'scsi-cd': scsi_cd, 'ide-cd': ide_cd,
+        'usb-stick': usb}
+
+
+@pytest.mark.parametrize('pair', ['qemu10', 'system'])
+@pytest.mark.parametrize('format', ['raw', 'qcow2'])
+@pytest.mark.parametrize('device', MAKE.values(), ids=MAKE)
+def test_an_image_is_made_for_it(lab, pki, device, format, pair):
+    content = medium()
+    case = Case(live=False, binaries=(pair, pair))
+    move = Absent(lab, pki, case, content, b'', device=device, format=format)
+    move.start()
+    move.wait_step('run the destination', 'done')
+    assert move.guest_reads() == content
+    assert copied(move.moved()) == ['cd0', 'vd0']
+    assert move.read('destination') == content
+
+
+@pytest.mark.parametrize('at', ['make disks:after', 'export disks:after',
+                                'mirror disks:after', 'close exports:after'])
+def test_what_was_made_for_it_is_removed(lab, pki, at):
+    case = Case(live=False, env={'QMIGRATE_FAIL': f'{at}=fail'})
+    move = Absent(lab, pki, case, medium(), b'').start()
+    move.undone(destination='gone' if at.startswith('close') else 'waiting')
+    assert not move.path['destination'].exists()
+    assert not any('was written to' in w for w in move.warnings())
+
+
 # ---- failures ----
 
 AT = [(row, when) for row in ROWS[ROWS.index('export disks'):

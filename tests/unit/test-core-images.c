@@ -110,6 +110,11 @@ SPOIL(read_only_source)
     SOURCE_DISK->read_only = true;
 }
 
+SPOIL(read_only_on_both_sides)
+{
+    SOURCE_DISK->read_only = PLACEHOLDER->read_only = true;
+}
+
 SPOIL(null_on_both_sides)
 {
     SOURCE_DISK->protocol = T("null-aio");
@@ -327,8 +332,12 @@ static const struct images_case {
       LONE "--disks none" LONE_FIX },
     { "said_to_be_shared", init_placeholder, said_to_be_shared, MAKE_NOTHING,
       LONE "named by --shared" LONE_FIX },
-    { "read_only_source", init_placeholder, read_only_source, MAKE_NOTHING,
-      LONE "read-only" LONE_FIX },
+    { "read_only_on_both_sides", init_placeholder, read_only_on_both_sides,
+      MAKE_IMAGE, "" },
+    { "read_only_source", init_placeholder, read_only_source, MAKE_IMAGE,
+      BAD_NODE "it is writable, and the source's disk is not | -blockdev "
+               "driver=null-co,node-name=NAME,size=10737418240,"
+               "read-zeroes=on,read-only=on, and drive=NAME\n" },
     { "null_on_both_sides", init_placeholder, null_on_both_sides, MAKE_NOTHING,
       "" },
     { "other_size", init_placeholder, other_size, MAKE_IMAGE,
