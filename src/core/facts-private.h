@@ -28,6 +28,10 @@ void facts_collect_digests(const struct facts_input *in, struct facts *f);
  * site_problem. */
 void facts_collect_sites(const struct facts_input *in, struct facts *f);
 
+/* facts-backing.c: backing_shared; never fails, what cannot be told is not
+ * shared. */
+void facts_collect_backing(const struct facts_input *in, struct facts *f);
+
 /* facts-network.c: address, bind, tls_hostname. */
 void facts_collect_network(const struct facts_input *in, struct facts *f);
 

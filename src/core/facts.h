@@ -51,6 +51,9 @@ struct facts {
                               * to be made; NULL without --create-disks */
     char *site_problem;      /* why they could not be looked at, or NULL */
     struct image_maker maker;
+    /* One a disk of the source: its backing chain is known to be one that both
+     * sides use.  NULL: not asked. */
+    bool *backing_shared;
     struct tls_findings tls_pair;
     char *source_subject; /* of its certificate, as QEMU sees it; or NULL */
     /* Whom alone the destination is to accept; NULL: whoever has a certificate

@@ -17,6 +17,7 @@ libcore_a_SOURCES = \
 	src/core/disk-make.c \
 	src/core/disk-make.h \
 	src/core/facts-digest.c \
+	src/core/facts-backing.c \
 	src/core/facts-host.c \
 	src/core/facts-images.c \
 	src/core/facts-network.c \

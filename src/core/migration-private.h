@@ -204,11 +204,11 @@ int64_t handover_left_ms(const struct migration *m);
 struct nbd_disk;
 struct nbd_probe;
 const char *probe_credentials(struct migration *m, struct nbd_probe *p);
-/* Open disk D's export at the destination for reading, with its NBD_MAP_DATA;
- * the caller frees it.  NULL with ERR. */
+/* Open disk D's export at the destination for reading, with the MAP
+ * (nbd/disk.h); the caller frees it.  NULL with ERR. */
 struct nbd_disk *destination_open(struct migration *m,
-                                  const struct disk_copy *d, int64_t limit_ms,
-                                  struct qm_error *err);
+                                  const struct disk_copy *d, const char *map,
+                                  int64_t limit_ms, struct qm_error *err);
 /* The one place that sends migrate_cancel; refuses once the destination owns
  * the guest. */
 int stream_cancel(struct migration *m, struct qm_error *err);

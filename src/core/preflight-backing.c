@@ -35,10 +35,12 @@ static bool judge_start(const struct facts *f, const struct qmp_disk *a,
     return false;
 }
 
-/* The overlay alone of disk A is copied onto B. */
-static void judge_top(const struct facts *f, const struct qmp_disk *a,
-                      const struct qmp_disk *b, struct verdicts *v)
+/* The overlay alone of disk I is copied onto J. */
+static void judge_top(const struct facts *f, size_t i, size_t j,
+                      struct verdicts *v)
 {
+    const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
+    const struct qmp_disk *b = &f->side[DESTINATION].disks.item[j];
     struct verdict *x;
 
     if (!b->has_backing) {
@@ -70,7 +72,15 @@ static void judge_top(const struct facts *f, const struct qmp_disk *a,
         verdict_fix(x, "%s", say_full);
         return;
     }
-    if (judge_start(f, a, v)) {
+    if (!judge_start(f, a, v)) {
+        return;
+    }
+    if (f->backing_shared && f->backing_shared[i]) {
+        verdict_ok(v, ABOUT_BOTH,
+                   "the overlay alone of disk %s is copied: its backing file "
+                   "%s is one that both sides use",
+                   disk_label(a), a->backing_file);
+    } else {
         verdict_ok(v, ABOUT_BOTH,
                    "the overlay alone of disk %s is copied, once its backing "
                    "file %s was compared with the destination's",
@@ -92,8 +102,7 @@ void preflight_backing(const struct facts *f, struct verdicts *v)
             continue;
         }
         if (one->top) {
-            judge_top(f, a, &f->side[DESTINATION].disks.item[one->destination],
-                      v);
+            judge_top(f, one->source, one->destination, v);
         } else if (a->has_backing) {
             verdict_ok(v, ABOUT_BOTH,
                        "disk %s is copied whole: its backing chain is "

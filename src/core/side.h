@@ -31,6 +31,7 @@ struct disk_copy {
     uint64_t size_bytes;
     struct disk_make *make; /* how it comes to be; NULL: it is there */
     bool top;               /* its overlay alone is copied, after ... */
+    bool backing_shared;    /* ... its own chain was found there, or ... */
     char *backing_node; /* ... what this node of the source shows was proved */
     bool discard;       /* the target may be opened with discard=unmap */
     bool was_inactive;  /* the destination's node; exporting makes it active */

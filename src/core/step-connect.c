@@ -180,6 +180,8 @@ static void prepare_disk(struct migration *m, size_t index,
     copy->size_bytes = s->virtual_size;
     copy->total_bytes = s->virtual_size;
     copy->top = c->top;
+    copy->backing_shared =
+        c->top && m->facts.backing_shared && m->facts.backing_shared[c->source];
     copy->backing_node = xstrdup(s->backing_node);
     copy->discard = preflight_may_discard(&m->facts.side[SOURCE], s);
     copy->was_inactive = d->is_inactive && !copy->writer_node;

@@ -90,7 +90,7 @@ static int run_export(struct side *s, void *arg, struct qm_error *err)
 
     return qmp_export_add(s->qmp, d->export_id,
                           d->writer_node ? d->writer_node : d->destination_node,
-                          d->export_name, true, err);
+                          d->export_name, true, d->backing_shared, err);
 }
 
 static int asked_export(struct side *s, void *arg, struct qm_error *err)

@@ -55,8 +55,8 @@ const char *probe_credentials(struct migration *m, struct nbd_probe *p)
 }
 
 struct nbd_disk *destination_open(struct migration *m,
-                                  const struct disk_copy *d, int64_t limit_ms,
-                                  struct qm_error *err)
+                                  const struct disk_copy *d, const char *map,
+                                  int64_t limit_ms, struct qm_error *err)
 {
     struct nbd_probe where = {
         .host = m->facts.address,
@@ -72,7 +72,7 @@ struct nbd_disk *destination_open(struct migration *m,
                   problem);
         return NULL;
     }
-    disk = nbd_disk_open(m->loop, &where, NBD_MAP_DATA, NBD_CONNECTIONS,
+    disk = nbd_disk_open(m->loop, &where, map, NBD_CONNECTIONS,
                          deadline_in_ms(limit_ms), err);
     if (!disk)
         error_wrap(err, "destination");

@@ -150,7 +150,8 @@ static int open_disk(struct verify *v, struct disk_verify *d,
     d->source = open_source(v, &e, NBD_MAP_DATA, OPEN_LIMIT_MS, err);
     if (!d->source)
         return -1;
-    d->destination = destination_open(v->m, d->disk, OPEN_LIMIT_MS, err);
+    d->destination =
+        destination_open(v->m, d->disk, NBD_MAP_DATA, OPEN_LIMIT_MS, err);
     if (!d->destination)
         return -1;
     if (nbd_disk_size(d->source) != nbd_disk_size(d->destination))

@@ -9,7 +9,15 @@
 
 static bool is_marked(const struct nbd_disk *d, uint32_t flags)
 {
-    return d->is_dirty_map ? flags & DIRTY_BIT : !(flags & LIBNBD_STATE_ZERO);
+    switch (d->map_kind) {
+    case MAP_DIRTY:
+        return flags & DIRTY_BIT;
+    case MAP_TOP:
+        return flags == 1; /* 0: nowhere; 2 and more: below */
+    case MAP_DATA:
+        break;
+    }
+    return !(flags & LIBNBD_STATE_ZERO);
 }
 
 /* Pairs of length and flags; the last may go beyond what was asked. */

@@ -23,7 +23,8 @@ struct nbd_disk {
     struct loop *loop;
     char *name; /* export "disk0" at 10.0.0.2:49153: for messages */
     char *map;  /* or NULL */
-    bool is_dirty_map, has_map;
+    enum nbd_map_kind { MAP_DATA, MAP_DIRTY, MAP_TOP } map_kind;
+    bool has_map;
     struct nbd_export export;
     size_t count;
     struct nbd_channel *channel[NBD_CONNECTIONS];

@@ -142,10 +142,17 @@ static int take_export(struct nbd_disk *d, struct qm_error *err)
     nbd_read_export(c->link.h, &d->export);
     d->export.tls = c->relay != NULL;
     d->has_map = d->map && nbd_can_meta_context(c->link.h, d->map) > 0;
-    if (d->is_dirty_map && !d->has_map)
+    if (d->map_kind != MAP_DATA && !d->has_map)
         return error_set(err, QM_ERR_DISK, "%s: it does not show %s", d->name,
                          d->map);
     return 0;
+}
+
+static enum nbd_map_kind map_kind(const char *map)
+{
+    if (map && str_starts(map, NBD_MAP_DIRTY))
+        return MAP_DIRTY;
+    return str_equal(map, NBD_MAP_TOP) ? MAP_TOP : MAP_DATA;
 }
 
 static int add_channel(struct nbd_disk *d, const struct nbd_probe *p,
@@ -175,7 +182,7 @@ struct nbd_disk *nbd_disk_open(struct loop *loop, const struct nbd_probe *p,
         .loop = loop,
         .name = xasprintf("export \"%s\" at %s", p->export_name, server),
         .map = xstrdup(map),
-        .is_dirty_map = map && str_starts(map, NBD_MAP_DIRTY),
+        .map_kind = map_kind(map),
     };
     do {
         if (add_channel(d, p, by, err) < 0)

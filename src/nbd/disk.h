@@ -27,6 +27,9 @@ struct nbd_waiter {
 /* Followed by a bitmap's name: what QEMU's bitmap says is dirty. */
 #define NBD_MAP_DIRTY "qemu:dirty-bitmap:"
 
+/* Of an overlay, what its own image has, not what is below it: QEMU's. */
+#define NBD_MAP_TOP "qemu:allocation-depth"
+
 struct nbd_disk;
 
 /*
@@ -91,7 +94,7 @@ struct nbd_map {
 
 /*
  * Add to RET those parts of [OFFSET, OFFSET + LENGTH) that the map marks.  A
- * server without NBD_MAP_DATA has data everywhere; one without the bitmap is
+ * server without NBD_MAP_DATA has data everywhere; one without another map is
  * an error.
  */
 int nbd_map_start(struct nbd_disk *d, uint64_t offset, uint64_t length,

@@ -200,6 +200,14 @@ static void parse_backing(struct json_object *nodes, struct json_object *image,
     const char *file = json_get_string(below, "filename");
     const char *format = json_get_string(below, "format");
 
+    for (struct json_object *layer = below; layer;
+         layer = json_get_object(layer, "backing-image")) {
+        const char *name = json_get_string(layer, "filename");
+        const char *as = json_get_string(layer, "format");
+
+        strv_add(&d->chain_file, name ? name : "");
+        strv_add(&d->chain_format, as ? as : "");
+    }
     d->backing_file = xstrdup(file);
     d->backing_size = json_get_uint(below, "virtual-size");
     for (size_t i = 0; file && format && i < json_length(nodes); i++) {
@@ -358,6 +366,8 @@ void qmp_disks_done(struct qmp_disks *d)
         free_string(disk->filename);
         free_string(disk->protocol);
         free_string(disk->protocol_filename);
+        strv_done(&disk->chain_file);
+        strv_done(&disk->chain_format);
         free_string(disk->backing_file);
         free_string(disk->backing_node);
         qmp_bitmaps_done(&disk->bitmaps);

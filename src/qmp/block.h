@@ -42,9 +42,10 @@ struct qmp_disk {
     bool is_encrypted;
     bool has_backing;
     /* Of the image right below, with all below it; with has_backing. */
-    char *backing_file;         /* as QEMU prints it; NULL unknown */
-    char *backing_node;         /* one that shows it; NULL unknown */
-    uint64_t backing_size;      /* bytes; 0 unknown */
+    char *backing_file;                   /* as QEMU prints it; NULL unknown */
+    char *backing_node;                   /* one that shows it; NULL unknown */
+    uint64_t backing_size;                /* bytes; 0 unknown */
+    struct strv chain_file, chain_format; /* of it and all that is below */
     bool has_data_file;         /* of qcow2: what is in it lies elsewhere */
     bool is_pflash;             /* used by a cfi.pflash device */
     struct qmp_bitmaps bitmaps; /* of the top node */
@@ -94,8 +95,10 @@ struct qmp_nbd_server {
 int qmp_nbd_server_start(struct qmp *q, const struct qmp_nbd_server *s,
                          struct qm_error *err);
 int qmp_nbd_server_stop(struct qmp *q, struct qm_error *err);
+/* SHOWS_DEPTH: with the map of how deep in the backing chain data lies. */
 int qmp_export_add(struct qmp *q, const char *id, const char *node_name,
-                   const char *name, bool writable, struct qm_error *err);
+                   const char *name, bool writable, bool shows_depth,
+                   struct qm_error *err);
 /* One to read from, whose name is ID; it shows BITMAP, which must be disabled,
  * if that is not NULL. */
 int qmp_export_add_reading(struct qmp *q, const char *id, const char *node_name,

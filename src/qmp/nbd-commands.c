@@ -39,7 +39,8 @@ int qmp_nbd_server_stop(struct qmp *q, struct qm_error *err)
 }
 
 int qmp_export_add(struct qmp *q, const char *id, const char *node_name,
-                   const char *name, bool writable, struct qm_error *err)
+                   const char *name, bool writable, bool shows_depth,
+                   struct qm_error *err)
 {
     struct json_object *args = json_with_string("type", "nbd");
 
@@ -47,6 +48,9 @@ int qmp_export_add(struct qmp *q, const char *id, const char *node_name,
     json_add_string(args, "node-name", node_name);
     json_add_string(args, "name", name);
     json_add_bool(args, "writable", writable);
+    if (shows_depth) {
+        json_add_bool(args, "allocation-depth", true);
+    }
     return qmp_command(q, "block-export-add", args, QMP_BLOCKING, NULL, err);
 }
 

@@ -148,6 +148,7 @@ def test_overlay_alone(lab, pki, case, below):
     assert plan['copied-bytes'] < 40 * MIB
     [(level, what)] = move.verdicts()
     assert level == 'ok' and 'the overlay alone of disk vd0' in what
+    assert ('one that both sides use' in what) == (below is shared)
     here, there = move.compare()
     assert there < here + 2 * MIB
     assert str(move.destination.disks[0].path) != str(
@@ -171,7 +172,11 @@ def test_any_grain(lab, pki, binary, options):
     (one_byte_differs, None, 30 * MIB + 777),
     (copied, f'write -P 0xcd {10 * MIB} 1', 10 * MIB),
     (copied, f'write -P 0xcd {50 * MIB} 64k', 50 * MIB),
-], ids=['base', 'used-overlay', 'used-beyond-the-base'])
+    (shared, f'write -P 0xcd {10 * MIB} 1', 10 * MIB),
+    (shared, f'write -P 0xcd {50 * MIB} 64k', 50 * MIB),
+    (shared, f'write -z {10 * MIB} 64k', 10 * MIB),
+], ids=['base', 'used-overlay', 'used-beyond-the-base', 'shared-used',
+        'shared-used-beyond', 'shared-zeroed'])
 @pytest.mark.parametrize('binary', ['qemu10', 'system'])
 def test_a_difference_is_undone(lab, pki, binary, below, used, offset):
     """Nothing was copied: the destination waits as before."""
@@ -185,6 +190,21 @@ def test_a_difference_is_undone(lab, pki, binary, below, used, offset):
     assert '--disks-sync full' in move.error
     assert 'prove backing files' in move.error
     assert Path(move.destination.disks[0].path).read_bytes() == before
+
+
+@pytest.mark.parametrize('below, used, reads', [
+    (copied, None, True), (shared, None, False),
+    # what it has is what the backing file has
+    (shared, f'write -P 0xaa {10 * MIB} 64k', True),
+], ids=['copied', 'shared', 'shared-used'])
+@pytest.mark.parametrize('binary', ['qemu10', 'system'])
+def test_one_chain_is_not_read(lab, pki, binary, below, used, reads):
+    case = Case(formats=('qcow2',), live=False, stopped=True, proxied=True,
+                binaries=(binary, binary), options=(*TOP, *STAY))
+    move = Chain(lab, pki, case, below, used=used)
+    move.start().moved(paused=True, kept=True)
+    assert ('nbd-server-start' in move.source.proxy.names()) == reads
+    move.compare()
 
 
 @pytest.mark.parametrize('below, says', [

@@ -63,6 +63,13 @@ SPOIL(node_unknown)
     g->disk[SOURCE][0].backing_node = NULL;
 }
 
+SPOIL(shared)
+{
+    static bool yes[] = { true };
+
+    g->f.backing_shared = yes;
+}
+
 SPOIL(read_only)
 {
     g->disk[SOURCE][0].read_only = g->disk[DESTINATION][0].read_only = true;
@@ -144,6 +151,9 @@ static const struct backing_case {
       "blocker source backing: nobody can tell which node is the backing "
       "file of disk vd0, so it cannot be compared | copy the whole disk, with "
       "--disks-sync full\n" },
+    { "shared", shared, true, NULL,
+      "ok both backing: the overlay alone of disk vd0 is copied: its backing "
+      "file /images/base.qcow2 is one that both sides use\n" },
     { "read_only", read_only, false, NULL, WHOLE },
     { "not_copied", not_copied, false, "--disks none", "" },
     { "faulty", faulty, true, "writable, local to each host; its overlay alone",

@@ -53,7 +53,8 @@ static void test_nbd_commands(void **state)
     assert_int_equal(qmp_nbd_server_start(q, &server, NULL), 0);
     server.tls_creds = "qm-tls";
     assert_int_equal(qmp_nbd_server_start(q, &server, NULL), 0);
-    assert_int_equal(qmp_export_add(q, "qm-e0", "d0", "vd0", true, NULL), 0);
+    assert_int_equal(qmp_export_add(q, "qm-e0", "d0", "vd0", true, false, NULL),
+                     0);
     assert_int_equal(qmp_nbd_server_stop(q, NULL), 0);
     assert_int_equal(qmp_blockdev_add_nbd(q, &node, NULL), 0);
     node.tls_creds = "qm-tls";
@@ -351,7 +352,8 @@ static void test_backing(void **state)
     struct json_object *block = fake_json(
         "[{'device':'','inserted':{'node-name':'n','drv':'qcow2','ro':false,"
         "'backing_file_depth':1,'image':{'virtual-size':1024,'backing-image':"
-        "{'filename':'/base','format':'raw','virtual-size':512}}}}]");
+        "{'filename':'/base','format':'raw','virtual-size':512,"
+        "'backing-image':{'filename':'/root','format':'qcow2'}}}}}]");
     struct json_object *nodes = fake_json(
         "[{'node-name':'n','drv':'qcow2','file':'/top','ro':false},"
         "{'node-name':'p','drv':'file','file':'/base','ro':true},"
@@ -364,6 +366,9 @@ static void test_backing(void **state)
     assert_string_equal(disks.item[0].backing_file, "/base");
     assert_string_equal(disks.item[0].backing_node, "#block1");
     assert_int_equal(disks.item[0].backing_size, 512);
+    assert_int_equal(disks.item[0].chain_file.count, 2);
+    assert_string_equal(disks.item[0].chain_file.item[0], "/base");
+    assert_string_equal(disks.item[0].chain_format.item[1], "qcow2");
     json_object_put(block);
     json_object_put(nodes);
 }
