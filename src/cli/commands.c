@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "cli/options.h"
+#include "cli/options-values.h"
 #include "cli/show.h"
 
 static const struct command {
@@ -21,11 +21,15 @@ static const struct command {
       "find out whether it could be moved; nothing is changed", cmd_check },
     { "copy", "[options] SOURCE-URI DESTINATION-URI",
       "copy an offline disk from one NBD server to another", cmd_copy },
-    { .name = "status" },
-    { .name = "watch" },
-    { .name = "cancel" },
-    { .name = "complete" },
-    { .name = "set" },
+    { "status", "[NAME]", "what the migrations of this machine are doing",
+      cmd_status },
+    { "watch", "NAME", "show a migration until it ends, as migrate does",
+      cmd_watch },
+    { "cancel", "NAME", "undo a migration", cmd_cancel },
+    { "complete", "NAME", "stop the guest so that its RAM gets across at once",
+      cmd_complete },
+    { "set", "NAME key=value...",
+      "change bandwidth, disk-bandwidth and other limits", cmd_set },
     { .name = "recover" },
     { .name = "keys" },
     { .name = "cpu" },
@@ -76,7 +80,7 @@ static int main_help(void)
                       "another, under TLS.\n\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (commands[i].run) {
-            buffer_printf(&b, "  qmigrate %-8s%s\n%19s%s\n", commands[i].name,
+            buffer_printf(&b, "  qmigrate %-9s%s\n%20s%s\n", commands[i].name,
                           commands[i].synopsis, "", commands[i].help);
         }
     }
@@ -97,7 +101,10 @@ int command_help(const char *name)
                           commands[i].synopsis, commands[i].help);
         }
     }
-    buffer_printf(&b, "%s", str_equal(name, "copy") ? uris : addresses);
+    if (str_equal(name, "copy"))
+        buffer_printf(&b, "%s", uris);
+    else if (!control_options_of(name))
+        buffer_printf(&b, "%s", addresses);
     options_help(&b, name);
     buffer_printf(&b, "\nSizes take K M G T (powers of 1024).\n");
     return write_stdout(&b);

@@ -7,6 +7,7 @@
 /* ARGV[0] is the subcommand; returns the exit code. */
 typedef int command_fn(int argc, char **argv);
 
+command_fn cmd_status, cmd_watch, cmd_cancel, cmd_complete, cmd_set;
 command_fn cmd_migrate, cmd_check, cmd_copy;
 
 /* What `qmigrate ARGV...` does, ARGV[0] being the program; its exit code. */

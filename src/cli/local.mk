@@ -3,13 +3,19 @@
 noinst_LIBRARIES += libcli.a
 
 libcli_a_SOURCES = \
+	src/cli/cmd-cancel.c \
 	src/cli/cmd-check.c \
+	src/cli/cmd-complete.c \
 	src/cli/cmd-copy.c \
 	src/cli/cmd-migrate.c \
+	src/cli/cmd-set.c \
+	src/cli/cmd-status.c \
+	src/cli/cmd-watch.c \
 	src/cli/commands.c \
 	src/cli/commands.h \
 	src/cli/figures.c \
 	src/cli/figures.h \
+	src/cli/options-control.c \
 	src/cli/options-copy.c \
 	src/cli/options-values.c \
 	src/cli/options-values.h \
@@ -17,6 +23,11 @@ libcli_a_SOURCES = \
 	src/cli/options.h \
 	src/cli/output.c \
 	src/cli/output.h \
+	src/cli/read-record.c \
+	src/cli/read-record.h \
+	src/cli/remote-watch.c \
+	src/cli/remote.c \
+	src/cli/remote.h \
 	src/cli/run.c \
 	src/cli/run.h \
 	src/cli/show-bar.c \

@@ -55,8 +55,7 @@ int parse_number(struct options *o, const struct option_row *row,
 }
 
 /* A number, then K, M, G or T: powers of 1024. */
-int parse_size(struct options *o, const struct option_row *row,
-               const char *value, struct qm_error *err)
+bool size_parse(const char *value, int64_t *ret)
 {
     static const char units[] = "KMGT";
     CLEANUP_FREE char *digits = xstrdup(value);
@@ -74,11 +73,19 @@ int parse_size(struct options *o, const struct option_row *row,
         }
     }
     if (!str_to_u64(digits, 0, (uint64_t)INT64_MAX >> shift, &n)) {
-        return refuse_value(row, value, "a size: a number, then K, M, G or T",
-                            err);
+        return false;
     }
-    *(int64_t *)field_of(o, row) = (int64_t)(n << shift);
-    return 0;
+    *ret = (int64_t)(n << shift);
+    return true;
+}
+
+int parse_size(struct options *o, const struct option_row *row,
+               const char *value, struct qm_error *err)
+{
+    if (size_parse(value, field_of(o, row))) {
+        return 0;
+    }
+    return refuse_value(row, value, "a size: a number, then K, M, G or T", err);
 }
 
 int parse_on_off(struct options *o, const struct option_row *row,
@@ -222,6 +229,21 @@ int parse_on_timeout(struct options *o, const struct option_row *row,
     }
     o->plan.on_timeout =
         str_equal(value, "pause") ? ON_TIMEOUT_PAUSE : ON_TIMEOUT_ABORT;
+    return 0;
+}
+
+int parse_mode(struct options *o, const struct option_row *row,
+               const char *value, struct qm_error *err)
+{
+    if (str_equal(value, "postcopy")) {
+        error_set(err, QM_ERR_USAGE, "--mode postcopy is not built yet");
+        error_hint(err, "--mode pause stops the guest until its RAM is across");
+        return -1;
+    }
+    if (!str_equal(value, "pause")) {
+        return refuse_value(row, value, "pause", err);
+    }
+    o->mode = "pause";
     return 0;
 }
 

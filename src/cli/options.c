@@ -399,9 +399,11 @@ static void write_wrapped(struct buffer *b, size_t column, const char *text)
 
 void options_help(struct buffer *b, const char *command)
 {
-    const struct option_table *t = str_equal(command, copy_options.command)
-                                       ? &copy_options
-                                       : &migrate_options;
+    const struct option_table *t = control_options_of(command);
+
+    if (!t)
+        t = str_equal(command, copy_options.command) ? &copy_options
+                                                     : &migrate_options;
 
     for (size_t i = 0; i < t->count; i++) {
         const struct option_row *row = &t->rows[i];

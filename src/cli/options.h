@@ -14,6 +14,7 @@ struct options {
     bool dry_run, json;
     bool help;           /* asked for: the rest is then not complete */
     int64_t connections; /* of `copy`: to each server, at most */
+    const char *mode;    /* of `complete` */
 
     /* until all options are known: --tls-dir is for the side without its own */
     char *tls_dir, *side_tls_dir[SIDES], *qmp_tls_dir;
@@ -28,6 +29,11 @@ int options_parse(struct options *ret, int argc, char **argv,
 /* The same for `copy`; RET_URI[SIDES] was zeroed and is the caller's too. */
 int options_parse_copy(struct options *ret, struct nbd_uri *ret_uri, int argc,
                        char **argv, struct qm_error *err);
+/* The same for the commands that speak with a migration that runs: between MIN
+ * and MAX words, of which the first is a name.  RET_WORDS was zeroed. */
+int options_parse_control(struct options *ret, struct strv *ret_words,
+                          size_t min, size_t max, int argc, char **argv,
+                          struct qm_error *err);
 void options_done(struct options *o);
 DEFINE_CLEANUP_DONE(struct options, options_done)
 

@@ -134,6 +134,11 @@ struct show *show_new(const struct options *options, enum show_what what)
     return s;
 }
 
+void show_began(struct show *s, int64_t elapsed_ms)
+{
+    s->started_ms = clock_now_ms() - elapsed_ms;
+}
+
 void show_free(struct show *s)
 {
     if (!s) {

@@ -28,6 +28,8 @@ DEFINE_CLEANUP(struct show *, show_free)
 
 /* ARG is the struct show: a narrator's function. */
 void show_narration(void *arg, const struct narration *n);
+/* The migration began so long before S was made. */
+void show_began(struct show *s, int64_t elapsed_ms);
 /* To be called about twice a second, so that the clock is seen to run. */
 void show_tick(struct show *s);
 /* A sentence about what the operator just did. */

@@ -4,6 +4,8 @@ noinst_LIBRARIES += libcore.a
 
 libcore_a_SOURCES = \
 	src/core/block-ids.c \
+	src/core/control-client.c \
+	src/core/control-client.h \
 	src/core/control-name.c \
 	src/core/control-private.h \
 	src/core/control-request.c \

@@ -255,6 +255,8 @@ class Move:
         """What an engine that was killed could not remove itself."""
         for path in run_dir(self.lab).glob('tmp.*'):
             path.rmdir()
+        for path in run_dir(self.lab).glob('*.sock'):
+            path.unlink()
 
     def check_folders(self, open_journals=0):
         """Nothing of the engine's is left but finished journals (and the

@@ -39,7 +39,7 @@ silent()
 # Help and version go to stdout and are no errors.
 for help in --help -h help; do
     expect 0 "$help"
-    says out '^  qmigrate migrate \[options\] SOURCE DESTINATION$'
+    says out '^  qmigrate migrate  \[options\] SOURCE DESTINATION$'
     says out '^  9  nowhere'
     silent err
 done
@@ -99,6 +99,37 @@ silent out
 expect 3 check --json "$tmp/a" "$tmp/b"
 says out '^\{"event":"STEP","data":\{"step":"connect","state":"begins"\}'
 says out '^\{"event":"RESULT".*"code":"connect".*"exit":3'
+
+# A migration that runs: names, limits, and nobody there.
+expect 2 cancel
+says err '^qmigrate: qmigrate cancel takes NAME$'
+expect 2 watch vm1 vm2
+expect 2 status ../vm1
+says err "^qmigrate: '../vm1' is no name of a migration$"
+expect 2 complete --mode postcopy vm1
+says err '^qmigrate: --mode postcopy is not built yet$'
+expect 2 complete --mode now vm1
+says err "^qmigrate: --mode 'now' is not pause$"
+expect 2 set vm1
+says err '^qmigrate: qmigrate set takes NAME key=value\.\.\.$'
+expect 2 set vm1 bandwith=1M
+says err "^qmigrate: there is no 'bandwith' to set$"
+says err '^  hint: did you mean bandwidth\?$'
+expect 2 set vm1 bandwidth
+says err '^qmigrate: bandwidth needs a value: bandwidth=\.\.\.$'
+expect 2 set vm1 bandwidth=1M bandwidth=2M
+says err '^qmigrate: bandwidth was given twice$'
+expect 2 set vm1 disk-bandwidth=much
+says err "^qmigrate: disk-bandwidth 'much' is not a size: "
+expect 2 set vm1 max-downtime-ms=0
+says err '^qmigrate: max-downtime-ms 0: not between 1 and 2000000$'
+expect 2 set vm1 timeout-s=soon
+says err "^qmigrate: timeout-s 'soon' is not a whole number$"
+expect 2 set vm1 on-timeout=pray
+says err '^qmigrate: on-timeout is abort or pause$'
+expect 3 watch no-such-migration-$$
+says err '^qmigrate: no migration called no-such-migration-[0-9]* is under way$'
+silent out
 
 # Copies: what is wrong with the words, and with what they name.
 disk="nbd+unix:///disk?socket=$tmp"

@@ -7,6 +7,7 @@ set -u
 
 s=${QM_SOURCE:-.}
 page=$s/doc/qmigrate.1
+events=$s/doc/qmigrate-events.7
 protocol=$s/doc/qmigrate-protocol.7
 storage=$s/doc/qmigrate-storage.7
 status=0
@@ -17,12 +18,12 @@ fail()
     status=1
 }
 
-# section TITLE: the lines of that .Sh or .Ss of the page
+# section TITLE [PAGE]: the lines of that .Sh or .Ss of the page
 section()
 {
     awk -v title="$1" '
         /^\.S[hs] / { inside = substr($0, 5) == title; next }
-        inside' "$page"
+        inside' "${2:-$page}"
 }
 
 # expect WHAT LIST1 LIST2: two lists, a word a line, are the same set
@@ -49,11 +50,11 @@ items()
 
 options=$(sed -n 's/^    { "\([a-z-]*\)", .*/\1/p' "$s"/src/cli/options*.c)
 expect options "$(printf '%s\nversion\n' "$options" | sort -u)" \
-    "$(cat "$page" "$protocol" "$storage" | grep -o 'Fl -[a-z][a-z-]*' |
+    "$(cat "$page" "$events" "$protocol" "$storage" | grep -o 'Fl -[a-z][a-z-]*' |
         sed 's/Fl -//' | sort -u)"
 
 # In examples options have their dashes; lines that end in \e go on.
-for file in "$page" "$protocol" "$storage" "$s/README.md"; do
+for file in "$page" "$events" "$protocol" "$storage" "$s/README.md"; do
     # shellcheck disable=SC2013 # words it is
     for word in $(sed -e ':again' -e '/\\e*$/N' -e 's/\\e*\n/ /' -e 'tagain' \
                       "$file" |
@@ -106,14 +107,15 @@ told=$(awk '/^\.Sh / { inside = $2 == "STEPS" }
 
 # --- events ------------------------------------------------------------------
 
-json=$(section 'JSON OUTPUT')
-events=$(sed -n -e 's/^    \[NARRATE_[A-Z]*\] = { "\([A-Z]*\)".*/\1/p' \
+told=$(sed -n -e 's/^    \[NARRATE_[A-Z]*\] = { "\([A-Z]*\)".*/\1/p' \
              -e 's/.*record_event(b, "\(RESULT\)".*/\1/p' "$s"/src/core/record.c)
-expect events "$events" "$(printf '%s\n' "$json" | items | grep '^[A-Z]*$')"
+expect events "$told" "$(section EVENTS "$events" | items)"
 
-words=$(printf '%s\n' "$json" | sed -n 's/^\.\(It \)\{0,1\}Li //p' |
+words=$(sed -n 's/^\.\(It \)\{0,1\}Li //p' "$events" |
         tr -cs 'a-z-' '\n' | sort -u)
-for key in $(grep -ho '"[a-z-]*",' "$s"/src/core/record*.c | tr -d '",' |
+for key in $({ grep -h '"[a-z-]*",' "$s"/src/core/record*.c
+               grep json_add "$s"/src/core/steer.c; } |
+             grep -o '"[a-z-]*",' | tr -d '",' |
              sort -u) ram disks handover verdicts steps error; do
     case $key in
     event|data|timestamp|seconds|microseconds) continue ;; # QMP's own
@@ -122,6 +124,21 @@ for key in $(grep -ho '"[a-z-]*",' "$s"/src/core/record*.c | tr -d '",' |
     esac
     printf '%s\n' "$words" | grep -qxF -e "$key" ||
         fail "JSON: the member $key is not in the manual"
+done
+
+# --- the control socket --------------------------------------------------------
+
+commands=$(sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)").*/\1/p' \
+               "$s/src/core/control-request.h")
+expect "control commands" "$commands" \
+    "$(section 'THE CONTROL SOCKET' "$events" | sed -n 's/^\.It Ic //p')"
+
+for key in $(sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)").*/\1/p' \
+                 "$s/src/core/limits.h"); do
+    printf '%s\n' "$words" | grep -qxF -e "$key" ||
+        fail "limits: $key is not in qmigrate-events(7)"
+    section 'A MIGRATION THAT RUNS' | grep -qwF -e "$key" ||
+        fail "limits: $key is not in qmigrate(1)"
 done
 
 # --- what the program tells to do -------------------------------------------
@@ -148,7 +165,7 @@ done <<<"$named"
 # --- form --------------------------------------------------------------------
 
 if command -v mandoc >/dev/null; then
-    mandoc -Tlint -Wwarning "$page" "$protocol" "$storage" || fail "mandoc complains"
+    mandoc -Tlint -Wwarning "$page" "$events" "$protocol" "$storage" || fail "mandoc complains"
 fi
 
 exit $status

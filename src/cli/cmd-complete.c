@@ -1,0 +1,26 @@
+/*
+ * qmigrate complete: let a migration end whose guest writes faster than the
+ * network carries.
+ */
+#include "cli/commands.h"
+#include "cli/remote.h"
+#include "qmp/json.h"
+
+int cmd_complete(int argc, char **argv)
+{
+    CLEANUP(remote_done) struct remote r;
+    CLEANUP_JSON struct json_object *answer = NULL;
+    int code;
+
+    if (remote_begin(&r, 1, 1, argc, argv, &code) < 0)
+        return code;
+    if (remote_connect(&r) < 0 ||
+        remote_ask(&r, "complete", json_with_string("mode", r.options.mode),
+                   REMOTE_QEMU_MS, &answer) < 0)
+        return remote_refuse(&r);
+    remote_say(json_get_bool(answer, "stopped")
+                   ? "%s: the guest is stopped until its RAM is across"
+                   : "%s: the guest will be stopped once its RAM moves",
+               r.words.item[0]);
+    return QM_EXIT_DONE;
+}

@@ -1,0 +1,166 @@
+/*
+ * qmigrate status: the migrations of this machine, a line each, or one in
+ * full.
+ */
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/figures.h"
+#include "cli/read-record.h"
+#include "cli/remote.h"
+#include "cli/show-parts.h"
+#include "qmp/json.h"
+
+enum { LABEL = 14 };
+
+static const char *doing(struct json_object *status)
+{
+    if (json_get_bool(status, "undoing"))
+        return "undo: ";
+    return json_get_bool(status, "cancelling") ? "cancelling: " : "";
+}
+
+static char *printable(struct json_object *status, const char *key)
+{
+    const char *text = json_get_string(status, key);
+
+    return str_printable(text ? text : "?");
+}
+
+/* "vm1  converge  RAM 52 %, ..." */
+static void write_line(struct buffer *b, struct json_object *status)
+{
+    CLEANUP_FREE char *name = printable(status, "name");
+    struct progress p;
+
+    read_progress(json_get_object(status, "progress"), &p);
+    buffer_printf(b, "%s  %s%s", name, doing(status), p.step);
+    if (p.ram || p.disk_count > 0) {
+        buffer_printf(b, "  ");
+        progress_in_words(b, &p);
+    }
+    buffer_printf(b, "\n");
+}
+
+static void write_label(struct buffer *b, const char *label)
+{
+    buffer_printf(b, "  %-*s", LABEL - 2, label);
+}
+
+static void write_text(struct buffer *b, const char *label,
+                       struct json_object *status, const char *key)
+{
+    CLEANUP_FREE char *text = printable(status, key);
+
+    write_label(b, label);
+    buffer_printf(b, "%s\n", text);
+}
+
+static void write_progress(struct buffer *b, struct json_object *status)
+{
+    struct progress p;
+
+    read_progress(json_get_object(status, "progress"), &p);
+    write_label(b, "step");
+    buffer_printf(b, "%s%s, after %s\n", doing(status), p.step,
+                  figure_ms(p.elapsed_ms).s);
+    if (p.ram || p.disk_count > 0) {
+        write_label(b, "moved");
+        progress_in_words(b, &p);
+        buffer_printf(b, "\n");
+    }
+}
+
+static void write_in_full(struct buffer *b, struct json_object *status)
+{
+    CLEANUP_FREE char *name = printable(status, "name");
+    struct limits limits;
+
+    buffer_printf(b, "%s\n", name);
+    write_text(b, "source", status, "source");
+    write_text(b, "destination", status, "destination");
+    write_progress(b, status);
+    write_label(b, "limits");
+    read_limits(json_get_object(status, "limits"), &limits);
+    limits_in_words(b, &limits);
+    buffer_printf(b, "\n");
+    if (json_get_bool(status, "insecure")) {
+        write_label(b, "INSECURE");
+        buffer_printf(b, "memory and disks cross the network in clear\n");
+    }
+    write_label(b, "engine");
+    buffer_printf(b, "process %lld\n",
+                  (long long)json_get_int(status, "pid", 0));
+}
+
+static void show_one(struct remote *r, struct json_object *status, bool in_full)
+{
+    CLEANUP(output_free) struct output *o = output_new(STDOUT_FILENO);
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+
+    if (r->options.json)
+        buffer_printf(&b, "%s\n",
+                      json_object_to_json_string_ext(
+                          status, JSON_C_TO_STRING_PLAIN |
+                                      JSON_C_TO_STRING_NOSLASHESCAPE));
+    else if (in_full)
+        write_in_full(&b, status);
+    else
+        write_line(&b, status);
+    output_buffer(o, &b);
+}
+
+/* One of many.  What has ended since it was listed is left out; one that does
+ * not answer is named. */
+static void show_named(struct remote *all, const char *name, size_t *shown)
+{
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+    CLEANUP(control_link_free)
+    struct control_link *link = control_link_open(
+        all->loop, name, deadline_in_ms(REMOTE_GREETING_MS), &err);
+    CLEANUP_JSON struct json_object *status = NULL;
+
+    if (link && control_link_ask(link, "query-status", NULL,
+                                 deadline_in_ms(REMOTE_ANSWER_MS), &status,
+                                 &err) == 0) {
+        show_one(all, status, false);
+    } else if (err.code != QM_ERR_CONNECT && err.code != QM_ERR_LINK) {
+        CLEANUP(output_free) struct output *o = output_new(STDERR_FILENO);
+
+        show_error(o, &err);
+    } else {
+        return;
+    }
+    (*shown)++;
+}
+
+static int show_all(struct remote *r)
+{
+    CLEANUP(strv_done) struct strv names = { 0 };
+    size_t shown = 0;
+
+    if (control_names(&names, &r->err) < 0)
+        return remote_refuse(r);
+    for (size_t i = 0; i < names.count; i++)
+        show_named(r, names.item[i], &shown);
+    if (shown == 0 && !r->options.json)
+        remote_say("no migration is under way on this machine");
+    return QM_EXIT_DONE;
+}
+
+int cmd_status(int argc, char **argv)
+{
+    CLEANUP(remote_done) struct remote r;
+    CLEANUP_JSON struct json_object *status = NULL;
+    int code;
+
+    if (remote_begin(&r, 0, 1, argc, argv, &code) < 0)
+        return code;
+    if (r.words.count == 0)
+        return show_all(&r);
+    if (remote_connect(&r) < 0 ||
+        remote_ask(&r, "query-status", NULL, REMOTE_ANSWER_MS, &status) < 0)
+        return remote_refuse(&r);
+    show_one(&r, status, true);
+    return QM_EXIT_DONE;
+}

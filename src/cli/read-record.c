@@ -1,0 +1,153 @@
+/*
+ * Records back to what they were made of: core/record.c the other way round.
+ */
+#include "cli/read-record.h"
+
+#include "qmp/json.h"
+
+void read_progress(struct json_object *data, struct progress *ret)
+{
+    struct json_object *ram = json_get_object(data, "ram");
+    struct json_object *disks = json_get_object(data, "disks");
+    const char *step = json_get_string(data, "step");
+
+    *ret = (struct progress){
+        .step = step ? step : "?",
+        .elapsed_ms = json_get_int(data, "elapsed-ms", 0),
+        .ram = ram != NULL,
+        .pass = json_get_int(ram, "pass", 0),
+        .ram_total = json_get_uint(ram, "total-bytes"),
+        .ram_remaining = json_get_uint(ram, "remaining-bytes"),
+        .ram_transferred = json_get_uint(ram, "transferred-bytes"),
+        .ram_bps = json_get_uint(ram, "bps"),
+        .dirty_bps = json_get_uint(ram, "dirty-bps"),
+        .throttle_percent = (int)json_get_int(ram, "throttle-percent", 0),
+        .downtime_limit_ms = json_get_int(ram, "downtime-limit-ms", 0),
+        .left_ms = json_get_int(ram, "left-ms", -1),
+        .disk_count = json_get_uint(disks, "count"),
+        .disk_total = json_get_uint(disks, "total-bytes"),
+        .disk_copied = json_get_uint(disks, "copied-bytes"),
+        .disk_bps = json_get_uint(disks, "bps"),
+    };
+    if (json_get(ram, "converges") && !json_get_bool(ram, "converges"))
+        ret->left_ms = -2;
+}
+
+void read_limits(struct json_object *data, struct limits *ret)
+{
+    const char *word = json_get_string(data, "on-timeout");
+    int64_t on_timeout = ON_TIMEOUT_ABORT;
+
+    if (word)
+        on_timeout_named(word, &on_timeout, NULL);
+    *ret = (struct limits){ {
+        [LIMIT_BANDWIDTH] = json_get_int(data, "bandwidth-bps", 0),
+        [LIMIT_DISK_BANDWIDTH] = json_get_int(data, "disk-bandwidth-bps", 0),
+        [LIMIT_MAX_DOWNTIME] = json_get_int(data, "max-downtime-ms", 0),
+        [LIMIT_TIMEOUT] = json_get_int(data, "timeout-s", 0),
+        [LIMIT_ON_TIMEOUT] = on_timeout,
+    } };
+}
+
+static enum outcome outcome_named(const char *name)
+{
+    for (int i = OUTCOME_COMPLETED; i < OUTCOME_UNDECIDED; i++)
+        if (str_equal(outcome_name((enum outcome)i), name))
+            return (enum outcome)i;
+    return OUTCOME_UNDECIDED;
+}
+
+static enum guest_place place_named(const char *name)
+{
+    for (int i = GUEST_SOURCE; i < GUEST_UNKNOWN; i++)
+        if (str_equal(guest_place_name((enum guest_place)i), name))
+            return (enum guest_place)i;
+    return GUEST_UNKNOWN;
+}
+
+static enum qm_error_code code_named(const char *name)
+{
+    for (int i = QM_ERR_USAGE; i < QM_ERR_INTERNAL; i++)
+        if (str_equal(error_code_name((enum qm_error_code)i), name))
+            return (enum qm_error_code)i;
+    return QM_ERR_INTERNAL;
+}
+
+static void read_error(struct json_object *data, struct qm_error *ret)
+{
+    const char *message = json_get_string(data, "message");
+    const char *hint = json_get_string(data, "hint");
+
+    if (!message)
+        return;
+    error_set(ret, code_named(json_get_string(data, "code")), "%s", message);
+    if (hint)
+        error_hint(ret, "%s", hint);
+}
+
+static void read_handover(struct json_object *data, struct result *ret)
+{
+    ret->handover_ms = json_get_int(data, "total-ms", -1);
+    ret->stop_ms = json_get_int(data, "stop-ms", -1);
+    ret->settle_ms = json_get_int(data, "settle-ms", -1);
+    ret->verify_ms = json_get_int(data, "verify-ms", -1);
+    ret->switch_ms = json_get_int(data, "switch-ms", -1);
+    ret->run_ms = json_get_int(data, "run-ms", -1);
+}
+
+static void read_ram(struct json_object *data, struct result *ret)
+{
+    ret->ram_bytes = json_get_uint(data, "bytes");
+    ret->ram_total_ms = json_get_int(data, "total-ms", -1);
+    ret->ram_setup_ms = json_get_int(data, "setup-ms", -1);
+    ret->passes = json_get_int(data, "passes", 0);
+    ret->throttle_percent = (int)json_get_int(data, "throttle-percent", 0);
+    ret->channels = (int)json_get_int(data, "channels", -1);
+    ret->bandwidth_bps = json_get_int(data, "bandwidth-bps", 0);
+}
+
+static void read_disks(struct json_object *list, struct result *ret)
+{
+    ret->disk_count = json_length(list);
+    ret->disk = xcalloc(ret->disk_count + 1, sizeof(ret->disk[0]));
+    for (size_t i = 0; i < ret->disk_count; i++) {
+        struct json_object *d = json_at(list, i);
+
+        ret->disk[i] = (struct result_disk){
+            .label = xstrdup(json_get_string(d, "disk")),
+            .source_file = xstrdup(json_get_string(d, "source-file")),
+            .size_bytes = json_get_uint(d, "size-bytes"),
+            .copied_bytes = json_get_uint(d, "copied-bytes"),
+            .tls_proved = json_get_bool(d, "tls-proved"),
+            .write_blocking = json_get_bool(d, "write-blocking"),
+            .discard = json_get_bool(d, "discard"),
+        };
+    }
+}
+
+void read_result(struct json_object *data, struct result *ret)
+{
+    struct json_object *left = json_get_array(data, "left");
+
+    result_init(ret);
+    ret->outcome = outcome_named(json_get_string(data, "outcome"));
+    ret->guest = place_named(json_get_string(data, "guest"));
+    ret->retryable = json_get_bool(data, "retryable");
+    for (size_t i = 0; i < json_length(left); i++)
+        strv_add(&ret->left, json_object_get_string(json_at(left, i)));
+    read_error(json_get_object(data, "error"), &ret->error);
+    ret->name = xstrdup(json_get_string(data, "name"));
+    ret->paused = json_get_bool(data, "paused");
+    ret->source_kept = json_get_bool(data, "source-kept");
+    ret->wall_ms = json_get_int(data, "wall-ms", -1);
+    ret->wall_to_guest_ms = json_get_int(data, "wall-to-guest-ms", -1);
+    ret->qemu_downtime_ms = json_get_int(data, "downtime-ms", -1);
+    read_handover(json_get_object(data, "handover"), ret);
+    read_ram(json_get_object(data, "ram"), ret);
+    read_disks(json_get_array(data, "disks"), ret);
+    ret->disk_bandwidth_bps = json_get_int(data, "disk-bandwidth-bps", 0);
+    ret->verified = json_get_bool(data, "verified");
+    ret->compared_bytes = json_get_uint(data, "compared-bytes");
+    ret->compared_stopped_bytes = json_get_uint(data, "compared-stopped-bytes");
+    ret->tls = json_get_bool(data, "tls");
+}

@@ -1,0 +1,319 @@
+"""Watched and steered from another process, over the control socket."""
+
+import json
+import os
+import socket
+import stat
+import time
+
+import pytest
+
+from cases import CANCELLED, DONE, FAILED, REFUSED, Case, Move
+from engine import Engine, run_dir
+from lab import wait_until
+from qemu import MIB
+from test_cancel import HELD, ROWS, VERIFIES, check
+from test_mirror import Stored, data
+
+NAME = 'vm-1'
+SLOW_DISK = ('--name', NAME, '--disk-bandwidth', '2M')
+SLOW_RAM = ('--name', NAME, '--bandwidth', '2M', '--auto-converge', 'off')
+STILL = Case(live=False, options=('--name', NAME))
+
+
+def sock(move, name=NAME):
+    return run_dir(move.lab) / f'{name}.sock'
+
+
+def command(move, *args, code=DONE):
+    """Another qmigrate on the same machine; what it said."""
+    engine = Engine(move.lab, *args, host=move.source.host, env=move.lab.env())
+    assert engine.wait(60) == code, engine.text()
+    assert not engine.crashes()
+    return engine
+
+
+def ram_limit(move):
+    return move.source.spy.cmd('query-migrate-parameters')['max-bandwidth']
+
+
+def disk_speeds(move):
+    return [job['speed'] for job in move.source.spy.cmd('query-block-jobs')]
+
+
+class Client:
+    """A client that may do what it likes."""
+
+    def __init__(self, move):
+        self.socket = socket.socket(socket.AF_UNIX)
+        move.lab.on_exit(self.socket.close)
+        self.socket.settimeout(10)
+        self.socket.connect(str(sock(move)))
+        self.file = self.socket.makefile('rb')
+
+    def say(self, text):
+        self.socket.sendall(text if isinstance(text, bytes) else
+                            text.encode() + b'\n')
+
+    def hear(self, key='return'):
+        """The next message with that key; None at the end."""
+        for line in self.file:
+            message = json.loads(line)
+            if key in message:
+                return message[key]
+        return None
+
+    def ask(self, name, **arguments):
+        self.say(json.dumps({'execute': name, 'arguments': arguments}))
+        for line in self.file:
+            message = json.loads(line)
+            if 'return' in message or 'error' in message:
+                return message
+        return None
+
+
+# ---- set ----
+
+def test_set_while_a_disk_is_copied(lab, pki):
+    """Both limits are changed in the source QEMU, which the test asks."""
+    case = Case(live=False, options=SLOW_DISK)
+    move = Stored(lab, pki, case, data).start()
+    wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
+    said = command(move, 'set', NAME, 'bandwidth=8M', 'disk-bandwidth=3m').out
+    assert said == (f'{NAME}: bandwidth 8.0 MiB/s, disk-bandwidth 3.0 MiB/s, '
+                    'max-downtime-ms 300, timeout-s 0')
+    assert disk_speeds(move) == [3 * MIB]
+    assert ram_limit(move) == 8 * MIB
+    command(move, 'set', NAME, 'disk-bandwidth=0')
+    result = move.moved()
+    assert result['disk-bandwidth-bps'] == 0
+    assert result['ram']['bandwidth-bps'] == 8 * MIB
+    told = [e['data']['disk-bandwidth-bps']
+            for e in move.engine.events('LIMITS')]
+    assert told == [3 * MIB, 0]
+
+
+def test_set_while_ram_moves(lab, pki):
+    move = Move(lab, pki, Case(options=SLOW_RAM)).start()
+    move.wait_step('converge')
+    assert ram_limit(move) == 2 * MIB
+    command(move, 'set', NAME, 'bandwidth=3M', 'max-downtime-ms=5')
+    now = move.source.spy.cmd('query-migrate-parameters')
+    assert (now['max-bandwidth'], now['downtime-limit'] <= 5) == \
+        (3 * MIB, True)
+    command(move, 'set', NAME, 'bandwidth=0', 'max-downtime-ms=300')
+    result = move.moved()
+    assert result['ram']['bandwidth-bps'] == 0
+
+
+def test_set_a_timeout(lab, pki):
+    move = Move(lab, pki, Case(options=SLOW_RAM)).start()
+    move.wait_step('converge')
+    command(move, 'set', NAME, 'timeout-s=1')
+    move.undone((FAILED,))
+    assert 'within timeout-s 1' in move.error
+
+
+# ---- cancel ----
+
+CANCEL = [row for row in HELD
+          if ROWS.index(row) >= ROWS.index('hold the destination')]
+
+
+@pytest.mark.parametrize('row', CANCEL)
+def test_cancel_in_each_row(lab, pki, row):
+    """From another process, with a command of the row on its way."""
+    options = ('--name', NAME) + (('--verify',) if row in VERIFIES else ())
+    move = Move(lab, pki, Case(live=False, proxied=True, options=options))
+    side, name, nth = HELD[row]
+    held = getattr(move, side).proxy.hold(name, nth)
+    move.start()
+    held.wait()
+    cancel = Engine(lab, 'cancel', NAME, host=move.source.host, env=lab.env())
+    client = Client(move)
+    wait_until(lambda: client.ask('query-status')['return']['cancelling'] or
+               cancel.process.poll() is not None, 10, 'the cancel to arrive')
+    held.release()
+    check(move, row)
+    code = cancel.wait(60)
+    moved = move.engine.result()['guest'] == 'destination'
+    assert code == (REFUSED if moved else DONE), cancel.text()
+    assert ('too late' in cancel.err) == moved
+
+
+def test_cancel_while_a_disk_is_copied(lab, pki):
+    move = Stored(lab, pki, Case(live=False, options=SLOW_DISK), data).start()
+    wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
+    said = command(move, 'cancel', NAME)
+    assert 'is where it was: the migration was cancelled' in said.out
+    move.undone((CANCELLED,), 'waiting')
+
+
+def test_cancel_while_ram_moves(lab, pki):
+    move = Move(lab, pki, Case(options=SLOW_RAM)).start()
+    move.wait_step('converge')
+    command(move, 'cancel', NAME)
+    move.undone((CANCELLED,))
+
+
+# ---- complete ----
+
+NEVER = Case(mem_rate=300, hot=48, disk_rate=20, options=(
+    '--name', NAME, '--bandwidth', '16M', '--auto-converge', 'off',
+    '--abort-handover-ms', '2000'))
+
+
+def test_complete_lets_it_end(lab, pki):
+    """It writes faster than the link carries; stopped, it gets across, though
+    that takes longer than a handover may. It runs again at the end."""
+    move = Move(lab, pki, NEVER).start()
+    move.engine.wait_event('PROGRESS', 60, step='converge')
+    wait_until(lambda: any(e['data'].get('ram', {}).get('pass', 0) >= 2
+                           for e in move.engine.events('PROGRESS')),
+               90, 'a second pass')
+    said = command(move, 'complete', NAME)
+    assert said.out == f'{NAME}: the guest is stopped until its RAM is across'
+    result = move.moved()
+    assert result['handover']['total-ms'] >= result['handover']['stop-ms'] > 0
+
+
+def test_complete_and_cancel(lab, pki):
+    """The guest that was stopped for it runs again."""
+    move = Move(lab, pki, NEVER).start()
+    move.wait_step('converge')
+    command(move, 'complete', NAME, '--mode', 'pause')
+    assert move.source.status() == 'paused'
+    command(move, 'cancel', NAME)
+    move.undone((CANCELLED,))
+
+
+def test_complete_before_ram_moves(lab, pki):
+    case = Case(mem_rate=300, hot=48, disk_rate=20, options=(
+        *SLOW_DISK, '--bandwidth', '16M', '--auto-converge', 'off'))
+    move = Stored(lab, pki, case, data).start()
+    wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
+    said = command(move, 'complete', NAME)
+    assert said.out == f'{NAME}: the guest will be stopped once its RAM moves'
+    assert move.source.status() == 'running'
+    command(move, 'set', NAME, 'disk-bandwidth=0')
+    move.moved()
+
+
+# ---- clients that do not behave ----
+
+def test_clients_do_no_harm(lab, pki):
+    """One that never reads, one that sends no end of a line, garbage; and one
+    that hears all, to the end."""
+    move = Move(lab, pki, Case(options=SLOW_RAM)).start()
+    move.wait_step('converge')
+    assert stat.S_IMODE(os.lstat(sock(move)).st_mode) == 0o600
+    assert stat.S_IMODE(os.lstat(run_dir(lab)).st_mode) == 0o700
+    silent, endless, garbage, good, other = (Client(move) for _ in range(5))
+    assert good.hear('qmigrate')['protocol'] == 1
+    silent.socket.settimeout(0.2)
+    with pytest.raises(OSError):
+        for _ in range(100000):
+            silent.say('{"execute": "query-status"}')
+    garbage.say(b'\x00\xff no JSON {]\n')
+    assert 'not QMP' in garbage.hear('error')['desc']
+    assert garbage.hear() is None
+    endless.say(b'{"execute": "')
+    with pytest.raises(OSError):
+        for _ in range(1000):
+            endless.say(b'x' * 65536)
+    error = good.ask('quit')['error']
+    assert error['class'] == 'CommandNotFound'
+    error = good.ask('complete', mode='postcopy')['error']
+    assert 'post-copy is not built' in error['desc']
+    assert good.ask('set', bandwidth=0)['return']['bandwidth-bps'] == 0
+    assert other.hear('event') and good.hear('event')
+    move.moved()
+    last = None
+    for line in other.file:
+        last = json.loads(line)
+    assert last['event'] == 'RESULT'
+    assert last['data'] == move.engine.result()
+    assert not sock(move).exists()
+
+
+def test_a_thousand_questions(lab, pki):
+    """In a loop, each by a client of its own; as if nobody had asked."""
+    move = Move(lab, pki, Case(options=SLOW_RAM)).start()
+    move.wait_step('converge')
+    began = time.monotonic()
+    for _ in range(1000):
+        client = Client(move)
+        status = client.ask('query-status')['return']
+        assert status['name'] == NAME
+        client.socket.close()
+        client.file.close()
+    print(f'\n1000 questions in {time.monotonic() - began:.2f} s')
+    assert status['progress']['step'] == 'converge'
+    command(move, 'set', NAME, 'bandwidth=0')
+    move.moved()
+
+
+# ---- status and watch ----
+
+def test_status(lab, pki):
+    move = Move(lab, pki, STILL)
+    none = command(move, 'status')
+    assert none.out == 'no migration is under way on this machine'
+    assert command(move, 'status', '--json').out == ''
+    for name in ('status', 'watch', 'cancel', 'complete'):
+        said = command(move, name, 'vm-2', code=REFUSED)
+        assert 'no migration called vm-2 is under way' in said.err
+        assert 'there is none on this machine' in said.err
+    move = Stored(lab, pki, Case(live=False, options=SLOW_DISK), data).start()
+    wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
+    said = command(move, 'watch', 'vm', code=REFUSED)
+    assert f'there is one: {NAME}' in said.err
+    line = command(move, 'status').out
+    assert line.startswith(f'{NAME}  mirror disks  disks ')
+    full = command(move, 'status', NAME).out
+    assert move.source.address in full and move.destination.address in full
+    assert 'disk-bandwidth 2.0 MiB/s' in full
+    value = json.loads(command(move, 'status', NAME, '--json').out)
+    assert value['limits']['disk-bandwidth-bps'] == 2 * MIB
+    assert value['progress']['disks']['count'] == 1
+    # the same name again
+    second = Engine(lab, 'check', *move.arguments(), host=move.source.host,
+                    env=lab.env())
+    assert second.wait(60) == REFUSED
+    command(move, 'cancel', NAME)
+    move.undone((CANCELLED,), 'waiting')
+
+
+@pytest.mark.parametrize('json_too', (True, False), ids=('json', 'words'))
+def test_watch(lab, pki, json_too):
+    """It shows what `migrate` shows, and ends as that ends."""
+    move = Stored(lab, pki, Case(live=False, options=SLOW_DISK), data).start()
+    wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
+    watch = Engine(lab, 'watch', *(['--json'] if json_too else []), NAME,
+                   host=move.source.host, env=lab.env())
+    watch.wait_for(lambda: watch.out or watch.err, 30, 'first word')
+    command(move, 'set', NAME, 'disk-bandwidth=0')
+    move.moved()
+    assert watch.wait(30) == DONE
+    if json_too:
+        assert watch.result() == move.engine.result()
+        steps = [e['data']['step'] for e in watch.events('STEP')]
+        assert steps[-1] == 'retire the source'
+    else:
+        assert f'{NAME} runs at the destination' in watch.out
+        assert 'retire the source' in watch.err
+
+
+def test_an_engine_that_is_killed(lab, pki):
+    """Who watches hears that it ended without a word; nobody else sees it."""
+    move = Stored(lab, pki, Case(live=False, options=SLOW_DISK), data).start()
+    wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
+    watch = Engine(lab, 'watch', NAME, host=move.source.host, env=lab.env())
+    watch.wait_for(lambda: watch.err, 30, 'first word')
+    move.engine.process.kill()
+    assert watch.wait(30) == 7
+    assert 'has ended without a word' in watch.err
+    assert sock(move).exists()
+    assert 'no migration is under way' in command(move, 'status').out
+    said = command(move, 'cancel', NAME, code=REFUSED)
+    assert 'there is none on this machine' in said.err
