@@ -36,7 +36,8 @@ static void list_running(struct remote *r, struct strv *ret)
     if (control_names(&all, NULL) < 0)
         return;
     for (size_t i = 0; i < all.count; i++) {
-        CLEANUP(control_link_free) struct control_link *l = control_link_open(
+        CLEANUP(control_link_free)
+        struct control_link *l = control_link_open(
             r->loop, all.item[i], deadline_in_ms(REMOTE_GREETING_MS), NULL);
 
         if (l)
