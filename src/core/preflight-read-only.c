@@ -11,6 +11,9 @@
 static const char *const formats[] = { "raw", "qcow2" };
 static const char *const protocols[] = { "file", "host_device" };
 
+/* More than a medium holds is not read for a mere check. */
+#define DIGEST_MAX_BYTES (16 * GIB)
+
 static bool is_among(const char *const *words, size_t count, const char *word)
 {
     for (size_t i = 0; i < count; i++) {
@@ -98,6 +101,13 @@ const char *content_reason(enum content_relation content)
     return reasons[content];
 }
 
+/* Is it worth reading, if the other side has an equal one? */
+static bool can_be_digested(const struct qmp_disk *d)
+{
+    return d->qdev && d->node_name && !d->is_pflash && is_in_its_file(d) &&
+           d->virtual_size <= DIGEST_MAX_BYTES;
+}
+
 bool facts_need_digest(const struct facts *f, size_t i, size_t j)
 {
     const struct plan *p = f->plan;
@@ -106,9 +116,9 @@ bool facts_need_digest(const struct facts *f, size_t i, size_t j)
     bool wanted = p->disks == DISKS_LIST ? disk_is_among(&p->disk_ids, a)
                                          : p->disks != DISKS_NONE;
 
-    return wanted && !disk_is_among(&p->shared_ids, a) && a->qdev &&
-           a->read_only && !a->is_pflash && a->node_name && b->node_name &&
-           str_equal(a->driver, b->driver) && is_in_its_file(a) &&
-           is_in_its_file(b) && a->virtual_size == b->virtual_size &&
+    return wanted && !disk_is_among(&p->shared_ids, a) && a->read_only &&
+           can_be_digested(a) && can_be_digested(b) &&
+           str_equal(a->driver, b->driver) &&
+           a->virtual_size == b->virtual_size &&
            facts_storage(f, i, j).relation != STORAGE_SAME;
 }

@@ -145,6 +145,18 @@ static int measure_own_part(struct migration *m, struct qm_error *err)
     return 0;
 }
 
+static void prepare_writer(struct migration *m, size_t index,
+                           const struct qmp_disk *d)
+{
+    struct disk_copy *copy = &m->disk[index];
+    CLEANUP_FREE char *writer = xasprintf("writer%zu", index);
+
+    copy->writer_node = migration_own_id(m, writer);
+    copy->destination_format =
+        xstrdup(copy->make ? copy->make->format : d->driver);
+    copy->destination_protocol = xstrdup(copy->make ? "file" : d->protocol);
+}
+
 static void prepare_disk(struct migration *m, size_t index,
                          const struct disk_choice *c)
 {
@@ -169,14 +181,8 @@ static void prepare_disk(struct migration *m, size_t index,
         xstrdup(copy->make && copy->make->path ? copy->make->path
                 : d->protocol_filename         ? d->protocol_filename
                                                : d->filename);
-    if (d->read_only) {
-        CLEANUP_FREE char *writer = xasprintf("writer%zu", index);
-
-        copy->writer_node = migration_own_id(m, writer);
-        copy->destination_format =
-            xstrdup(copy->make ? copy->make->format : d->driver);
-        copy->destination_protocol = xstrdup(copy->make ? "file" : d->protocol);
-    }
+    if (d->read_only)
+        prepare_writer(m, index, d);
     copy->size_bytes = s->virtual_size;
     copy->total_bytes = s->virtual_size;
     copy->top = c->top;

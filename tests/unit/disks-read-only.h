@@ -78,6 +78,14 @@ SPOIL(cd_of_another_size)
     g->disk[DESTINATION][add_cd(g, "aa", "")].virtual_size += 2048;
 }
 
+SPOIL(cd_too_large_to_read)
+{
+    size_t i = add_cd(g, "", "");
+
+    g->disk[SOURCE][i].virtual_size = g->disk[DESTINATION][i].virtual_size =
+        16 * GIB + 512;
+}
+
 SPOIL(cd_over_a_backing_file)
 {
     /* equal overlays say nothing of what is beneath them */

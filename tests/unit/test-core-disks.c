@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/buffer.h"
+#include "core/preflight-private.h"
 #include "good-facts.h"
 
 /* "vd0 -> disk0: REASON" a disk that is copied, "vd0 shared: REASON", then the
@@ -156,6 +157,43 @@ static void preflight_says_the_same(void **state)
     plan_done(&g.plan);
 }
 
+/* Nobody reads a disk whose bytes decide nothing. */
+static void only_what_tells_is_read(void **state)
+{
+    static const struct {
+        void (*spoil)(struct good_facts *g);
+        bool read;
+    } wanted[] = {
+        { cd_nobody_compared, true },
+        { cd_perhaps_shared, true },
+        { cd_differs_and_all_are_asked_for, true },
+        { cd_is_one_file, false },
+        { cd_is_shared_and_cached, false },
+        { cd_of_another_size, false },
+        { cd_over_a_backing_file, false },
+        { cd_over_a_data_file, false },
+        { cd_is_another_part_of_an_equal_file, false },
+        { cd_in_two_formats, false },
+        { cd_differs_and_none_is_asked_for, false },
+        { cd_differs_and_is_not_named, false },
+        { cd_is_said_to_be_shared, false },
+        { cd_too_large_to_read, false },
+        { medium_gone_there_and_named, false },
+        { medium_only_there, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+        struct good_facts g;
+
+        good_facts_init(&g);
+        wanted[i].spoil(&g);
+        assert_false(facts_need_digest(&g.f, 0, 0)); /* it is writable */
+        assert_int_equal(facts_need_digest(&g.f, 1, 1), wanted[i].read);
+        plan_done(&g.plan);
+    }
+}
+
 static void add_tests(struct CMUnitTest *ret, const struct disks_case *c,
                       size_t count)
 {
@@ -171,12 +209,13 @@ static void add_tests(struct CMUnitTest *ret, const struct disks_case *c,
 int main(void)
 {
     struct CMUnitTest
-        tests[1 + ARRAY_LEN(cases) + ARRAY_LEN(read_only_cases)] = {
+        tests[2 + ARRAY_LEN(cases) + ARRAY_LEN(read_only_cases)] = {
             cmocka_unit_test(preflight_says_the_same),
+            cmocka_unit_test(only_what_tells_is_read),
         };
 
-    add_tests(tests + 1, cases, ARRAY_LEN(cases));
-    add_tests(tests + 1 + ARRAY_LEN(cases), read_only_cases,
+    add_tests(tests + 2, cases, ARRAY_LEN(cases));
+    add_tests(tests + 2 + ARRAY_LEN(cases), read_only_cases,
               ARRAY_LEN(read_only_cases));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
