@@ -5,4 +5,5 @@ dist_man_MANS += \
 	doc/qmigrate-events.7 \
 	doc/qmigrate-protocol.7 \
 	doc/qmigrate-storage.7 \
+	doc/qmigrate-tls.7 \
 	$(NULL)

@@ -30,8 +30,9 @@ static const struct command {
       cmd_complete },
     { "set", "NAME key=value...",
       "change bandwidth, disk-bandwidth and other limits", cmd_set },
+    { "keys", "create-ca|create-host|show|check [options] ...",
+      "make certificates for QEMU, look at them, check them", cmd_keys },
     { .name = "recover" },
-    { .name = "keys" },
     { .name = "cpu" },
 };
 

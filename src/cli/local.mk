@@ -7,6 +7,7 @@ libcli_a_SOURCES = \
 	src/cli/cmd-check.c \
 	src/cli/cmd-complete.c \
 	src/cli/cmd-copy.c \
+	src/cli/cmd-keys.c \
 	src/cli/cmd-migrate.c \
 	src/cli/cmd-set.c \
 	src/cli/cmd-status.c \
@@ -17,6 +18,8 @@ libcli_a_SOURCES = \
 	src/cli/figures.h \
 	src/cli/options-control.c \
 	src/cli/options-copy.c \
+	src/cli/keys.h \
+	src/cli/options-keys.c \
 	src/cli/options-values.c \
 	src/cli/options-values.h \
 	src/cli/options.c \
@@ -31,6 +34,7 @@ libcli_a_SOURCES = \
 	src/cli/run.c \
 	src/cli/run.h \
 	src/cli/show-bar.c \
+	src/cli/show-keys.c \
 	src/cli/show-lines.c \
 	src/cli/show-parts.h \
 	src/cli/show-plan.c \

@@ -36,6 +36,8 @@ const struct option_table *control_options_of(const char *command);
 /* The options of ARGV into O, everything else into WORDS, in its order. */
 int options_take(struct options *o, const struct option_table *t, int argc,
                  char **argv, struct strv *words, struct qm_error *err);
+/* What each option of T is, lines of at most 80 columns. */
+void option_table_help(struct buffer *b, const struct option_table *t);
 /* SOURCE and DESTINATION, and nothing else. */
 int options_need_sides(const struct option_table *t, const struct strv *words,
                        struct qm_error *err);

@@ -368,6 +368,11 @@ void options_done(struct options *o)
 {
     plan_done(&o->plan);
     free_string(o->tls_dir);
+    free_string(o->keys.dir);
+    free_string(o->keys.name);
+    free_string(o->keys.role);
+    free_string(o->keys.qemu);
+    strv_done(&o->keys.addresses);
     free_string(o->qmp_tls_dir);
     for (int side = 0; side < SIDES; side++) {
         free_string(o->side_tls_dir[side]);
@@ -397,14 +402,8 @@ static void write_wrapped(struct buffer *b, size_t column, const char *text)
     }
 }
 
-void options_help(struct buffer *b, const char *command)
+void option_table_help(struct buffer *b, const struct option_table *t)
 {
-    const struct option_table *t = control_options_of(command);
-
-    if (!t)
-        t = str_equal(command, copy_options.command) ? &copy_options
-                                                     : &migrate_options;
-
     for (size_t i = 0; i < t->count; i++) {
         const struct option_row *row = &t->rows[i];
         CLEANUP_FREE char *help = NULL;
@@ -429,4 +428,14 @@ void options_help(struct buffer *b, const char *command)
                    : xstrdup(row->help);
         write_wrapped(b, b->len - start, help);
     }
+}
+
+void options_help(struct buffer *b, const char *command)
+{
+    const struct option_table *t = control_options_of(command);
+
+    if (!t)
+        t = str_equal(command, copy_options.command) ? &copy_options
+                                                     : &migrate_options;
+    option_table_help(b, t);
 }

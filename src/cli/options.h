@@ -1,5 +1,5 @@
 /*
- * The options of `migrate`, `check` and `copy`: parsed by one table each, from
+ * The options of `migrate`, `check`, `copy` and `keys`: parsed by one table each, from
  * which the help is made too.
  */
 #ifndef QM_CLI_OPTIONS_H
@@ -9,8 +9,18 @@
 #include "core/plan.h"
 #include "nbd/uri.h"
 
+/* Of `keys` and what is below it. */
+struct keys_options {
+    char *dir, *name;
+    struct strv addresses;
+    int64_t days;
+    bool dh_params;
+    char *role, *qemu; /* NULL: not given */
+};
+
 struct options {
     struct plan plan;
+    struct keys_options keys;
     bool dry_run, json;
     bool help;           /* asked for: the rest is then not complete */
     int64_t connections; /* of `copy`: to each server, at most */

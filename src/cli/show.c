@@ -45,7 +45,7 @@ static bool terminal_can_draw(void)
     return term && *term && !str_equal(term, "dumb");
 }
 
-static struct style style_of(const struct output *o)
+struct style show_style(const struct output *o)
 {
     const char *no_color = getenv("NO_COLOR");
     bool terminal = output_is_terminal(o);
@@ -123,8 +123,8 @@ struct show *show_new(const struct options *options, enum show_what what)
     s->what = what;
     s->out = output_new(STDOUT_FILENO);
     s->err = output_new(STDERR_FILENO);
-    s->out_style = style_of(s->out);
-    s->err_style = style_of(s->err);
+    s->out_style = show_style(s->out);
+    s->err_style = show_style(s->err);
     draws = output_is_terminal(s->err) && terminal_can_draw();
     s->is_bar = draws && !(options->json && output_is_terminal(s->out));
     s->is_lines = !draws && !options->json && what != SHOW_CHECK;

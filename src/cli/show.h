@@ -19,6 +19,9 @@ struct style {
     unsigned columns; /* 0: lines may be as long as they like */
 };
 
+/* How O's reader can be written to. */
+struct style show_style(const struct output *o);
+
 struct show;
 
 /* OPTIONS must outlive it. */

@@ -14,8 +14,8 @@ static enum tls_role role_of(enum side_id side)
     return side == SOURCE ? TLS_CLIENT : TLS_SERVER;
 }
 
-static const enum tls_file public_files[] = { TLS_CA_CERT, TLS_CA_CRL,
-                                              TLS_CERT };
+static const enum tls_file public_files[] = { TLS_CA_CERT, TLS_CA_CRL, TLS_CERT,
+                                              TLS_DH_PARAMS };
 
 /* As if nothing could be read. */
 static void start_files(const char *dir, enum tls_role role,
@@ -26,7 +26,9 @@ static void start_files(const char *dir, enum tls_role role,
         ret->file[i].state = TLS_FILE_UNREADABLE;
         ret->file[i].errnum = EACCES;
     }
-    ret->file[TLS_CA_CRL].state = TLS_FILE_MISSING; /* nobody has to have it */
+    /* nobody has to have these */
+    ret->file[TLS_CA_CRL].state = TLS_FILE_MISSING;
+    ret->file[TLS_DH_PARAMS].state = TLS_FILE_MISSING;
 }
 
 static enum tls_file_state state_of(enum host_file_state state)

@@ -16,8 +16,8 @@ static enum verdict_level level_of(enum tls_severity severity)
     return VERDICT_BLOCKER;
 }
 
-static void add_findings(const struct tls_findings *found, const char *who,
-                         enum verdict_side side, struct verdicts *v)
+void verdicts_add_tls(struct verdicts *v, enum verdict_side side,
+                      const char *who, const struct tls_findings *found)
 {
     for (size_t i = 0; i < found->count; i++) {
         const struct tls_finding *t = &found->item[i];
@@ -77,7 +77,8 @@ void preflight_tls(const struct facts *f, struct verdicts *v)
                          "RAM and disks cross the network in clear");
         verdict_why(w, "--insecure asks for it: whoever listens gets the "
                        "guest's memory, and nobody proves who he is");
-        verdict_fix(w, "qmigrate(1) says under CERTIFICATES how to make some");
+        verdict_fix(w, "make certificates: qmigrate keys create-ca; "
+                       "qmigrate(1) says under CERTIFICATES how");
         return;
     }
     for (int side = 0; side < SIDES; side++) {
@@ -92,8 +93,8 @@ void preflight_tls(const struct facts *f, struct verdicts *v)
                              side_name((enum side_id)side));
             verdict_why(w, "only QEMU will see whether they are right");
         }
-        add_findings(&s->tls, who[side], about, v);
+        verdicts_add_tls(v, about, who[side], &s->tls);
     }
-    add_findings(&f->tls_pair, "", ABOUT_BOTH, v);
+    verdicts_add_tls(v, ABOUT_BOTH, "", &f->tls_pair);
     judge_authz(f, v);
 }

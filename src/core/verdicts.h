@@ -21,6 +21,10 @@ void verdict_fix(struct verdict *v, const char *format, ...)
 /* Give verdicts from FIRST on, that have none, this id (static storage). */
 void verdicts_stamp(struct verdicts *v, size_t first, const char *id);
 
+/* preflight-tls.c: what was found, each after WHO ("source: " or ""). */
+void verdicts_add_tls(struct verdicts *v, enum verdict_side side,
+                      const char *who, const struct tls_findings *found);
+
 #define verdict_ok(v, side, ...)                                               \
     verdict_add((v), (side), VERDICT_OK, __VA_ARGS__)
 #define verdict_warn(v, side, ...)                                             \

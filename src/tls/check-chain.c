@@ -61,7 +61,8 @@ void check_key_fits(struct check_run *run)
     finding_add(run->found, TLS_BAD,
                 xasprintf("%s is not the key of %s", key, cert),
                 xstrdup("put the key there that the certificate was made with, "
-                        "as the first certificate of its file"));
+                        "as the first certificate of its file; or make both "
+                        "anew: " MAKE_HOST));
 }
 
 void check_chain(struct check_run *run)
@@ -92,7 +93,8 @@ void check_chain(struct check_run *run)
                         "QEMU %d.%d reads only the first one of the former",
                         cert, ca, run->check->qemu_major,
                         run->check->qemu_minor)
-            : xstrdup("put the certificate of the CA that signed it there"));
+            : xstrdup("put the certificate of the CA that signed it there, or "
+                      "make one signed by this CA: " MAKE_HOST));
 }
 
 /* GnuTLS goes on using a list that is out of date. */
@@ -103,8 +105,8 @@ static void check_crl_time(struct check_run *run, gnutls_x509_crl_t crl)
     if (until < 0 || until >= run->check->now)
         return;
     CLEANUP_FREE char *path = file_path(run->files, TLS_CA_CRL);
-    CLEANUP_FREE char *due = moment(until);
-    CLEANUP_FREE char *now = moment(run->check->now);
+    CLEANUP_FREE char *due = tls_moment(until);
+    CLEANUP_FREE char *now = tls_moment(run->check->now);
     finding_add(run->found, TLS_WARNING,
                 xasprintf("%s was to be replaced by %s; it is %s, and what was "
                           "revoked since is still accepted",
@@ -127,7 +129,7 @@ void check_revocation(struct check_run *run)
     CLEANUP_FREE char *crl = file_path(run->files, TLS_CA_CRL);
     finding_add(run->found, TLS_BAD,
                 xasprintf("%s (%s) is revoked by %s", cert, who, crl),
-                xstrdup("make a new key and certificate"));
+                xstrdup("make a new key and certificate: " MAKE_HOST));
 }
 
 void check_names(struct check_run *run)
@@ -147,8 +149,8 @@ void check_names(struct check_run *run)
                     xasprintf("%s is not for \"%s\": it carries %s", cert,
                               asked, names),
                     xasprintf("give a name it carries with --tls-hostname, or "
-                              "make a certificate with \"%s\" among its "
-                              "subject alternative names",
-                              asked));
+                              "make a certificate for \"%s\" too: " MAKE_HOST
+                              " --address %s",
+                              asked, asked));
     }
 }

@@ -27,7 +27,7 @@ static void revoked(const struct side *peer, const struct side *verifier,
         found, TLS_BAD,
         xasprintf("the %s %s (%s) is revoked by the %s %s", peer->name, cert,
                   who, verifier->name, crl),
-        xasprintf("make a new key and certificate for the %s side",
+        xasprintf("make a new key and certificate for the %s side: " MAKE_HOST,
                   peer->files->role == TLS_CLIENT ? "source" : "destination"));
 }
 

@@ -18,17 +18,19 @@ static void check_one(struct check_run *run, gnutls_x509_crt_t crt,
     int64_t until = gnutls_x509_crt_get_expiration_time(crt);
     CLEANUP_FREE char *path = file_path(run->files, file);
     CLEANUP_FREE char *who = subject_printable(crt);
-    CLEANUP_FREE char *start = moment(from);
-    CLEANUP_FREE char *end = moment(until);
-    CLEANUP_FREE char *clock = moment(now);
+    CLEANUP_FREE char *start = tls_moment(from);
+    CLEANUP_FREE char *end = tls_moment(until);
+    CLEANUP_FREE char *clock = tls_moment(now);
 
     if (until < now)
         finding_add(
             run->found, severity,
             xasprintf("%s (%s) expired on %s; it is %s", path, who, end, clock),
             xstrdup(file == TLS_CERT
-                        ? "make a new certificate"
-                        : "put the CA's present certificate there"));
+                        ? "make a new certificate: " MAKE_HOST
+                        : "put the CA's present certificate there; if it has "
+                          "none, make a new CA (" MAKE_CA
+                          ") and certificates of it for all hosts"));
     else if (from > now)
         finding_add(run->found, severity,
                     xasprintf("%s (%s) is not valid before %s; it is %s", path,
@@ -37,9 +39,12 @@ static void check_one(struct check_run *run, gnutls_x509_crt_t crt,
                             "machine that made the certificate"));
     else if (until - now < SOON)
         finding_add(run->found, TLS_WARNING,
-                    xasprintf("%s (%s) expires on %s, in %" PRId64 " day(s)",
-                              path, who, end, (until - now) / DAY),
-                    xstrdup("renew it soon"));
+                    xasprintf("%s (%s) expires in %" PRId64 " day(s), on %s",
+                              path, who, (until - now) / DAY, end),
+                    xstrdup(file == TLS_CERT
+                                ? "make a new one before: " MAKE_HOST
+                                : "make a new CA before (" MAKE_CA
+                                  "), and certificates of it for all hosts"));
 }
 
 /* Does the own certificate, or what it hangs on, need CA? */

@@ -53,15 +53,15 @@ void check_constraints(struct check_run *run)
                                                   NULL) <= 0)
             bad(run, TLS_CA_CERT, p->ca.item[i],
                 "is not the certificate of a CA (basicConstraints)",
-                "make the CA's certificate with \"ca\" in certtool's template, "
-                "and keep nothing else in that file");
+                "keep the certificates of CAs in that file and nothing else; " MAKE_CA
+                " makes one (certtool: \"ca\" in the template)");
     if (p->own.count && gnutls_x509_crt_get_basic_constraints(
                             p->own.item[0], NULL, NULL, NULL) > 0)
         bad(run, TLS_CERT, p->own.item[0],
             "is the certificate of a CA (basicConstraints), which QEMU does "
             "not use for itself",
-            "make a certificate without \"ca\" in certtool's template, signed "
-            "by that CA");
+            "make one signed by that CA: " MAKE_HOST
+            " (certtool: without \"ca\" in the template)");
 }
 
 static void check_own_usage(struct check_run *run, gnutls_x509_crt_t own)
@@ -74,16 +74,18 @@ static void check_own_usage(struct check_run *run, gnutls_x509_crt_t own)
         bad(run, TLS_CERT, own,
             "forbids digital signatures (keyUsage), without which there is no "
             "TLS",
-            "make it with \"signing_key\" in certtool's template");
+            "make it anew: " MAKE_HOST
+            " (certtool: \"signing_key\" in the template)");
     if (usage & GNUTLS_KEY_KEY_ENCIPHERMENT || !wants_encipherment(run->check))
         return;
     CLEANUP_FREE char *says = xasprintf(
         "forbids key encipherment (keyUsage), which QEMU %d.%d.%d insists on",
         run->check->qemu_major, run->check->qemu_minor, run->check->qemu_micro);
     bad(run, TLS_CERT, own, says,
-        "make it with an RSA key and both \"signing_key\" and "
-        "\"encryption_key\" in certtool's template, or with a keyUsage that is "
-        "not critical, or update that QEMU (7.2.22, 10.0.13, 10.2)");
+        "make it anew: " MAKE_HOST
+        " (certtool: an RSA key, \"signing_key\" and "
+        "\"encryption_key\" in the template), or update that QEMU (7.2.22, "
+        "10.0.13, 10.2)");
 }
 
 void check_key_usage(struct check_run *run)
@@ -98,8 +100,8 @@ void check_key_usage(struct check_run *run)
             continue;
         bad(run, TLS_CA_CERT, p->ca.item[i],
             "forbids the signing of certificates (keyUsage)",
-            "make the CA's certificate with \"cert_signing_key\" in certtool's "
-            "template");
+            "make a CA that may: " MAKE_CA
+            " (certtool: \"cert_signing_key\" in the template)");
     }
     if (p->own.count)
         check_own_usage(run, p->own.item[0]);
@@ -138,6 +140,36 @@ void check_purpose(struct check_run *run)
     bad(run, TLS_CERT, run->parsed.own.item[0],
         server ? "is not for servers (extendedKeyUsage)"
                : "is not for clients (extendedKeyUsage)",
-        server ? "make it with \"tls_www_server\" in certtool's template"
-               : "make it with \"tls_www_client\" in certtool's template");
+        server ? "make it anew: " MAKE_HOST
+                 " (certtool: \"tls_www_server\" in the template)"
+               : "make it anew: " MAKE_HOST
+                 " (certtool: \"tls_www_client\" in the template)");
+}
+
+/* GnuTLS's profile for NORMAL, and what is no longer thought to be enough. */
+void check_strength(struct check_run *run)
+{
+    unsigned bits = 0;
+    int algorithm;
+
+    if (!run->parsed.own.count)
+        return;
+    gnutls_x509_crt_t own = run->parsed.own.item[0];
+    algorithm = gnutls_x509_crt_get_pk_algorithm(own, &bits);
+    if (algorithm < 0)
+        return;
+    gnutls_sec_param_t strength =
+        gnutls_pk_bits_to_sec_param((gnutls_pk_algorithm_t)algorithm, bits);
+    if (strength >= GNUTLS_SEC_PARAM_MEDIUM)
+        return;
+    CLEANUP_FREE char *path = file_path(run->files, TLS_CERT);
+    CLEANUP_FREE char *who = subject_printable(own);
+    finding_add(
+        run->found, strength < GNUTLS_SEC_PARAM_LOW ? TLS_BAD : TLS_WARNING,
+        xasprintf("%s (%s) has a weak key: %s of %u bits%s", path, who,
+                  gnutls_pk_get_name((gnutls_pk_algorithm_t)algorithm), bits,
+                  strength < GNUTLS_SEC_PARAM_LOW
+                      ? ", with which nobody shakes hands"
+                      : ""),
+        xstrdup("make it anew with a longer one: " MAKE_HOST));
 }

@@ -14,12 +14,14 @@ static const char *role_name(const struct tls_files *f)
 static void missing(struct check_run *run, enum tls_file which)
 {
     CLEANUP_FREE char *path = file_path(run->files, which);
-    char *fix = which == TLS_CA_CERT
-                    ? xasprintf("put the certificate of the CA that signed the "
-                                "other side's certificate there")
-                    : xasprintf("make a %s certificate and its key there; the "
-                                "other side accepts nobody without one",
-                                role_name(run->files));
+    char *fix =
+        which == TLS_CA_CERT
+            ? xstrdup("put the certificate of the CA that signed the other "
+                      "side's certificate there; `" MAKE_HOST
+                      "' makes all that a host needs")
+            : xasprintf("make a %s certificate and its key: " MAKE_HOST
+                        "; the other side accepts nobody without one",
+                        role_name(run->files));
 
     finding_add(run->found, TLS_BAD, xasprintf("%s is missing", path), fix);
 }
@@ -38,13 +40,25 @@ static void unreadable(struct check_run *run, enum tls_file which)
                 xstrdup("let the user who runs qmigrate read it"));
 }
 
+static bool is_optional(enum tls_file which)
+{
+    return which == TLS_CA_CRL || which == TLS_DH_PARAMS;
+}
+
+static bool is_used(const struct tls_files *f, enum tls_file which)
+{
+    return which != TLS_DH_PARAMS || f->role == TLS_SERVER;
+}
+
 static void check_presence(struct check_run *run)
 {
     for (int i = 0; i < TLS_FILE_COUNT; i++) {
         enum tls_file which = (enum tls_file)i;
         enum tls_file_state state = run->files->file[which].state;
 
-        if (state == TLS_FILE_MISSING && which != TLS_CA_CRL)
+        if (!is_used(run->files, which))
+            continue;
+        if (state == TLS_FILE_MISSING && !is_optional(which))
             missing(run, which);
         else if (state == TLS_FILE_UNREADABLE)
             unreadable(run, which);
@@ -70,6 +84,24 @@ static void check_encrypted_key(struct check_run *run)
                           path));
 }
 
+static char *parse_fix(enum tls_file which, const char *path)
+{
+    static const char *const looks[TLS_FILE_COUNT] = {
+        [TLS_CA_CERT] = "-i",
+        [TLS_CA_CRL] = "--crl-info",
+        [TLS_CERT] = "-i",
+        [TLS_KEY] = "-k",
+    };
+
+    if (which == TLS_DH_PARAMS)
+        return xasprintf("rm %s: nobody needs it; or put the one there that "
+                         "`" MAKE_HOST "' writes",
+                         path);
+    return xasprintf("look at it: certtool %s --infile %s; `" MAKE_HOST
+                     "' makes all that a host needs",
+                     looks[which], path);
+}
+
 static void check_parsed(struct check_run *run)
 {
     static const char *const kinds[TLS_FILE_COUNT] = {
@@ -77,13 +109,14 @@ static void check_parsed(struct check_run *run)
         [TLS_CA_CRL] = "a revocation list in PEM",
         [TLS_CERT] = "a certificate in PEM",
         [TLS_KEY] = "a private key in PEM",
+        [TLS_DH_PARAMS] = "DH parameters in PEM",
     };
 
     for (int i = 0; i < TLS_FILE_COUNT; i++) {
         enum tls_file which = (enum tls_file)i;
         int error = run->parsed.error[which];
 
-        if (!error)
+        if (!error || !is_used(run->files, which))
             continue;
         if (which == TLS_KEY && is_encrypted(&run->files->file[which].bytes)) {
             check_encrypted_key(run);
@@ -93,11 +126,7 @@ static void check_parsed(struct check_run *run)
         finding_add(run->found, TLS_BAD,
                     xasprintf("%s is not %s: %s", path, kinds[which],
                               gnutls_strerror(error)),
-                    xasprintf("look at it: certtool %s --infile %s",
-                              which == TLS_KEY      ? "-k"
-                              : which == TLS_CA_CRL ? "--crl-info"
-                                                    : "-i",
-                              path));
+                    parse_fix(which, path));
     }
 }
 
@@ -115,9 +144,9 @@ static void check_mode(struct check_run *run)
 }
 
 static check_fn *const checks[] = {
-    check_presence,    check_parsed,     check_mode,    check_times,
-    check_constraints, check_key_usage,  check_purpose, check_key_fits,
-    check_chain,       check_revocation, check_names,
+    check_presence,    check_parsed,    check_mode,       check_times,
+    check_constraints, check_key_usage, check_purpose,    check_strength,
+    check_key_fits,    check_chain,     check_revocation, check_names,
 };
 
 /* Nothing is wrong: say whose certificate it is. */
@@ -129,7 +158,8 @@ static void add_summary(struct check_run *run)
     CLEANUP_FREE char *path = file_path(run->files, TLS_CERT);
     CLEANUP_FREE char *who = subject_printable(own);
     CLEANUP_FREE char *names = names_of(own);
-    CLEANUP_FREE char *until = moment(gnutls_x509_crt_get_expiration_time(own));
+    CLEANUP_FREE char *until =
+        tls_moment(gnutls_x509_crt_get_expiration_time(own));
 
     finding_add(run->found, TLS_OK,
                 run->files->role == TLS_SERVER

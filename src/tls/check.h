@@ -1,6 +1,6 @@
 /*
  * x509 directories in QEMU's layout (ca-cert.pem, server-cert.pem,
- * server-key.pem, client-cert.pem, client-key.pem, ca-crl.pem), checked as
+ * server-key.pem, client-cert.pem, client-key.pem, ca-crl.pem, dh-params.pem), checked as
  * QEMU will check them, before QEMU is touched (QEMU crypto/tlscredsx509.c).
  *
  * Pure: bytes and a time in, findings out.
@@ -21,8 +21,9 @@ enum tls_role {
 enum tls_file {
     TLS_CA_CERT,
     TLS_CA_CRL,
-    TLS_CERT, /* of the role */
-    TLS_KEY,  /* of the role */
+    TLS_CERT,      /* of the role */
+    TLS_KEY,       /* of the role */
+    TLS_DH_PARAMS, /* which a QEMU reads as a server alone */
     TLS_FILE_COUNT
 };
 /* "server-cert.pem" */
@@ -86,6 +87,8 @@ void tls_check_pair(const struct tls_files *client,
                     const struct tls_files *server, int64_t now,
                     struct tls_findings *ret);
 
+/* "2024-01-01 12:00 UTC"; the caller frees it. */
+char *tls_moment(int64_t seconds);
 /* The subject as QEMU's authz sees it; the caller frees it; NULL if unknown. */
 char *tls_subject(const struct tls_files *files);
 

@@ -16,12 +16,14 @@ static const char *const file_names[][TLS_FILE_COUNT] = {
         [TLS_CA_CRL] = "ca-crl.pem",
         [TLS_CERT] = "client-cert.pem",
         [TLS_KEY] = "client-key.pem",
+        [TLS_DH_PARAMS] = "dh-params.pem",
     },
     [TLS_SERVER] = {
         [TLS_CA_CERT] = "ca-cert.pem",
         [TLS_CA_CRL] = "ca-crl.pem",
         [TLS_CERT] = "server-cert.pem",
         [TLS_KEY] = "server-key.pem",
+        [TLS_DH_PARAMS] = "dh-params.pem",
     },
 };
 

@@ -105,7 +105,7 @@ char *names_of(gnutls_x509_crt_t crt)
     return names.count ? strv_join_words(&names) : xstrdup("no name at all");
 }
 
-char *moment(int64_t seconds)
+char *tls_moment(int64_t seconds)
 {
     time_t at = (time_t)seconds;
     struct tm tm;

@@ -21,6 +21,7 @@ struct parsed {
     gnutls_x509_privkey_t key;
     gnutls_x509_crl_t *crl;
     unsigned crl_count;
+    unsigned dh_bits;          /* of the prime; 0: none */
     int error[TLS_FILE_COUNT]; /* of parsing; 0 also if there was no file */
 };
 
@@ -28,6 +29,10 @@ struct parsed {
 void parse_files(const struct tls_files *files, struct parsed *ret);
 void parsed_done(struct parsed *p);
 DEFINE_CLEANUP_DONE(struct parsed, parsed_done)
+
+/* What mends most: the commands of ours that make what is wanted. */
+#define MAKE_CA "qmigrate keys create-ca"
+#define MAKE_HOST "qmigrate keys create-host NAME"
 
 /* One run of tls_check_files(). */
 struct check_run {
@@ -41,7 +46,7 @@ typedef void check_fn(struct check_run *run);
 /* check-chain.c */
 check_fn check_key_fits, check_chain, check_revocation, check_names;
 /* check-usage.c */
-check_fn check_constraints, check_key_usage, check_purpose;
+check_fn check_constraints, check_key_usage, check_purpose, check_strength;
 /* check-time.c */
 check_fn check_times;
 
@@ -62,10 +67,11 @@ void finding_add(struct tls_findings *f, enum tls_severity severity, char *what,
 char *file_path(const struct tls_files *files, enum tls_file file);
 /* The subject of CRT, fit for a terminal. */
 char *subject_printable(gnutls_x509_crt_t crt);
+/* The subject of CRT as QEMU's authz sees it, not fit for anything else; NULL
+ * if there is none. */
+char *dn_of(gnutls_x509_crt_t crt);
 /* "a.example, 10.0.0.1 and b.example"; "no name at all". */
 char *names_of(gnutls_x509_crt_t crt);
-/* "2024-01-01 12:00 UTC" */
-char *moment(int64_t seconds);
 
 /* Does CHAIN (leaf first) hold against CA?  NULL, or why not: "its issuer is
  * not there".  Times are not looked at. */

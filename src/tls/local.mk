@@ -11,6 +11,8 @@ libtls_a_SOURCES = \
 	src/tls/check.h \
 	src/tls/client.c \
 	src/tls/client.h \
+	src/tls/describe.c \
+	src/tls/describe.h \
 	src/tls/files.c \
 	src/tls/findings.c \
 	src/tls/internal.h \

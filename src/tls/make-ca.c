@@ -98,7 +98,7 @@ static int ca_check(const char *dir, const struct identity *id, int64_t now,
                          "ca-cert.pem",
                          dir);
     int64_t until = gnutls_x509_crt_get_expiration_time(id->crt);
-    CLEANUP_FREE char *end = moment(until);
+    CLEANUP_FREE char *end = tls_moment(until);
     if (until > now)
         return 0;
     error_set(err, QM_ERR_REFUSED, "the CA in %s expired on %s", dir, end);

@@ -59,6 +59,28 @@ static int parse_crls(const struct tls_files *f, struct parsed *ret)
     return rc < 0 ? rc : 0;
 }
 
+static int parse_dh_params(const struct tls_files *f, unsigned *ret_bits)
+{
+    gnutls_datum_t pem = datum_of(f, TLS_DH_PARAMS);
+    gnutls_datum_t prime = { .data = NULL }, generator = { .data = NULL };
+    gnutls_dh_params_t group;
+    int rc = gnutls_dh_params_init(&group);
+
+    if (rc < 0)
+        return rc;
+    rc = gnutls_dh_params_import_pkcs3(group, &pem, GNUTLS_X509_FMT_PEM);
+    if (rc >= 0)
+        rc = gnutls_dh_params_export_raw(group, &prime, &generator, NULL);
+    for (unsigned i = 0; rc >= 0 && i < prime.size && !*ret_bits; i++)
+        for (unsigned bit = 8; bit > 0 && !*ret_bits; bit--)
+            if (prime.data[i] >> (bit - 1) & 1)
+                *ret_bits = (prime.size - 1 - i) * 8 + bit;
+    gnutls_free(prime.data);
+    gnutls_free(generator.data);
+    gnutls_dh_params_deinit(group);
+    return rc < 0 ? rc : 0;
+}
+
 void parse_files(const struct tls_files *files, struct parsed *ret)
 {
     *ret = (struct parsed){ .key = NULL };
@@ -70,6 +92,8 @@ void parse_files(const struct tls_files *files, struct parsed *ret)
         ret->error[TLS_KEY] = parse_key(files, &ret->key);
     if (files->file[TLS_CA_CRL].state == TLS_FILE_READ)
         ret->error[TLS_CA_CRL] = parse_crls(files, ret);
+    if (files->file[TLS_DH_PARAMS].state == TLS_FILE_READ)
+        ret->error[TLS_DH_PARAMS] = parse_dh_params(files, &ret->dh_bits);
 }
 
 static void crt_list_done(struct crt_list *l)
@@ -92,22 +116,24 @@ void parsed_done(struct parsed *p)
     *p = (struct parsed){ .key = NULL };
 }
 
+char *dn_of(gnutls_x509_crt_t crt)
+{
+    /* get_dn, not get_dn2 or 3: QEMU asks this way, so the order is its. */
+    size_t len = 0;
+
+    if (gnutls_x509_crt_get_dn(crt, NULL, &len) != GNUTLS_E_SHORT_MEMORY_BUFFER)
+        return NULL;
+    CLEANUP_FREE char *dn = xcalloc(1, len + 1);
+    if (gnutls_x509_crt_get_dn(crt, dn, &len) < 0)
+        return NULL;
+    return STEAL(dn);
+}
+
 char *tls_subject(const struct tls_files *files)
 {
     CLEANUP(parsed_done) struct parsed parsed = { .key = NULL };
 
     if (files->file[TLS_CERT].state == TLS_FILE_READ)
         (void)parse_certs(files, TLS_CERT, &parsed.own);
-    if (!parsed.own.count)
-        return NULL;
-
-    /* get_dn, not get_dn2 or 3: QEMU asks this way, so the order is its. */
-    size_t len = 0;
-    if (gnutls_x509_crt_get_dn(parsed.own.item[0], NULL, &len) !=
-        GNUTLS_E_SHORT_MEMORY_BUFFER)
-        return NULL;
-    CLEANUP_FREE char *dn = xcalloc(1, len + 1);
-    if (gnutls_x509_crt_get_dn(parsed.own.item[0], dn, &len) < 0)
-        return NULL;
-    return STEAL(dn);
+    return parsed.own.count ? dn_of(parsed.own.item[0]) : NULL;
 }

@@ -28,11 +28,15 @@ static void must(int rc)
     abort();
 }
 
-static gnutls_x509_privkey_t new_key(void)
+static gnutls_x509_privkey_t new_key(unsigned rsa_bits)
 {
     gnutls_x509_privkey_t key;
 
     must(gnutls_x509_privkey_init(&key));
+    if (rsa_bits) {
+        must(gnutls_x509_privkey_generate(key, GNUTLS_PK_RSA, rsa_bits, 0));
+        return key;
+    }
     must(gnutls_x509_privkey_generate(
         key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1),
         0));
@@ -97,7 +101,7 @@ struct pki_id *pki_new(const struct pki_spec *spec, const struct pki_id *issuer)
     time_t now = time(NULL);
     const char *cn = spec->cn ? spec->cn : spec->ca ? "ca" : "host";
 
-    id->key = new_key();
+    id->key = new_key(spec->rsa_bits);
     if (!issuer)
         issuer = id;
     must(gnutls_x509_crt_init(&id->crt));

@@ -20,6 +20,7 @@ struct pki_spec {
     bool usage_critical;
     const char *purpose; /* an OID; NULL: none stated */
     bool purpose_critical;
+    unsigned rsa_bits;    /* 0: ECDSA */
     const char *names[4]; /* host names and addresses */
 };
 

@@ -273,8 +273,8 @@ static const struct preflight_case {
     { "insecure", insecure,
       "warning both tls: RAM and disks cross the network in clear | "
       "--insecure asks for it: whoever listens gets the guest's memory, "
-      "and nobody proves who he is | qmigrate(1) says under "
-      "CERTIFICATES how to make some\n" },
+      "and nobody proves who he is | make certificates: qmigrate keys "
+      "create-ca; qmigrate(1) says under CERTIFICATES how\n" },
     { "tls_unread", tls_unread,
       "warning destination tls: TLS is requested, not proved: the files "
       "in /etc/pki/qemu of the destination could not be read | only QEMU "

@@ -173,6 +173,73 @@ if command -v qemu-nbd >/dev/null; then
     kill "$(cat "$tmp/a.pid")" "$(cat "$tmp/b.pid")"
 fi
 
+# Keys.
+expect 0 keys --help
+says out '^  qmigrate keys create-host \[options\] NAME$'
+expect 0 keys create-host --help
+says out '^usage: qmigrate keys create-host \[options\] NAME$'
+says out '^  --days N .*\(default: 365\)$'
+expect 2 keys
+expect 2 keys create
+says err '^  hint: did you mean qmigrate keys create-ca\?$'
+expect 2 keys create-host --dir "$tmp/keys"
+says err '^qmigrate: NAME is needed$'
+expect 2 keys create-host --dir "$tmp/keys" a b
+says err "^qmigrate: there is a word too many: 'b'$"
+expect 3 keys create-host --dir "$tmp/keys" hostb
+says err '^  hint: make a CA first: qmigrate keys create-ca$'
+for name in ../x a/b .. '' 2001:db8::1; do
+    expect 2 keys create-host --dir "$tmp/keys" "$name"
+done
+[ ! -e "$tmp/keys" ] || fail "something was made"
+(umask 0 && expect 0 keys create-ca --dir "$tmp/keys" --name 'my CA')
+expect 3 keys create-ca --dir "$tmp/keys"
+says err "/keys/ca is there already$"
+expect 2 keys create-host --dir "$tmp/keys" --address 'x,a b' hostb
+says err "^qmigrate: 'a b' is no host name and no address$"
+expect 2 keys create-host --dir "$tmp/keys" --days 0 hostb
+expect 0 keys create-host --dir "$tmp/keys" --address hostb.example,192.0.2.2 \
+    --dh-params off --days 5000 hostb
+says out '^the certificate of hostb, hostb.example and 192.0.2.2 is made, good '
+says out 'that is when its CA ends'
+says out "^  scp -p $tmp/keys/hosts/hostb/\*.pem root@hostb:/etc/pki/qemu/$"
+silent err
+case_is="folders of keys"
+(cd "$tmp/keys" && find . -printf '%P %m\n' | sort) >"$tmp/out"
+cat >"$tmp/err" <<'END'
+ 700
+ca 700
+ca/ca-cert.pem 644
+ca/ca-key.pem 600
+hosts 700
+hosts/hostb 700
+hosts/hostb/ca-cert.pem 644
+hosts/hostb/client-cert.pem 644
+hosts/hostb/client-key.pem 600
+hosts/hostb/server-cert.pem 644
+hosts/hostb/server-key.pem 600
+END
+cmp -s "$tmp/out" "$tmp/err" || fail "other files or modes than expected"
+expect 0 keys show "$tmp/keys/hosts/hostb"
+says out '^    CN=hostb$'
+says out '^      signed by CN=my CA$'
+says out '^      for       hostb, hostb.example and 192.0.2.2$'
+says out 'server-key.pem: a private key, RSA, 3072 bits, mode 0600, of the cert'
+expect 0 keys check "$tmp/keys/hosts/hostb"
+says out '^2 ok, 0 warnings, 0 blockers$'
+expect 0 keys check --address 192.0.2.2 --qemu 11.1 "$tmp/keys/hosts/hostb"
+expect 3 keys check --address 192.0.2.3 "$tmp/keys/hosts/hostb"
+says err 'server-cert.pem is not for "192.0.2.3": it carries hostb, hostb.example'
+chmod 644 "$tmp/keys/hosts/hostb/server-key.pem"
+rm "$tmp/keys/hosts/hostb/client-cert.pem"
+expect 3 keys check "$tmp/keys/hosts/hostb"
+says out 'warning .*server-key.pem can be read by everybody \(mode 0644\)$'
+says out 'BLOCKER .*client-cert.pem is missing$'
+expect 0 keys check --role server "$tmp/keys/hosts/hostb"
+expect 2 keys check --role peer "$tmp/keys/hosts/hostb"
+expect 2 keys check --qemu new "$tmp/keys/hosts/hostb"
+expect 3 keys show "$tmp/nowhere"
+
 # Nobody who listens: the exit status is as it would be.
 for closed in '>&- 2>&-' '>/dev/full 2>/dev/full' '2>&1 | true'; do
     case_is="migrate $closed"

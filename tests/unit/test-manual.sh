@@ -10,6 +10,7 @@ page=$s/doc/qmigrate.1
 events=$s/doc/qmigrate-events.7
 protocol=$s/doc/qmigrate-protocol.7
 storage=$s/doc/qmigrate-storage.7
+tls=$s/doc/qmigrate-tls.7
 status=0
 
 fail()
@@ -50,11 +51,11 @@ items()
 
 options=$(sed -n 's/^    { "\([a-z-]*\)", .*/\1/p' "$s"/src/cli/options*.c)
 expect options "$(printf '%s\nversion\n' "$options" | sort -u)" \
-    "$(cat "$page" "$events" "$protocol" "$storage" | grep -o 'Fl -[a-z][a-z-]*' |
+    "$(cat "$page" "$events" "$protocol" "$storage" "$tls" | grep -o 'Fl -[a-z][a-z-]*' |
         sed 's/Fl -//' | sort -u)"
 
 # In examples options have their dashes; lines that end in \e go on.
-for file in "$page" "$events" "$protocol" "$storage" "$s/README.md"; do
+for file in "$page" "$events" "$protocol" "$storage" "$tls" "$s/README.md"; do
     # shellcheck disable=SC2013 # words it is
     for word in $(sed -e ':again' -e '/\\e*$/N' -e 's/\\e*\n/ /' -e 'tagain' \
                       "$file" |
@@ -162,10 +163,32 @@ while read -r title; do
         fail "sections: a hint names $title, which qmigrate(1) does not have"
 done <<<"$named"
 
+# --- trouble -----------------------------------------------------------------
+
+# Every sentence about a certificate is in the table of qmigrate-tls(7), and
+# every phrase of the table is in a sentence. The cases of the unit test have
+# all sentences there are.
+said=$(tr -d '\n' <"$s/tests/unit/tls-cases.c" | sed 's/"  *"//g' |
+       grep -o '\.what = *"[^"]*\(\\"[^"]*\)*"' |
+       sed 's/^.what = *"//; s/"$//; s/\\"/"/g')
+phrases=$(awk '/^\.Sh / { inside = $2 == "TROUBLE" } inside' "$tls" |
+          sed -n 's/^\.It Li \(.*\)/\1/p' | sed 's/\\&//g')
+[ -n "$said" ] && [ -n "$phrases" ] || fail "trouble: nothing was found"
+while read -r phrase; do
+    grep -qF -e "$phrase" <<<"$said" ||
+        fail "trouble: the manual has '$phrase', which is never said"
+done <<<"$phrases"
+while read -r sentence; do
+    while read -r phrase; do
+        case $sentence in *"$phrase"*) continue 2 ;; esac
+    done <<<"$phrases"
+    fail "trouble: the manual does not have '$sentence'"
+done <<<"$said"
+
 # --- form --------------------------------------------------------------------
 
 if command -v mandoc >/dev/null; then
-    mandoc -Tlint -Wwarning "$page" "$events" "$protocol" "$storage" || fail "mandoc complains"
+    mandoc -Tlint -Wwarning "$page" "$events" "$protocol" "$storage" "$tls" || fail "mandoc complains"
 fi
 
 exit $status

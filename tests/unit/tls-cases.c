@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tls-cases.h"
+#include "tls/make.h"
 
 #define SIGN GNUTLS_KEY_DIGITAL_SIGNATURE
 #define ENCIPHER GNUTLS_KEY_KEY_ENCIPHERMENT
@@ -157,6 +158,36 @@ static void chain_in_ca_file(struct folder *f)
     pki_put_cert(f->dir, file(f, TLS_CA_CERT), f->other, true);
 }
 
+static void dh_params_of_rfc_7919(struct folder *f)
+{
+    CLEANUP_FREE char *pem = tls_dh_params(NULL);
+
+    pki_put_text(f->dir, file(f, TLS_DH_PARAMS), pem);
+}
+
+static void dh_params_are_text(struct folder *f)
+{
+    pki_put_text(f->dir, file(f, TLS_DH_PARAMS), "hello\n");
+}
+
+static void key_is_short(struct folder *f, unsigned bits)
+{
+    pki_free(f->own);
+    f->own = pki_new(&(struct pki_spec){ .rsa_bits = bits }, f->ca);
+    pki_put_cert(f->dir, file(f, TLS_CERT), f->own, false);
+    pki_put_key(f->dir, file(f, TLS_KEY), f->own);
+}
+
+static void key_is_weak(struct folder *f)
+{
+    key_is_short(f, 1024);
+}
+
+static void key_is_too_weak(struct folder *f)
+{
+    key_is_short(f, 768);
+}
+
 static void revoked(struct folder *f)
 {
     pki_put_crl(f->dir, file(f, TLS_CA_CRL), f->ca, f->own, PKI_DAY);
@@ -200,14 +231,17 @@ const struct tls_case tls_cases[] = {
       .severity = TLS_BAD,
       .what = "/client-cert.pem is missing",
       .fix = "accepts nobody without one",
-      .qemu_differs = true },
+      .differs =
+          "a client may be anonymous for QEMU; our destinations accept none",
+      .differs_before = { 10, 2 } },
     { .name = "no client key",
       .role = TLS_CLIENT,
       .spoil = without_key,
       .severity = TLS_BAD,
       .what = "/client-key.pem is missing",
       .key_may_be_unreadable = true,
-      .qemu_differs = true },
+      .differs = "QEMU reads the certificate only if both are there",
+      .differs_before = { 10, 2 } },
     { .name = "unreadable key",
       .role = TLS_SERVER,
       .spoil = key_is_folder,
@@ -218,7 +252,7 @@ const struct tls_case tls_cases[] = {
       .role = TLS_SERVER,
       .spoil = key_is_folder,
       .key_may_be_unreadable = true,
-      .qemu_differs = true },
+      .differs = "we run as another user than QEMU" },
     { .name = "unreadable certificate",
       .role = TLS_SERVER,
       .spoil = cert_is_folder,
@@ -229,8 +263,8 @@ const struct tls_case tls_cases[] = {
       .spoil = cert_is_folder,
       .key_may_be_unreadable = true,
       .severity = TLS_WARNING,
-      .what = "it was not checked",
-      .qemu_differs = true },
+      .what = "cannot be read: Is a directory; it was not checked",
+      .differs = "we run as another user than QEMU" },
     { .name = "certificate is text",
       .role = TLS_SERVER,
       .spoil = cert_is_text,
@@ -246,13 +280,13 @@ const struct tls_case tls_cases[] = {
       .role = TLS_CLIENT,
       .spoil = key_is_text,
       .severity = TLS_BAD,
-      .what = "client-key.pem is not a private key",
+      .what = "client-key.pem is not a private key in PEM",
       .fix = "certtool -k" },
     { .name = "CRL is text",
       .role = TLS_SERVER,
       .spoil = crl_is_text,
       .severity = TLS_BAD,
-      .what = "ca-crl.pem is not a revocation list",
+      .what = "ca-crl.pem is not a revocation list in PEM",
       .fix = "certtool --crl-info" },
     { .name = "key is encrypted",
       .role = TLS_SERVER,
@@ -269,15 +303,41 @@ const struct tls_case tls_cases[] = {
       .role = TLS_SERVER,
       .spoil = key_is_public,
       .severity = TLS_WARNING,
-      .what = "by everybody (mode 0644)",
+      .what = "can be read by everybody (mode 0644)",
       .fix = "chmod 600" },
+
+    { .name = "DH parameters",
+      .role = TLS_SERVER,
+      .spoil = dh_params_of_rfc_7919 },
+    { .name = "DH parameters are text",
+      .role = TLS_SERVER,
+      .spoil = dh_params_are_text,
+      .severity = TLS_BAD,
+      .what = "dh-params.pem is not DH parameters in PEM",
+      .fix = "/dh-params.pem: nobody needs it" },
+    { .name = "DH parameters are text, for a client",
+      .role = TLS_CLIENT,
+      .spoil = dh_params_are_text },
+    { .name = "weak key",
+      .role = TLS_SERVER,
+      .spoil = key_is_weak,
+      .severity = TLS_WARNING,
+      .what = "has a weak key: RSA of 1024 bits",
+      .fix = "qmigrate keys create-host" },
+    { .name = "key too weak",
+      .role = TLS_SERVER,
+      .spoil = key_is_too_weak,
+      .severity = TLS_BAD,
+      .what = "has a weak key: RSA of 768 bits, with which nobody",
+      .fix = "qmigrate keys create-host",
+      .differs = "QEMU meets it during the handshake" },
 
     { .name = "expired",
       .role = TLS_SERVER,
       .own = { .from_s = -9 * PKI_DAY, .until_s = -2 * PKI_DAY },
       .severity = TLS_BAD,
       .what = "server-cert.pem (CN=host) expired on 2",
-      .fix = "new certificate" },
+      .fix = "make a new certificate: qmigrate keys create-host" },
     { .name = "not yet valid",
       .role = TLS_CLIENT,
       .own = { .from_s = 2 * PKI_DAY },
@@ -288,8 +348,8 @@ const struct tls_case tls_cases[] = {
       .role = TLS_SERVER,
       .own = { .until_s = 3 * PKI_DAY + 60 },
       .severity = TLS_WARNING,
-      .what = "in 3 day(s)",
-      .fix = "renew" },
+      .what = "(CN=host) expires in 3 day(s), on 2",
+      .fix = "make a new one before: qmigrate keys" },
     { .name = "expires in 15 days",
       .role = TLS_SERVER,
       .own = { .until_s = 15 * PKI_DAY } },
@@ -297,7 +357,7 @@ const struct tls_case tls_cases[] = {
       .role = TLS_SERVER,
       .ca = { .from_s = -9 * PKI_DAY, .until_s = -2 * PKI_DAY },
       .severity = TLS_BAD,
-      .what = "ca-cert.pem (CN=ca) expired" },
+      .what = "ca-cert.pem (CN=ca) expired on 2" },
     { .name = "CA not yet valid",
       .role = TLS_SERVER,
       .ca = { .from_s = 2 * PKI_DAY },
@@ -307,13 +367,13 @@ const struct tls_case tls_cases[] = {
       .role = TLS_SERVER,
       .spoil = ca_has_expired_beside,
       .severity = TLS_BAD,
-      .what = "ca-cert.pem (CN=old) expired" },
+      .what = "ca-cert.pem (CN=old) expired on 2" },
     { .name = "second CA expired, newer QEMU",
       .role = TLS_SERVER,
       .qemu = { 10, 2, 0 },
       .spoil = ca_has_expired_beside,
       .severity = TLS_WARNING,
-      .what = "ca-cert.pem (CN=old) expired" },
+      .what = "ca-cert.pem (CN=old) expired on 2" },
 
     { .name = "CA is none",
       .role = TLS_SERVER,
@@ -351,8 +411,9 @@ const struct tls_case tls_cases[] = {
       .role = TLS_SERVER,
       .own = { .usage = SIGN, .usage_critical = true },
       .severity = TLS_BAD,
-      .what = "which QEMU 9.2.0 insists on",
-      .fix = "encryption_key" },
+      .what =
+          "forbids key encipherment (keyUsage), which QEMU 9.2.0 insists on",
+      .fix = "qmigrate keys create-host NAME (certtool: an RSA" },
     { .name = "no encipherment, not critical",
       .role = TLS_SERVER,
       .own = { .usage = SIGN } },
@@ -361,7 +422,8 @@ const struct tls_case tls_cases[] = {
       .qemu = { 7, 2, 21 },
       .own = { .usage = SIGN, .usage_critical = true },
       .severity = TLS_BAD,
-      .what = "which QEMU 7.2.21 insists on" },
+      .what =
+          "forbids key encipherment (keyUsage), which QEMU 7.2.21 insists on" },
     { .name = "no encipherment, 7.2.22",
       .role = TLS_SERVER,
       .qemu = { 7, 2, 22 },
@@ -371,7 +433,8 @@ const struct tls_case tls_cases[] = {
       .qemu = { 10, 0, 12 },
       .own = { .usage = SIGN, .usage_critical = true },
       .severity = TLS_BAD,
-      .what = "which QEMU 10.0.12 insists on" },
+      .what =
+          "forbids key encipherment (keyUsage), which QEMU 10.0.12 insists on" },
     { .name = "no encipherment, 10.0.13",
       .role = TLS_CLIENT,
       .qemu = { 10, 0, 13 },
@@ -381,7 +444,8 @@ const struct tls_case tls_cases[] = {
       .qemu = { 10, 1, 5 },
       .own = { .usage = SIGN, .usage_critical = true },
       .severity = TLS_BAD,
-      .what = "which QEMU 10.1.5 insists on" },
+      .what =
+          "forbids key encipherment (keyUsage), which QEMU 10.1.5 insists on" },
     { .name = "no encipherment, 11.1.0",
       .role = TLS_CLIENT,
       .qemu = { 11, 1, 0 },
@@ -438,7 +502,7 @@ const struct tls_case tls_cases[] = {
       .spoil = revoked,
       .severity = TLS_BAD,
       .what = "server-cert.pem (CN=host) is revoked by",
-      .qemu_differs = true },
+      .differs = "QEMU minds the list only in its peer's certificate" },
     { .name = "nobody revoked", .role = TLS_SERVER, .spoil = nobody_revoked },
     { .name = "revocation list out of date",
       .role = TLS_SERVER,
@@ -458,21 +522,21 @@ const struct tls_case tls_cases[] = {
       .what = "is not for \"src.example\": it carries dst.example and "
               "10.0.0.2",
       .fix = "--tls-hostname",
-      .qemu_differs = true },
+      .differs = "only the peer knows how it called us" },
     { .name = "second name differs",
       .role = TLS_SERVER,
       .own = { .names = { "dst.example", "10.0.0.2" } },
       .names = { "dst.example", "10.0.0.3" },
       .severity = TLS_BAD,
       .what = "is not for \"10.0.0.3\"",
-      .qemu_differs = true },
+      .differs = "only the peer knows how it called us" },
     { .name = "control characters in a name",
       .role = TLS_SERVER,
       .own = { .cn = "a\033[31mb" },
       .names = { "x" },
       .severity = TLS_BAD,
-      .what = "it carries a\\x1b[31mb",
-      .qemu_differs = true },
+      .what = "is not for \"x\": it carries a\\x1b[31mb",
+      .differs = "only the peer knows how it called us" },
     { .name = "clients need no name",
       .role = TLS_CLIENT,
       .names = { "dst.example" } },

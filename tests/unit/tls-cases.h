@@ -29,7 +29,8 @@ struct tls_case {
     enum tls_severity severity; /* the worst */
     const char *what;           /* in a finding of that severity */
     const char *fix;            /* in its remedy */
-    bool qemu_differs;          /* QEMU does not look at that at object-add */
+    const char *differs;   /* why QEMU is of another opinion at object-add */
+    int differs_before[2]; /* and from which version on it is not; 0: never */
 };
 
 extern const struct tls_case tls_cases[];
