@@ -26,7 +26,7 @@ static void write_disk(struct buffer *b, const struct facts *f,
     if (c->copy) {
         CLEANUP_FREE char *way =
             xasprintf("%s -> %s", d->filename ? d->filename : "?",
-                      f->side[DESTINATION].disks.item[c->destination].filename);
+                      disk_choice_file(f, c));
 
         write_paragraph(b, 2 * INDENT, style->columns, way);
     }

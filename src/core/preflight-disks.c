@@ -119,6 +119,10 @@ static void judge_copy(const struct facts *f, size_t i, size_t j,
         judge_read_only(a, b, v);
     }
     if (facts_can_slice(f, i, j)) {
+        char *reason = xasprintf("%s; onto a slice of its size", c->reason);
+
+        free_string(c->reason);
+        c->reason = reason;
         c->making = MAKE_SLICE;
     } else {
         judge_disk_sizes(a, b, v);

@@ -69,6 +69,13 @@ char *image_options(const struct qmp_disk *d)
     return all;
 }
 
+const char *disk_choice_file(const struct facts *f, const struct disk_choice *c)
+{
+    return c->making == MAKE_IMAGE && f->site
+               ? f->site[c->source].path
+               : disk_of(f, DESTINATION, c->destination)->filename;
+}
+
 /* --- the placeholder ---------------------------------------------------------- */
 
 static const char example[] = "-blockdev driver=null-co,node-name=NAME,"

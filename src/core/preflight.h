@@ -81,6 +81,10 @@ struct disk_choices {
  */
 void preflight_choose_disks(const struct facts *f, struct disk_choices *ret,
                             struct verdicts *verdicts);
+/* The file of the destination of one that is copied: it may be made first; or
+ * NULL. */
+const char *disk_choice_file(const struct facts *f,
+                             const struct disk_choice *c);
 void disk_choices_done(struct disk_choices *c);
 DEFINE_CLEANUP_DONE(struct disk_choices, disk_choices_done)
 /*

@@ -209,8 +209,7 @@ static struct json_object *choice_data(const struct facts *f,
     json_add_text(data, "reason", c->reason);
     json_add_text(data, "source-file", d->filename);
     if (c->copy) {
-        json_add_text(data, "destination-file",
-                      f->side[DESTINATION].disks.item[c->destination].filename);
+        json_add_text(data, "destination-file", disk_choice_file(f, c));
         json_add_text(data, "sync", c->top ? "top" : "full");
         json_add_bool(data, "discard",
                       preflight_may_discard(&f->side[SOURCE], d));

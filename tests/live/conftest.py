@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-pytest.register_assert_rewrite('cases')         # it says what was unequal
+pytest.register_assert_rewrite('cases', 'made')     # they say what is unequal
 
 import lab as lab_module            # noqa: E402
 from pki import Pki                 # noqa: E402
