@@ -6,6 +6,8 @@
  *     QMIGRATE_FAIL='mirror disks:after=fail'     the row fails
  *     QMIGRATE_FAIL='mirror disks:before=kill'    the engine dies there
  *     QMIGRATE_PATIENCE_MS=5000    with a link, once the destination owns
+ *     QMIGRATE_DISCARD=always      also where a mirror that may discard loses
+ *                                  writes while it starts
  */
 #include "core/migration-private.h"
 
@@ -39,6 +41,11 @@ int64_t failpoint_ms(int64_t ms)
                                                            : ms;
 }
 
+bool failpoint_discards(void)
+{
+    return str_equal(getenv("QMIGRATE_DISCARD"), "always");
+}
+
 #else
 
 int failpoint(const char *step, const char *when, struct qm_error *err)
@@ -52,6 +59,11 @@ int failpoint(const char *step, const char *when, struct qm_error *err)
 int64_t failpoint_ms(int64_t ms)
 {
     return ms;
+}
+
+bool failpoint_discards(void)
+{
+    return false;
 }
 
 #endif

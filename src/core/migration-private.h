@@ -241,5 +241,7 @@ int64_t downtime_of_qemu(const struct migration *m, int64_t max_downtime_ms);
 int failpoint(const char *step, const char *when, struct qm_error *err);
 /* Developer builds: QMIGRATE_PATIENCE_MS in the place of MS */
 int64_t failpoint_ms(int64_t ms);
+/* Developer builds: QMIGRATE_DISCARD=always */
+bool failpoint_discards(void);
 
 #endif

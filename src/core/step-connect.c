@@ -189,7 +189,8 @@ static void prepare_disk(struct migration *m, size_t index,
     copy->backing_shared =
         c->top && m->facts.backing_shared && m->facts.backing_shared[c->source];
     copy->backing_node = xstrdup(s->backing_node);
-    copy->discard = preflight_may_discard(&m->facts.side[SOURCE], s);
+    copy->discard = preflight_may_discard(&m->facts.side[SOURCE], s) ||
+                    failpoint_discards();
     copy->was_inactive = d->is_inactive && !copy->writer_node;
     copy->node_name = migration_own_id(m, what);
     copy->job_id = migration_own_id(m, job);
