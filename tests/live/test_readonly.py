@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from cases import CANCELLED, FAILED, REFUSED, Case, Move, recipe_rows
+from cases import CANCELLED, DONE, FAILED, REFUSED, Case, Move, recipe_rows
 from engine import ROOT
 from lab import wait_until
 from qemu import Qemu
@@ -170,6 +170,20 @@ def test_what_is_not_there_is_copied(lab, pki, pair, how):
     assert len(move.mirrors()) == 2
     assert move.read('destination') == content
     assert move.read('source') == content
+
+
+@pytest.mark.parametrize('pair', [('qemu10', 'qemu10'), ('system', 'system'),
+                                  ('system', 'qemu10')], ids='-'.join)
+def test_a_guest_that_is_stopped(lab, pki, pair):
+    """It wakes up later, with the medium."""
+    content = medium()
+    case = Case(live=False, stopped=True, binaries=pair)
+    move = WithMedium(lab, pki, case, content, bytes(SIZE))
+    assert move.start().engine.wait(60) == DONE
+    assert move.read('destination') == content
+    assert move.destination.status() == 'paused'
+    move.destination.spy.cmd('cont')
+    assert move.guest_reads() == content
 
 
 STILL = Case(live=False)
