@@ -231,7 +231,7 @@ static void take_messages(struct client *c)
     CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
     const char *text;
     size_t len;
-    int found;
+    int found = 0;
 
     while (!c->gone && (found = wire_next_text(c->wire, &text, &len, &err)) > 0)
         take_message(c, text, len);
