@@ -125,28 +125,26 @@ char *preflight_bitmap_mapping(const struct facts *f, enum side_id side)
 
 /* --- what is said ----------------------------------------------------------- */
 
-static char *names_of(const struct qmp_bitmaps *b, bool persistent_only)
+/* The names of those that are persistent; the caller frees them. */
+static char *kept_names(const struct qmp_bitmaps *b)
 {
-    char *names = xstrdup("");
+    struct qmp_bitmaps kept = { .count = 0 };
+    char *names;
 
     for (size_t i = 0; i < b->count; i++) {
-        char *longer;
-
-        if (persistent_only && !b->item[i].persistent) {
-            continue;
+        if (b->item[i].persistent) {
+            qmp_bitmaps_add(&kept, &b->item[i]);
         }
-        longer =
-            xasprintf("%s%s%s", names, *names ? ", " : "", b->item[i].name);
-        free(names);
-        names = longer;
     }
+    names = qmp_bitmaps_names(&kept);
+    qmp_bitmaps_done(&kept);
     return names;
 }
 
 static void say_left_behind(const struct qmp_disk *a, const struct obstacle *o,
                             struct verdicts *v)
 {
-    CLEANUP_FREE char *names = names_of(&a->bitmaps, false);
+    CLEANUP_FREE char *names = qmp_bitmaps_names(&a->bitmaps);
     struct verdict *x =
         verdict_warn(v, ABOUT_SOURCE,
                      "the dirty bitmaps of disk %s do not travel (%s): %s%s%s",
@@ -163,8 +161,8 @@ static void say_left_behind(const struct qmp_disk *a, const struct obstacle *o,
 static void say_travels(const struct qmp_disk *a, const char *format,
                         struct verdicts *v)
 {
-    CLEANUP_FREE char *names = names_of(&a->bitmaps, false);
-    CLEANUP_FREE char *kept = names_of(&a->bitmaps, true);
+    CLEANUP_FREE char *names = qmp_bitmaps_names(&a->bitmaps);
+    CLEANUP_FREE char *kept = kept_names(&a->bitmaps);
 
     verdict_ok(v, ABOUT_BOTH, "the dirty bitmaps of disk %s travel along: %s",
                disk_label(a), names);
@@ -186,6 +184,22 @@ static const char *format_there(const struct facts *f,
     return c->making == MAKE_IMAGE
                ? image_format(&f->side[SOURCE].disks.item[c->source])
                : f->side[DESTINATION].disks.item[c->destination].driver;
+}
+
+static void say_others(const struct facts *f, struct verdicts *v)
+{
+    const struct strv *others = &f->side[SOURCE].disks.other_bitmaps;
+
+    for (size_t i = 0; i < others->count; i++) {
+        struct verdict *x = verdict_warn(
+            v, ABOUT_SOURCE,
+            "dirty bitmaps of a node below a disk, or of no disk, do not "
+            "travel: %s",
+            others->item[i]);
+
+        verdict_why(x, "they end with the source's QEMU, but for persistent "
+                       "ones of an image that the destination uses too");
+    }
 }
 
 void preflight_bitmaps(const struct facts *f, struct verdicts *v)
@@ -210,4 +224,5 @@ void preflight_bitmaps(const struct facts *f, struct verdicts *v)
             say_travels(a, format_there(f, one), v);
         }
     }
+    say_others(f, v);
 }

@@ -15,6 +15,20 @@ void qmp_bitmaps_add(struct qmp_bitmaps *b, const struct qmp_bitmap *one)
     b->item[b->count++].name = xstrdup(one->name);
 }
 
+char *qmp_bitmaps_names(const struct qmp_bitmaps *b)
+{
+    char *names = xstrdup("");
+
+    for (size_t i = 0; i < b->count; i++) {
+        char *longer =
+            xasprintf("%s%s%s", names, i > 0 ? ", " : "", b->item[i].name);
+
+        free(names);
+        names = longer;
+    }
+    return names;
+}
+
 void qmp_bitmaps_done(struct qmp_bitmaps *b)
 {
     for (size_t i = 0; i < b->count; i++) {

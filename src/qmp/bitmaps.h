@@ -19,6 +19,8 @@ struct qmp_bitmaps {
     struct qmp_bitmap *item;
 };
 void qmp_bitmaps_add(struct qmp_bitmaps *b, const struct qmp_bitmap *one);
+/* "one, two"; the caller frees it. */
+char *qmp_bitmaps_names(const struct qmp_bitmaps *b);
 void qmp_bitmaps_done(struct qmp_bitmaps *b);
 
 /* A node whose bitmaps move; both sides know it by ALIAS, and a bitmap by its

@@ -283,6 +283,35 @@ static int parse_disk(struct json_object *nodes, struct json_object *element,
     return inserted ? parse_inserted(nodes, inserted, d, err) : 0;
 }
 
+static bool is_top_node(const struct qmp_disks *disks, const char *name)
+{
+    for (size_t i = 0; i < disks->count; i++) {
+        if (str_equal(disks->item[i].node_name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_other_bitmaps(struct json_object *nodes,
+                               struct qmp_disks *disks)
+{
+    for (size_t i = 0; i < json_length(nodes); i++) {
+        struct json_object *node = json_at(nodes, i);
+        const char *name = json_get_string(node, "node-name");
+        struct qmp_bitmaps bitmaps = { 0 };
+
+        bitmaps_parse(json_get_array(node, "dirty-bitmaps"), &bitmaps);
+        if (name && bitmaps.count > 0 && !is_top_node(disks, name)) {
+            CLEANUP_FREE char *names = qmp_bitmaps_names(&bitmaps);
+            CLEANUP_FREE char *text = xasprintf("%s (%s)", name, names);
+
+            strv_add(&disks->other_bitmaps, text);
+        }
+        qmp_bitmaps_done(&bitmaps);
+    }
+}
+
 int disks_parse(struct json_object *block, struct json_object *nodes,
                 struct qmp_disks *ret, struct qm_error *err)
 {
@@ -301,6 +330,7 @@ int disks_parse(struct json_object *block, struct json_object *nodes,
             return -1;
         }
     }
+    note_other_bitmaps(nodes, &disks);
     *ret = disks;
     disks = (struct qmp_disks){ 0 };
     return 0;
@@ -373,5 +403,6 @@ void qmp_disks_done(struct qmp_disks *d)
         qmp_bitmaps_done(&disk->bitmaps);
     }
     free(d->item);
+    strv_done(&d->other_bitmaps);
     *d = (struct qmp_disks){ 0 };
 }

@@ -54,6 +54,8 @@ struct qmp_disk {
 struct qmp_disks {
     size_t count;
     struct qmp_disk *item;
+    /* Bitmaps of nodes that are no disk's top node: "NODE (NAME, NAME)" */
+    struct strv other_bitmaps;
 };
 int qmp_query_disks(struct qmp *q, struct qmp_disks *ret, struct qm_error *err);
 void qmp_disks_done(struct qmp_disks *d);

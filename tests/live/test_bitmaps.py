@@ -195,3 +195,19 @@ def test_one_in_use_is_named(lab, pki):
     assert 'off is in use' in warning['what']
     assert bitmaps(move.destination) == {}
     assert set(bitmaps(move.destination, 'disk1')) == set(NAMES)
+
+
+def test_one_of_a_lower_node_is_named(lab, pki):
+    """It stays, and keeps nothing of the disk's own from moving."""
+    move = Move(lab, pki, Case(formats=('qcow2',), live=False))
+    s = move.source.spy
+    add_bitmaps(move.source)
+    s.cmd('block-dirty-bitmap-add', node='disk0-file', name='below')
+    move.start()
+    assert move.engine.wait(60) == 0, move.engine.text()
+    [warning] = [v for v in
+                 move.engine.events('PREFLIGHT')[0]['data']['verdicts']
+                 if v['id'] == 'bitmaps' and v['level'] == 'warning']
+    assert warning['what'].endswith('do not travel: disk0-file (below)')
+    assert set(bitmaps(move.destination)) == set(NAMES)
+    assert bitmaps(move.destination, 'disk0-file') == {}

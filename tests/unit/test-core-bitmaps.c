@@ -112,6 +112,14 @@ SPOIL(refused)
     g->file[SOURCE][0].known = false;
 }
 
+SPOIL(elsewhere)
+{
+    static char *item[] = { T("base (old, older)") };
+
+    none(g);
+    SRC->disks.other_bitmaps = one_string(item);
+}
+
 SPOIL(raw_there)
 {
     g->disk[DESTINATION][0].driver = T("raw");
@@ -158,6 +166,10 @@ static const struct bitmaps_case {
     { "read_only_and_left", read_only_and_left, false, "" },
     { "shared", shared, true, OK },
     { "refused", refused, false, "" },
+    { "elsewhere", elsewhere, false,
+      "warning source : dirty bitmaps of a node below a disk, or of no disk, "
+      "do not travel: base (old, older) | they end with the source's QEMU, but "
+      "for persistent ones of an image that the destination uses too\n" },
     { "raw_there", raw_there, true,
       OK "warning destination : disk vd0 cannot keep its persistent dirty "
          "bitmaps (weekly): the destination's image is raw | they end with "

@@ -354,11 +354,13 @@ static void test_backing(void **state)
         "'backing_file_depth':1,'image':{'virtual-size':1024,'backing-image':"
         "{'filename':'/base','format':'raw','virtual-size':512,"
         "'backing-image':{'filename':'/root','format':'qcow2'}}}}}]");
-    struct json_object *nodes = fake_json(
-        "[{'node-name':'n','drv':'qcow2','file':'/top','ro':false},"
-        "{'node-name':'p','drv':'file','file':'/base','ro':true},"
-        "{'node-name':'w','drv':'raw','file':'/base','ro':false},"
-        "{'node-name':'#block1','drv':'raw','file':'/base','ro':true}]");
+    struct json_object *nodes =
+        fake_json("[{'node-name':'n','drv':'qcow2','file':'/top','ro':false,"
+                  "'dirty-bitmaps':[{'name':'of the disk'}]},"
+                  "{'node-name':'p','drv':'file','file':'/base','ro':true},"
+                  "{'node-name':'w','drv':'raw','file':'/base','ro':false},"
+                  "{'node-name':'#block1','drv':'raw','file':'/base','ro':true,"
+                  "'dirty-bitmaps':[{'name':'a'},{'count':0},{'name':'b'}]}]");
 
     (void)state;
     assert_int_equal(disks_parse(block, nodes, &disks, NULL), 0);
@@ -366,6 +368,8 @@ static void test_backing(void **state)
     assert_string_equal(disks.item[0].backing_file, "/base");
     assert_string_equal(disks.item[0].backing_node, "#block1");
     assert_int_equal(disks.item[0].backing_size, 512);
+    assert_int_equal(disks.other_bitmaps.count, 1);
+    assert_string_equal(disks.other_bitmaps.item[0], "#block1 (a, b)");
     assert_int_equal(disks.item[0].chain_file.count, 2);
     assert_string_equal(disks.item[0].chain_file.item[0], "/base");
     assert_string_equal(disks.item[0].chain_format.item[1], "qcow2");
