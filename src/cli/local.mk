@@ -14,8 +14,12 @@ libcli_a_SOURCES = \
 	src/cli/cmd-watch.c \
 	src/cli/commands.c \
 	src/cli/commands.h \
+	src/cli/detach.c \
+	src/cli/detach.h \
 	src/cli/figures.c \
 	src/cli/figures.h \
+	src/cli/metrics.c \
+	src/cli/metrics.h \
 	src/cli/options-control.c \
 	src/cli/options-copy.c \
 	src/cli/keys.h \

@@ -46,6 +46,11 @@ static const struct option_row rows[] = {
       "preflight, and the steps that would run", NULL },
     { "json", NULL, parse_flag, OPTION(json),
       "one JSON object a line on stdout, and nothing else there", NULL },
+    { "detach", NULL, parse_flag, OPTION(detach),
+      "go to the background once preflight has passed, and print the name",
+      NULL },
+    { "metrics", "FILE", parse_string, OPTION(metrics),
+      "keep figures for Prometheus in a file", NULL },
 
     { .help = "The network" },
     { "address", "HOST", parse_string, PLAN(address),
@@ -373,6 +378,7 @@ void options_done(struct options *o)
     free_string(o->keys.role);
     free_string(o->keys.qemu);
     strv_done(&o->keys.addresses);
+    free_string(o->metrics);
     free_string(o->qmp_tls_dir);
     for (int side = 0; side < SIDES; side++) {
         free_string(o->side_tls_dir[side]);

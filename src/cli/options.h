@@ -22,6 +22,8 @@ struct options {
     struct plan plan;
     struct keys_options keys;
     bool dry_run, json;
+    bool detach;
+    char *metrics;       /* a file, or NULL */
     bool help;           /* asked for: the rest is then not complete */
     int64_t connections; /* of `copy`: to each server, at most */
     const char *mode;    /* of `complete` */

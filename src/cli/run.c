@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/detach.h"
+#include "cli/metrics.h"
 #include "cli/show-parts.h"
 #include "core/migration.h"
 #include "core/record.h"
@@ -22,6 +24,8 @@ struct run {
     struct show *show;
     struct migration *migration;
     struct loop_timer *tick;
+    struct metrics *metrics; /* NULL: none are wanted */
+    int detach_fd;           /* -1: stays in the foreground, or left it */
     bool cancelled;
 };
 
@@ -39,11 +43,38 @@ static void cancel(void *arg)
     migration_cancel(run->migration);
 }
 
+/* A file that cannot be written is no reason to stop a migration. */
+static void tell_metrics(struct run *run, struct qm_error *err)
+{
+    CLEANUP_FREE char *text = xasprintf("warning: %s", err->message);
+
+    show_note(run->show, text);
+    error_clear(err);
+}
+
+static void narrate(void *arg, const struct narration *n)
+{
+    struct run *run = arg;
+    const char *name = migration_under_way(run->migration);
+
+    show_narration(run->show, n);
+    if (run->metrics)
+        metrics_record(run->metrics, n, name);
+    if (run->detach_fd >= 0 && name) {
+        show_leave_terminal(run->show);
+        detach_finish(run->detach_fd, name);
+        run->detach_fd = -1;
+    }
+}
+
 static void tick(void *arg)
 {
     struct run *run = arg;
+    struct qm_error err = QM_ERROR_INIT;
 
     show_tick(run->show);
+    if (run->metrics && metrics_tick(run->metrics, &err) < 0)
+        tell_metrics(run, &err);
     loop_timer_start(run->tick, TICK_MS);
 }
 
@@ -56,12 +87,24 @@ static void ignore_signals(void)
     }
 }
 
-int run_plan(const struct options *options, enum show_what what)
+static void end(struct run *run, const struct result *r)
+{
+    struct qm_error err = QM_ERROR_INIT;
+
+    if (run->metrics && metrics_end(run->metrics, r, &err) < 0)
+        tell_metrics(run, &err);
+    show_result(run->show, r);
+}
+
+static int run_plan(const struct options *options, enum show_what what,
+                    struct metrics *metrics, int detach_fd)
 {
     CLEANUP(loop_free) struct loop *loop = loop_new();
     CLEANUP(show_free) struct show *show = show_new(options, what);
-    struct narrator narrator = { .tell = show_narration, .arg = show };
-    struct run run = { .show = show };
+    struct run run = { .show = show,
+                       .metrics = metrics,
+                       .detach_fd = detach_fd };
+    struct narrator narrator = { .tell = narrate, .arg = &run };
     struct loop_signal *interrupt, *terminate;
     struct result result;
     int status;
@@ -78,7 +121,7 @@ int run_plan(const struct options *options, enum show_what what)
     } else {
         migration_run(run.migration, &result);
     }
-    show_result(show, &result);
+    end(&run, &result);
     status = (int)result_exit(&result);
 
     result_done(&result);
@@ -86,6 +129,7 @@ int run_plan(const struct options *options, enum show_what what)
     loop_timer_free(run.tick);
     loop_signal_free(terminate);
     loop_signal_free(interrupt);
+    close_fd(run.detach_fd);
     return status;
 }
 
@@ -111,18 +155,57 @@ static void tell_usage(const struct options *o, const struct qm_error *err)
     result_done(&r);
 }
 
+static int check_together(const struct options *o, enum show_what what,
+                          struct qm_error *err)
+{
+    const char *option = o->detach ? "--detach" : "--metrics";
+
+    if ((!o->detach && !o->metrics) ||
+        (what == SHOW_MIGRATION && !o->dry_run)) {
+        return 0;
+    }
+    return error_set(err, QM_ERR_USAGE, "%s is for a migration, not for %s",
+                     option, o->dry_run ? "--dry-run" : "check");
+}
+
+/* The file is tried before anything is touched, and by who will write it. */
+static int run_options(const struct options *o, enum show_what what)
+{
+    CLEANUP(metrics_free) struct metrics *metrics = NULL;
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+    int detach_fd = -1, status = 0;
+
+    if (o->detach) {
+        int child = detach_begin(o->json, &detach_fd, &status, &err);
+
+        if (child == 0) {
+            return status;
+        }
+    }
+    if (!error_is_set(&err) && o->metrics) {
+        metrics = metrics_new(o->metrics, &err);
+    }
+    if (error_is_set(&err)) {
+        tell_usage(o, &err);
+        close_fd(detach_fd);
+        return QM_EXIT_REFUSED;
+    }
+    return run_plan(o, what, metrics, detach_fd);
+}
+
 int run_command(int argc, char **argv, enum show_what what)
 {
     CLEANUP(options_done) struct options options;
     CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
 
     signal(SIGPIPE, SIG_IGN);
-    if (options_parse(&options, argc, argv, &err) < 0) {
+    if (options_parse(&options, argc, argv, &err) < 0 ||
+        (!options.help && check_together(&options, what, &err) < 0)) {
         tell_usage(&options, &err);
         return QM_EXIT_USAGE;
     }
     if (options.help) {
         return command_help(argv[0]);
     }
-    return run_plan(&options, what);
+    return run_options(&options, what);
 }

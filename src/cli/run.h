@@ -7,10 +7,8 @@
 
 #include "cli/show.h"
 
-/* Returns the exit code. */
-int run_plan(const struct options *options, enum show_what what);
-
-/* `migrate` and `check`, from their arguments; ARGV[0] is the subcommand. */
+/* `migrate` and `check`, from their arguments, to the exit code; ARGV[0] is the
+ * subcommand. */
 int run_command(int argc, char **argv, enum show_what what);
 
 #endif

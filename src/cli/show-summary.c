@@ -127,6 +127,26 @@ static void write_disks(struct buffer *b, const struct result *r)
     }
 }
 
+/* As they were in the end: `set` may have changed them. */
+static void write_limits(struct buffer *b, const struct result *r)
+{
+    bool disks = r->disk_count > 0 && r->disk_bandwidth_bps > 0;
+
+    if (r->bandwidth_bps <= 0 && !disks) {
+        return;
+    }
+    write_label(b, "limited to");
+    if (r->bandwidth_bps > 0) {
+        buffer_printf(b, "RAM %s%s", figure_rate((uint64_t)r->bandwidth_bps).s,
+                      disks ? ", " : "");
+    }
+    if (disks) {
+        buffer_printf(b, "each disk %s",
+                      figure_rate((uint64_t)r->disk_bandwidth_bps).s);
+    }
+    buffer_printf(b, "\n");
+}
+
 static void write_verified(struct buffer *b, const struct result *r)
 {
     if (!r->verified) {
@@ -199,6 +219,7 @@ void summary_in_words(struct buffer *b, const struct result *r,
     if (moved) {
         write_ram(b, r);
         write_disks(b, r);
+        write_limits(b, r);
         write_verified(b, r);
     }
     write_images(b, r);

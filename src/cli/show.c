@@ -139,6 +139,12 @@ void show_began(struct show *s, int64_t elapsed_ms)
     s->started_ms = clock_now_ms() - elapsed_ms;
 }
 
+void show_leave_terminal(struct show *s)
+{
+    take_off(s);
+    s->is_bar = false;
+}
+
 void show_free(struct show *s)
 {
     if (!s) {

@@ -67,6 +67,11 @@ void migration_free(struct migration *m)
     free(m);
 }
 
+const char *migration_under_way(const struct migration *m)
+{
+    return m->remembered ? m->name : NULL;
+}
+
 void migration_cancel(struct migration *m)
 {
     m->cancel_requested = true;

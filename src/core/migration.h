@@ -22,6 +22,10 @@ void migration_run(struct migration *m, struct result *ret);
  * PLAN): nothing is changed. */
 void migration_check(struct migration *m, bool tell_plan, struct result *ret);
 
+/* Its name, once preflight has passed and it is recorded that it began; NULL
+ * before that. */
+const char *migration_under_way(const struct migration *m);
+
 /* The operator cancels.  From a callback too; again changes nothing. */
 void migration_cancel(struct migration *m);
 

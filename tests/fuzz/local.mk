@@ -5,6 +5,7 @@
 
 fuzzers = \
 	tests/fuzz/fuzz-address \
+	tests/fuzz/fuzz-control \
 	tests/fuzz/fuzz-schema \
 	tests/fuzz/fuzz-tls-files \
 	tests/fuzz/fuzz-wire \
@@ -22,6 +23,8 @@ EXTRA_DIST += \
 	tests/fuzz/corpus/address/tcp \
 	tests/fuzz/corpus/address/tls \
 	tests/fuzz/corpus/address/unix \
+	tests/fuzz/corpus/control/others \
+	tests/fuzz/corpus/control/set \
 	tests/fuzz/corpus/schema/small \
 	tests/fuzz/corpus/tls-files/encrypted \
 	tests/fuzz/corpus/tls-files/revoked \

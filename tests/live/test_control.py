@@ -317,3 +317,65 @@ def test_an_engine_that_is_killed(lab, pki):
     assert 'no migration is under way' in command(move, 'status').out
     said = command(move, 'cancel', NAME, code=REFUSED)
     assert 'there is none on this machine' in said.err
+
+
+# ---- in the background ----
+
+def in_background(move, *options):
+    """`migrate --detach`; Popen-like: what it said, and its status."""
+    return Engine(move.lab, 'migrate', '--detach', *options,
+                  *move.arguments(), host=move.source.host,
+                  env=move.lab.env())
+
+
+def test_detach(lab, pki):
+    """It prints the name and returns while the guest is on its way; the rest
+    is seen by who watches."""
+    move = Stored(lab, pki, Case(live=False, options=SLOW_DISK), data)
+    log = lab.path('log')
+    started = in_background(move, '--metrics', log)
+    assert started.wait(60) == DONE, started.text()
+    assert started.out == NAME
+    wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
+    assert f'qmigrate_running{{name="{NAME}"}} 1' in log.read_text()
+    move.engine = Engine(lab, 'watch', '--json', NAME, host=move.source.host,
+                         env=lab.env())
+    wait_until(lambda: 'qmigrate_disk_copied_bytes' in log.read_text(), 30,
+               'figures of the disk')
+    pid = json.loads(command(move, 'status', '--json').out)['pid']
+    assert os.getsid(pid) == pid
+    command(move, 'set', NAME, 'disk-bandwidth=0')
+    move.moved()
+    wait_until(lambda: f'qmigrate_running{{name="{NAME}"}} 0' in
+               log.read_text(), 10, 'the last figures')
+    assert f'qmigrate_outcome{{name="{NAME}",outcome="completed"}} 1' in \
+        log.read_text()
+    assert [p.name for p in log.parent.glob(f'{log.name}.*')] == []
+
+
+def test_detach_is_refused(lab, pki):
+    """What preflight refuses is said, and is the exit status."""
+    move = Stored(lab, pki, Case(live=False, options=('--name', NAME)), data)
+    move.destination.spy.cmd('quit')
+    move.destination.wait_exit()
+    started = in_background(move)
+    assert started.wait(60) == REFUSED
+    assert 'qmigrate: connect: destination: ' in started.err
+    assert started.out == ''
+    for options, says in ((('--detach', '--dry-run'), 'not for --dry-run'),
+                          (('--metrics', '/nowhere/x'),
+                           'write --metrics /nowhere/x')):
+        engine = Engine(lab, 'migrate', *options, *move.arguments(),
+                        host=move.source.host, env=lab.env())
+        assert engine.wait(60) in (2, REFUSED)
+        assert says in engine.err
+
+
+def test_pause_at_a_timeout(lab, pki):
+    """The guest stands still for longer than a handover may take."""
+    options = (*NEVER.options, '--timeout-s', '6', '--on-timeout', 'pause')
+    move = Move(lab, pki, Case(mem_rate=300, hot=48, disk_rate=20,
+                               options=options)).start()
+    move.moved()
+    assert any('timeout-s 6 has passed' in e['data']['message']
+               for e in move.engine.events('WARNING'))

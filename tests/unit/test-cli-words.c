@@ -220,6 +220,21 @@ static void summary_says_what_was_verified(void **state)
                      "again while stopped for 7 ms\n"));
 }
 
+static void summary_says_what_it_was_limited_to(void **state)
+{
+    struct result r = moved();
+    CLEANUP_FREE char *both = NULL, *disks = NULL;
+
+    (void)state;
+    r.disk_bandwidth_bps = 3 * MIB;
+    disks = summary(&r);
+    assert_non_null(strstr(disks, "  limited to    each disk 3.0 MiB/s\n"));
+    r.bandwidth_bps = 8 * MIB;
+    both = summary(&r);
+    assert_non_null(
+        strstr(both, "  limited to    RAM 8.0 MiB/s, each disk 3.0 MiB/s\n"));
+}
+
 static void summary_in_clear_with_things_left(void **state)
 {
     char *left[] = { T("node qm-1-disk0 at the source"), T("another") };
@@ -296,6 +311,7 @@ int main(void)
         cmocka_unit_test(plan_in_clear),
         cmocka_unit_test(summary_of_a_success),
         cmocka_unit_test(summary_says_what_was_verified),
+        cmocka_unit_test(summary_says_what_it_was_limited_to),
         cmocka_unit_test(summary_in_clear_with_things_left),
         cmocka_unit_test(summary_says_where_it_is),
     };
