@@ -16,6 +16,8 @@
  *              file that was made is removed, whatever became of that QEMU: the
  *              source owns the guest, and a part of a copy is nobody's.
  */
+#include <string.h>
+
 #include "core/disk-make.h"
 #include "core/migration-private.h"
 #include "core/nodes.h"
@@ -94,18 +96,33 @@ static int run_add_slice(struct side *s, void *arg, struct qm_error *err)
                                   err);
 }
 
+static int set_drive(struct side *s, const struct disk_make *k,
+                     const char *node, struct qm_error *err)
+{
+    struct qm_error failed = QM_ERROR_INIT;
+
+    if (qmp_set_drive(s->qmp, k->device, node, &failed) == 0)
+        return 0;
+    if (failed.code != QM_ERR_QEMU || !strstr(failed.message, "is read-only"))
+        return error_move(err, &failed);
+    error_clear(&failed);
+    if (qmp_wake_node(s->qmp, node, k->own_node, err) < 0)
+        return -1;
+    return qmp_set_drive(s->qmp, k->device, node, err);
+}
+
 static int run_set_own(struct side *s, void *arg, struct qm_error *err)
 {
     const struct disk_make *k = arg;
 
-    return qmp_set_drive(s->qmp, k->device, k->own_node, err);
+    return set_drive(s, k, k->own_node, err);
 }
 
 static int run_set_old(struct side *s, void *arg, struct qm_error *err)
 {
     const struct disk_make *k = arg;
 
-    return qmp_set_drive(s->qmp, k->device, k->old_node, err);
+    return set_drive(s, k, k->old_node, err);
 }
 
 /* --- exchanging them ---------------------------------------------------------- */

@@ -3,6 +3,9 @@
  */
 #include "qmp/place.h"
 
+#include <string.h>
+
+#include "qmp/block.h"
 #include "qmp/json.h"
 
 static int add_node(struct qmp *q, struct json_object *args,
@@ -107,4 +110,23 @@ int qmp_set_drive(struct qmp *q, const char *device, const char *node_name,
     args = drive_of(device);
     json_add_string(args, "value", node_name);
     return qmp_command(q, "qom-set", args, QMP_BLOCKING, NULL, err);
+}
+
+int qmp_wake_node(struct qmp *q, const char *node_name, const char *id,
+                  struct qm_error *err)
+{
+    struct qm_error failed = QM_ERROR_INIT;
+    struct json_object *args;
+
+    if (qmp_export_add_reading(q, id, node_name, NULL, &failed) < 0) {
+        if (failed.code != QM_ERR_QEMU ||
+            !strstr(failed.message, "NBD server not running")) {
+            return error_move(err, &failed);
+        }
+        error_clear(&failed);
+        return 0;
+    }
+    args = json_with_string("id", id); /* somebody's server runs */
+    json_add_string(args, "mode", "hard");
+    return qmp_command(q, "block-export-del", args, QMP_BLOCKING, NULL, err);
 }

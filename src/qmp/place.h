@@ -42,6 +42,14 @@ int qmp_blockdev_add_slice(struct qmp *q, const struct qmp_slice_node *n,
  * QEMU dies of it (10.0.2: bdrv_replace_child_noperm's assertion). */
 int qmp_set_drive(struct qmp *q, const char *device, const char *node_name,
                   struct qm_error *err);
+/*
+ * A device whose node was exported may write, for good, and takes no inactive
+ * node any more ("Block node is read-only").  Before 10.0 no command makes a
+ * node active; but an export does, before it is refused because no NBD server
+ * runs (7.2.22, 10.0.2: blk_exp_add()).  ID: of that export.
+ */
+int qmp_wake_node(struct qmp *q, const char *node_name, const char *id,
+                  struct qm_error *err);
 /* The name of the node; NULL with ERR; the caller frees it. */
 char *qmp_get_drive(struct qmp *q, const char *device, struct qm_error *err);
 

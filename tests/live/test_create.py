@@ -153,6 +153,29 @@ def test_what_was_made_is_removed(lab, pki, at):
         check_alike(a.path, b.path)
 
 
+@pytest.mark.parametrize('at', ['make disks:after', 'mirror disks:after'])
+def test_older_qemu_has_its_placeholder_back(lab, pki, at):
+    """It does not tell, but it knows that its device may write by then."""
+    case = Case(live=False, stopped=True, binaries=('system', 'system'))
+    move = Made(lab, pki, case)
+    for _ in range(2):
+        move.start(QMIGRATE_FAIL=f'{at}=fail')
+        move.undone((FAILED,), 'waiting')
+        assert os.listdir(move.folder) == []
+    move.start().moved(paused=True)
+
+
+def test_file_that_came_meanwhile_is_not_overwritten(lab, pki):
+    """There was none when it was looked."""
+    move = Made(lab, pki, replace(STILL, proxied=True))
+    move.destination.proxy.call('migrate-set-parameters', lambda:
+                                move.paths[0].write_text('mine'))
+    move.start()
+    move.undone((FAILED,), 'waiting')
+    assert f'{move.paths[0]} exists already' in move.error
+    assert move.paths[0].read_text() == 'mine'
+
+
 def test_living_guest_is_taken_back(lab, pki):
     move = Made(lab, pki, Case(formats=('qcow2',)))
     move.start(QMIGRATE_FAIL='settle disks:after=fail')

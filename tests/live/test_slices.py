@@ -57,6 +57,7 @@ class Sliced(Made):
         return super().moved(*args, **options)
 
 
+OLD = replace(STILL, stopped=True, binaries=('system', 'system'))
 SLICES = {
     'raw': (Case(), {}),
     'direct': (STILL, {'top': False}),
@@ -73,8 +74,7 @@ def test_slice_of_a_larger_block_device(lab, pki, case, options):
 
 
 def test_slice_on_an_older_qemu(lab, pki):
-    case = Case(live=False, stopped=True, binaries=('system', 'system'))
-    move = Sliced(lab, pki, case,
+    move = Sliced(lab, pki, OLD,
                   fill=[(n * 4 * MIB, MIB) for n in range(16)]).start()
     move.moved(paused=True)
     move.destination.quit()
@@ -83,10 +83,12 @@ def test_slice_on_an_older_qemu(lab, pki):
         assert a.read() == b.read(SIZE)
 
 
-@pytest.mark.parametrize('at', ['make disks:after', 'mirror disks:after',
-                                'converge:after'])
-def test_slice_is_taken_back(lab, pki, at):
-    move = Sliced(lab, pki, STILL)
+@pytest.mark.parametrize('case,at', [
+    (STILL, 'make disks:after'), (STILL, 'mirror disks:after'),
+    (STILL, 'converge:after'), (OLD, 'make disks:after'),
+    (OLD, 'mirror disks:after')])
+def test_slice_is_taken_back(lab, pki, case, at):
+    move = Sliced(lab, pki, case)
     move.start(QMIGRATE_FAIL=f'{at}=fail')
     move.undone((FAILED,), 'any')
 
