@@ -17,10 +17,9 @@ import time
 
 import binaries
 import records
-from engine import command_line
+from engine import command_line, program
 from guest import Guest
 from lab import Lab, leftovers, orphans, sweep
-from pki import Pki
 from qemu import MIB, Qemu, make_image
 from sshd import Sshd, ssh_env
 from wire import Wire
@@ -83,9 +82,8 @@ def fill_disk(image):
 
 
 class Demo:
-    def __init__(self, lab, pki, insecure):
+    def __init__(self, lab, insecure):
         self.lab = lab
-        self.pki = pki
         self.insecure = insecure
         self.term = Terminal()
         self.status = None      # the engine's exit status
@@ -103,9 +101,20 @@ class Demo:
         self.term.say(f'''host1 and host2 are network namespaces of this
             machine with a wire of {WIRE_MBIT // 1000} Gbit/s between them.
             host1 reaches host2 as it would any other: by ssh.''')
-        self.tls = [self.pki.for_host(self.lab.folder(f'pki-{h.name}'), h)
-                    for h in (self.source_host, self.destination_host)]
-        self.term.say('Each has a certificate, both signed by one CA.')
+        self.make_keys()
+
+    def make_keys(self):
+        self.term.say('''Each gets a certificate, both signed by one CA. Three
+            commands make all of it; what they say is left out here.''')
+        print()
+        keys = self.lab.path('keys')
+        hosts = self.source_host, self.destination_host
+        for arguments in (['create-ca'], *(
+                ['create-host', h.name, '--address',
+                 f'{h.address},{h.migration_address}'] for h in hosts)):
+            print(f'     $ qmigrate keys {" ".join(arguments)}', flush=True)
+            self.lab.run([program(), 'keys', *arguments, '--dir', keys])
+        self.tls = [keys / 'hosts' / h.name for h in hosts]
 
     def start_qemus(self):
         self.term.title('A guest on host1')
@@ -271,8 +280,8 @@ def main():
     if os.geteuid() != 0:
         sys.exit('demo: network namespaces need root')
     sweep()
-    with Pki() as pki, Lab() as lab:
-        demo = Demo(lab, pki, options.insecure)
+    with Lab() as lab:
+        demo = Demo(lab, options.insecure)
         print(demo.term.dress('1', 'A running Linux guest moves to another '
                               'host, with its disk'
                               + ('' if options.insecure else ', under TLS')))
