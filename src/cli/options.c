@@ -88,6 +88,8 @@ static const struct option_row rows[] = {
     { "tls-hostname", "NAME", parse_string, PLAN(tls_hostname),
       "the name in the destination's certificate",
       "DESTINATION's host if it is a name, else the address" },
+    { "tls-priority", "STRING", parse_string, PLAN(tls_priority),
+      "what TLS both QEMUs may agree on, in GnuTLS's words", "QEMU's own" },
     { "tls-authz-dn", "DN", parse_string, PLAN(tls_authz_dn),
       "the only subject whose certificate the destination accepts",
       "that of the source's certificate" },

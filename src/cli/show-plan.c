@@ -46,11 +46,14 @@ static void write_network(struct buffer *b, const struct facts *f,
                       dress(style, RED), dress(style, PLAIN));
         return;
     }
-    CLEANUP_FREE char *tls =
-        xasprintf("under TLS, both ends verified; the destination must be %s",
-                  f->tls_hostname ? f->tls_hostname
-                  : f->address    ? f->address
-                                  : "who it says");
+    const char *priority = f->plan->tls_priority;
+    CLEANUP_FREE char *tls = xasprintf(
+        "under TLS%s%s%s, both ends verified; the destination must "
+        "be %s",
+        priority ? " (" : "", priority ? priority : "", priority ? ")" : "",
+        f->tls_hostname ? f->tls_hostname
+        : f->address    ? f->address
+                        : "who it says");
     write_paragraph(b, INDENT, style->columns, tls);
     CLEANUP_FREE char *dn =
         str_printable(f->authz_dn ? f->authz_dn : "whoever its CA vouches for");

@@ -9,6 +9,7 @@
 
 #include "base/stream.h"
 #include "core/host.h"
+#include "tls/check.h"
 
 enum {
     NAME_MAX_LEN = 48,
@@ -55,6 +56,7 @@ void plan_done(struct plan *p)
     free(p->bind);
     free(p->tls_hostname);
     free(p->tls_authz_dn);
+    free(p->tls_priority);
     free(p->qmp_tls_dir);
     strv_done(&p->disk_ids);
     strv_done(&p->shared_ids);
@@ -239,9 +241,19 @@ static int check_dn(const struct plan *p, struct qm_error *err)
     return -1;
 }
 
+static int check_priority(const struct plan *p, struct qm_error *err)
+{
+    if (!p->tls_priority)
+        return 0;
+    if (p->insecure)
+        return error_set(err, QM_ERR_USAGE,
+                         "--insecure and --tls-priority exclude each other");
+    return tls_priority_check(p->tls_priority, err);
+}
+
 static int check_tls(const struct plan *p, struct qm_error *err)
 {
-    if (check_dn(p, err) < 0) {
+    if (check_dn(p, err) < 0 || check_priority(p, err) < 0) {
         return -1;
     }
     if (p->insecure && p->tls_hostname) {

@@ -35,6 +35,7 @@ struct plan {
     char *tls_dir[SIDES];
     char *tls_hostname; /* or NULL */
     char *tls_authz_dn; /* --tls-authz-dn, or NULL: the source's own */
+    char *tls_priority; /* --tls-priority, or NULL: QEMU's own */
     char *qmp_tls_dir;  /* the engine's own, for tls: addresses */
     bool insecure;
     enum plan_disks disks;

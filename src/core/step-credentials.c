@@ -25,7 +25,8 @@ struct object {
     const char *id;
     const char *dir; /* of credentials */
     bool server;
-    const char *dn; /* of a rule */
+    const char *priority; /* the same; or NULL */
+    const char *dn;       /* of a rule */
 };
 
 static int run_add(struct side *s, void *arg, struct qm_error *err)
@@ -34,7 +35,8 @@ static int run_add(struct side *s, void *arg, struct qm_error *err)
 
     if (o->dn)
         return qmp_object_add_authz(s->qmp, o->id, o->dn, err);
-    return qmp_object_add_tls_x509(s->qmp, o->id, o->dir, o->server, err);
+    return qmp_object_add_tls_x509(s->qmp, o->id, o->dir, o->server,
+                                   o->priority, err);
 }
 
 static int asked_object(struct side *s, void *arg, struct qm_error *err)
@@ -53,7 +55,8 @@ static int add_credentials(struct migration *m, enum side_id side,
     CLEANUP_FREE char *id = credentials_id(m);
     struct object o = { .id = id,
                         .dir = m->plan->tls_dir[side],
-                        .server = side == DESTINATION };
+                        .server = side == DESTINATION,
+                        .priority = m->plan->tls_priority };
 
     if (side_do(&m->side[side], run_add, asked_object, &o, err) == 0)
         return 0;

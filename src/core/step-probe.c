@@ -44,6 +44,7 @@ const char *probe_credentials(struct migration *m, struct nbd_probe *p)
         problem = "the engine's own CA is not known to be the source's";
     p->tls_dir = dir;
     p->tls_hostname = m->facts.tls_hostname;
+    p->tls_priority = m->plan->tls_priority;
     /* with another's, which the destination does not accept, it would be
      * turned away */
     subject = tls_subject(&files);

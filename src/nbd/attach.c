@@ -25,6 +25,7 @@ static int secure(struct loop *loop, const struct nbd_probe *p, int fd,
     struct tls_client config = {
         .dir = p->tls_dir,
         .hostname = p->tls_hostname ? p->tls_hostname : p->host,
+        .priority = p->tls_priority,
         .has_key = p->has_client_key,
         .server = server,
     };

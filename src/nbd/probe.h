@@ -19,6 +19,7 @@ struct nbd_probe {
     const char *export_name;
     const char *tls_dir;      /* NULL: clear */
     const char *tls_hostname; /* the name to verify; NULL: host */
+    const char *tls_priority; /* of GnuTLS; NULL: the machine's */
     /* ca-cert.pem is enough to verify the server; without the client's own
      * certificate and key in tls_dir the server may refuse us: then the result
      * says so instead of failing */

@@ -178,8 +178,10 @@ int qmp_query_writes(struct qmp *q, struct qmp_writes_list *ret,
 void qmp_writes_list_done(struct qmp_writes_list *l);
 DEFINE_CLEANUP_DONE(struct qmp_writes_list, qmp_writes_list_done)
 
+/* PRIORITY is GnuTLS's, or NULL: QEMU's own. */
 int qmp_object_add_tls_x509(struct qmp *q, const char *id, const char *dir,
-                            bool server, struct qm_error *err);
+                            bool server, const char *priority,
+                            struct qm_error *err);
 /* A rule that allows that subject and nobody else. */
 int qmp_object_add_authz(struct qmp *q, const char *id, const char *dn,
                          struct qm_error *err);

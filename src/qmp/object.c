@@ -6,7 +6,8 @@
 #include "qmp/parse.h"
 
 int qmp_object_add_tls_x509(struct qmp *q, const char *id, const char *dir,
-                            bool server, struct qm_error *err)
+                            bool server, const char *priority,
+                            struct qm_error *err)
 {
     struct json_object *args = json_with_string("qom-type", "tls-creds-x509");
 
@@ -14,6 +15,8 @@ int qmp_object_add_tls_x509(struct qmp *q, const char *id, const char *dir,
     json_add_string(args, "dir", dir);
     json_add_string(args, "endpoint", server ? "server" : "client");
     json_add_bool(args, "verify-peer", true);
+    if (priority)
+        json_add_string(args, "priority", priority);
     return qmp_command(q, "object-add", args, QMP_BLOCKING, NULL, err);
 }
 

@@ -87,6 +87,10 @@ void tls_check_pair(const struct tls_files *client,
                     const struct tls_files *server, int64_t now,
                     struct tls_findings *ret);
 
+/* Is PRIORITY a priority string of GnuTLS, by which two sides can agree on
+ * TLS 1.2 or newer, and never on a cipher that hides nothing?  -1 with USAGE. */
+int tls_priority_check(const char *priority, struct qm_error *err);
+
 /* "2024-01-01 12:00 UTC"; the caller frees it. */
 char *tls_moment(int64_t seconds);
 /* The subject as QEMU's authz sees it; the caller frees it; NULL if unknown. */

@@ -199,6 +199,16 @@ static int load(struct tls_stream *t, const struct tls_client *config,
 
 /* --- the handshake ---------------------------------------------------- */
 
+/* The machine's own choice, or PRIORITY; but nothing that is older than 1.2. */
+static int set_priority(gnutls_session_t session, const char *priority)
+{
+    if (!priority)
+        return gnutls_set_default_priority_append(session, OLD_VERSIONS, NULL,
+                                                  0);
+    CLEANUP_FREE char *ours = xasprintf("%s:" OLD_VERSIONS, priority);
+    return gnutls_priority_set_direct(session, ours, NULL);
+}
+
 static int set_up(struct tls_stream *t, const struct tls_client *config,
                   struct qm_error *err)
 {
@@ -209,10 +219,8 @@ static int set_up(struct tls_stream *t, const struct tls_client *config,
     if (rc == 0)
         rc = gnutls_init(&t->session,
                          GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
-    /* The machine's own choice, but nothing that is older than 1.2. */
     if (rc == 0)
-        rc = gnutls_set_default_priority_append(t->session, OLD_VERSIONS, NULL,
-                                                0);
+        rc = set_priority(t->session, config->priority);
     if (rc == 0)
         rc = gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE,
                                     t->creds);

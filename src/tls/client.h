@@ -15,6 +15,7 @@ struct loop;
 struct tls_client {
     const char *dir;      /* ca-cert.pem, client-cert.pem, client-key.pem */
     const char *hostname; /* name or address the certificate must carry */
+    const char *priority; /* of GnuTLS; NULL: the machine's own choice */
     bool has_key;         /* show client-cert.pem; else none is shown */
     const char *server;   /* who that is, for messages: "10.0.0.2:49152" */
 };

@@ -5,6 +5,7 @@ noinst_LIBRARIES += libtls.a
 libtls_a_SOURCES = \
 	src/tls/check-chain.c \
 	src/tls/check-pair.c \
+	src/tls/check-priority.c \
 	src/tls/check-time.c \
 	src/tls/check-usage.c \
 	src/tls/check.c \

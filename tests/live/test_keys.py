@@ -79,3 +79,18 @@ def test_checks_agree_with_qemu(qemu):
     assert asked, run.stdout
     assert b.version.startswith(asked[1])
     assert int(asked[2]) > 50
+
+
+def test_priority_is_given_to_both(lab, pki):
+    """TLS 1.2 alone: it must be said to both QEMUs, and by the engine's own
+    handshake with the export, or they would not have agreed."""
+    priority = 'NORMAL:-VERS-ALL:+VERS-TLS1.2'
+    move = Move(lab, pki, Case(live=False, proxied=True,
+                               options=('--tls-priority', priority)))
+    result = move.start().moved()
+    assert [d['tls-proved'] for d in result['disks']] == [True]
+    for qemu in move.source, move.destination:
+        [made] = [c.arguments for c in qemu.proxy.commands
+                  if c.name == 'object-add' and
+                  c.arguments['qom-type'] == 'tls-creds-x509']
+        assert made['priority'] == priority

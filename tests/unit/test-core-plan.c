@@ -197,6 +197,19 @@ SPOIL(bad_authz)
 {
     str_replace(&p->tls_authz_dn, "CN=a\n");
 }
+SPOIL(insecure_priority)
+{
+    p->insecure = true;
+    str_replace(&p->tls_priority, "NORMAL");
+}
+SPOIL(bad_priority)
+{
+    str_replace(&p->tls_priority, "NORMAL:+NICE\n");
+}
+SPOIL(good_priority)
+{
+    str_replace(&p->tls_priority, "NORMAL:-VERS-ALL:+VERS-TLS1.3");
+}
 SPOIL(bad_tls_hostname)
 {
     str_replace(&p->tls_hostname, "b c");
@@ -330,6 +343,12 @@ static const struct plan_case {
       "--insecure and --tls-authz-dn exclude each other" },
     { "bad_authz", bad_authz,
       "--tls-authz-dn 'CN=a\\x0a' is no name of a subject" },
+    { "insecure_priority", insecure_priority,
+      "--insecure and --tls-priority exclude each other" },
+    { "bad_priority", bad_priority,
+      "the TLS priority 'NORMAL:+NICE\\x0a': GnuTLS does not understand it, "
+      "from '+NICE\\x0a' on" },
+    { "good_priority", good_priority, FINE },
     { "bad_tls_hostname", bad_tls_hostname,
       "--tls-hostname 'b c' is no host name and no address" },
     { "empty_list", empty_list, "--disks names no disk" },

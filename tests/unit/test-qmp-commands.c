@@ -94,9 +94,11 @@ static void test_objects(void **state)
     CLEANUP(strv_done) struct strv ids = { 0 };
 
     assert_int_equal(
-        qmp_object_add_tls_x509(q, "qm-s", "/etc/pki/qemu", true, NULL), 0);
-    assert_int_equal(
-        qmp_object_add_tls_x509(q, "qm-c", "/etc/pki/qemu", false, NULL), 0);
+        qmp_object_add_tls_x509(q, "qm-s", "/etc/pki/qemu", true, NULL, NULL),
+        0);
+    assert_int_equal(qmp_object_add_tls_x509(q, "qm-c", "/etc/pki/qemu", false,
+                                             "NORMAL", NULL),
+                     0);
     assert_int_equal(qmp_object_del(q, "qm-s", NULL), 0);
     fake_reply(q, "[{'name':'type','type':'string'},"
                   "{'name':'rng0','type':'child<rng-random>'},"
@@ -110,7 +112,7 @@ static void test_objects(void **state)
         "blocking: object-add {'qom-type':'tls-creds-x509','id':'qm-s',"
         "'dir':'/etc/pki/qemu','endpoint':'server','verify-peer':true}\n"
         "blocking: object-add {'qom-type':'tls-creds-x509','id':'qm-c',"
-        "'dir':'/etc/pki/qemu','endpoint':'client','verify-peer':true}\n"
+        "'dir':'/etc/pki/qemu','endpoint':'client','verify-peer':true,'priority':'NORMAL'}\n"
         "blocking: object-del {'id':'qm-s'}\n"
         "query: qom-list {'path':'/objects'}\n");
 }

@@ -218,12 +218,46 @@ static void good_is_summed_up(void **state)
                            "good until 2"));
 }
 
+static void priorities_are_those_of_tls(void **state)
+{
+    static const struct {
+        const char *priority, *says; /* NULL: nothing */
+    } rows[] = {
+        { "NORMAL", NULL },
+        { "SECURE192:%PROFILE_HIGH", NULL },
+        { "NORMAL:-VERS-ALL:+VERS-TLS1.3", NULL },
+        { "NORMAL:-VERS-ALL:+VERS-TLS1.2", NULL },
+        { "NORMAL:-VERS-ALL:+VERS-TLS1.1", "neither TLS 1.2 nor 1.3" },
+        { "NORMAL:+NULL", "a cipher that hides nothing" },
+        { "NORMAL:-CIPHER-ALL:+NULL", "a cipher that hides nothing" },
+        { "NORMAL:-VERS-ALL", "nothing to agree on" },
+        { "", "does not understand it" },
+        { "NORMAL:+ROT13:-MD5", "understand it, from '+ROT13:-MD5' on" },
+        { "nice", "understand it, from 'nice' on" },
+    };
+    CLEANUP_FREE char *many = xcalloc(1, 300);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+        int rc = tls_priority_check(rows[i].priority, &err);
+
+        if (rows[i].says ? rc == 0 || !strstr(err.message, rows[i].says)
+                         : rc != 0)
+            fail_msg("%s: %s", rows[i].priority,
+                     err.message ? err.message : "accepted");
+    }
+    memset(many, 'x', 299);
+    assert_int_equal(tls_priority_check(many, NULL), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_fault_is_named),
         cmocka_unit_test(qemu_thinks_the_same),
         cmocka_unit_test(good_is_summed_up),
+        cmocka_unit_test(priorities_are_those_of_tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
