@@ -94,6 +94,8 @@ tests_unit_test_core_recipe_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=host_look_at_sites,--wrap=host_make_image \
 	-Wl,--wrap=host_remove_image
 EXTRA_DIST += \
+	tests/unit/traces/bitmap-in-use.trace \
+	tests/unit/traces/bitmap.trace \
 	tests/unit/traces/cancel-too-late.trace \
 	tests/unit/traces/cancel.trace \
 	tests/unit/traces/cancels-over-there.trace \

@@ -251,6 +251,7 @@ const struct recipe_case recipe_cases[] = {
     { "no-disk", .no_disk = true, .single_stream = true },
     { "keep-source", .keep_source = true },
     { "read-only", .read_only = true },
+    { "bitmap", .bitmap = true, .keep_source = true },
 
     /* a failure in each row whose undo has something to do */
     { "credentials-refused",
@@ -270,6 +271,8 @@ const struct recipe_case recipe_cases[] = {
       .twist = { { SOURCE, "blockdev-mirror", .react = mirror_fails } } },
     { "door-refused",
       .twist = { { DESTINATION, "migrate-incoming", .refusal = "no" } } },
+    { "bitmap-in-use", .bitmap = true,
+      .twist = { { SOURCE, "migrate", .refusal = "in use" } } },
     { "migrate-refused",
       .twist = { { SOURCE, "migrate", .refusal = "blocked" } } },
     { "stream-fails",

@@ -8,7 +8,7 @@
 
 struct recipe_case {
     const char *name; /* of its trace, too */
-    bool no_disk, read_only, single_stream, keep_source;
+    bool no_disk, read_only, bitmap, single_stream, keep_source;
     bool create; /* the destination has a placeholder */
     bool slice;  /* the destination's disk is a larger block device */
     int64_t abort_handover_ms; /* 0: the default */

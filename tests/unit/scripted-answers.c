@@ -18,11 +18,12 @@ static const char schema[] =
     " {'name': '3', 'meta-type': 'enum', 'members': ["
     "  {'name': 'late-block-activate'}, {'name': 'validate-uuid'},"
     "  {'name': 'multifd'}, {'name': 'auto-converge'},"
-    "  {'name': 'postcopy-ram'}]},"
+    "  {'name': 'postcopy-ram'}, {'name': 'dirty-bitmaps'}]},"
     " {'name': 'migrate-set-parameters', 'meta-type': 'command',"
     "  'arg-type': '10', 'ret-type': '0'},"
     " {'name': '10', 'meta-type': 'object',"
-    "  'members': [{'name': 'tls-authz', 'type': 'str'}]},"
+    "  'members': [{'name': 'tls-authz', 'type': 'str'},"
+    "  {'name': 'block-bitmap-mapping', 'type': 'str'}]},"
     " {'name': 'nbd-server-start', 'meta-type': 'command',"
     "  'arg-type': '10', 'ret-type': '0'},"
     " {'name': 'object-add', 'meta-type': 'command', 'arg-type': '11',"
@@ -161,10 +162,11 @@ static struct json_object *block_reply(const struct peer *p)
     text = xasprintf(
         "[{'device': '', 'qdev': '/machine/peripheral/vd0/virtio-backend',"
         " 'inserted': {'node-name': 'disk0', 'drv': '%s', 'file': '%s',"
-        " 'active': %s, 'ro': %s,"
+        " 'active': %s, 'ro': %s, 'dirty-bitmaps': [%s],"
         " 'image': {'virtual-size': %lld, 'filename': '%s'}}}]",
         str_starts(p->driver, "null-") ? p->driver : "raw", p->image,
-        text_at(p->nodes, "disk0"), p->read_only ? "true" : "false", p->size,
+        text_at(p->nodes, "disk0"), p->read_only ? "true" : "false",
+        p->has_bitmap ? "{'name': 'daily', 'recording': true}" : "", p->size,
         p->image);
     return peer_json(text);
 }

@@ -22,7 +22,7 @@ static const char capabilities[] =
     "{'events': false, 'return-path': false, 'multifd': false,"
     " 'pause-before-switchover': false, 'late-block-activate': false,"
     " 'auto-converge': false, 'validate-uuid': false, 'xbzrle': false,"
-    " 'postcopy-ram': false}";
+    " 'postcopy-ram': false, 'dirty-bitmaps': false}";
 
 static const char parameters[] =
     "{'tls-creds': '', 'tls-hostname': '', 'tls-authz': '',"
@@ -117,6 +117,8 @@ static void flatten(struct buffer *b, const char *key, struct json_object *o)
     if (capability) {
         buffer_printf(b, " %s=%s", capability, text_at(o, "state"));
     } else if (json_object_is_type(o, json_type_array)) {
+        if (json_object_array_length(o) == 0)
+            buffer_printf(b, " %s=[]", key);
         for (size_t i = 0; i < json_object_array_length(o); i++)
             flatten(b, key, json_object_array_get_idx(o, i));
     } else if (json_object_is_type(o, json_type_object)) {

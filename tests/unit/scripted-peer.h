@@ -43,7 +43,7 @@ struct peer {
     long long size;     /* bytes */
     const char *device; /* type of vd0, or NULL: it is not listed */
     char drive[32];     /* the node under vd0 */
-    bool read_only;
+    bool read_only, has_bitmap;
 
     /* what it was told, or became */
     const char *run_state, *migration; /* QEMU's words; "none" */

@@ -301,6 +301,7 @@ static void start_peers(struct world *w, const struct recipe_case *c)
         peer_start(&w->peers, (enum side_id)i, w->loop, path,
                    c->no_disk ? NULL : image);
         w->peers.side[i].read_only = c->read_only;
+        w->peers.side[i].has_bitmap = c->bitmap && i == SOURCE;
         if (c->slice)
             w->peers.side[i].device = "virtio-blk-pci";
         str_replace(&w->plan.tls_dir[i], tls_dir);
