@@ -80,6 +80,19 @@ static void judge_flash(const struct qmp_disk *a, const struct qmp_disk *b,
                 (unsigned long long)a->virtual_size);
 }
 
+/* A read-only disk A that stays, though both sides could be compared. */
+static void warn_of_content(const struct qmp_disk *a, struct verdicts *v)
+{
+    struct verdict *x = verdict_warn(
+        v, ABOUT_BOTH,
+        "read-only disk %s is not copied, and the destination has something "
+        "else in its place",
+        disk_label(a));
+
+    verdict_why(x, "the guest would wake up with the destination's");
+    verdict_fix(x, "add it to --disks");
+}
+
 void preflight_left_disk(const struct facts *f, size_t i, const size_t *j,
                          const char *never, struct verdicts *v)
 {
@@ -107,6 +120,9 @@ void preflight_left_disk(const struct facts *f, size_t i, const size_t *j,
         } else {
             warn_of_cache(f, i, *j, v);
         }
+    } else if (!never && b && b->node_name &&
+               facts_content(f, i, *j) == CONTENT_DIFFERENT) {
+        warn_of_content(a, v);
     } else if (a->qdev && !a->tray_empty && b && b->tray_empty) {
         x = verdict_warn(v, ABOUT_DESTINATION,
                          "disk %s has a medium at the source and none at the "

@@ -110,13 +110,10 @@ static bool can_be_digested(const struct qmp_disk *d)
 
 bool facts_need_digest(const struct facts *f, size_t i, size_t j)
 {
-    const struct plan *p = f->plan;
     const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
     const struct qmp_disk *b = &f->side[DESTINATION].disks.item[j];
-    bool wanted = p->disks == DISKS_LIST ? disk_is_among(&p->disk_ids, a)
-                                         : p->disks != DISKS_NONE;
 
-    return wanted && !disk_is_among(&p->shared_ids, a) && a->read_only &&
+    return !disk_is_among(&f->plan->shared_ids, a) && a->read_only &&
            can_be_digested(a) && can_be_digested(b) &&
            str_equal(a->driver, b->driver) &&
            a->virtual_size == b->virtual_size &&

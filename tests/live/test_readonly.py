@@ -229,13 +229,19 @@ def test_a_size_that_differs_is_refused(lab, pki):
 
 
 @pytest.mark.parametrize('options', [('--disks', 'none'), ('--disks', 'vd0')])
-def test_what_nobody_asks_for_is_left(lab, pki, options):
+@pytest.mark.parametrize('same', [True, False])
+def test_what_nobody_asks_for_is_left(lab, pki, options, same):
     case = Case(live=False, options=options)
-    move = WithMedium(lab, pki, case, medium(), bytes(SIZE))
+    there = medium()
+    move = WithMedium(lab, pki, case, there if same else medium(), there)
     assert move.verdict()[0] == 'leave'
     result = move.start().moved()
     assert 'cd0' not in copied(result)
-    assert move.read('destination') == bytes(SIZE)
+    assert move.read('destination') == there
+    [event] = move.engine.events('PREFLIGHT')
+    warned = [v['what'] for v in event['data']['verdicts']
+              if v['what'].startswith('read-only disk cd0 is not copied')]
+    assert len(warned) == (not same)
 
 
 def test_the_copy_is_verified(lab, pki):

@@ -202,6 +202,24 @@ SPOIL(cd_differs_and_is_not_named)
     name_disk(g, "vd0");
 }
 
+SPOIL(cd_is_known_to_differ_and_is_not_named)
+{
+    add_cd(g, "aa", "bb");
+    name_disk(g, "vd0");
+}
+
+SPOIL(cd_is_there_and_is_not_named)
+{
+    add_cd(g, "aa", "aa");
+    name_disk(g, "vd0");
+}
+
+SPOIL(cd_of_another_size_and_none_is_asked_for)
+{
+    cd_differs_and_none_is_asked_for(g);
+    g->disk[DESTINATION][1].virtual_size += 512;
+}
+
 SPOIL(cd_is_said_to_be_shared)
 {
     add_cd(g, "", "");
@@ -354,6 +372,23 @@ static const struct disks_case read_only_cases[] = {
     { "cd_differs_and_is_not_named", cd_differs_and_is_not_named,
       "vd0 -> vd0: writable, local to each host\n"
       "cd0 leave: not named by --disks\n" },
+    { "cd_is_known_to_differ_and_is_not_named",
+      cd_is_known_to_differ_and_is_not_named,
+      "vd0 -> vd0: writable, local to each host\n"
+      "cd0 leave: not named by --disks\n"
+      "warning both disks: read-only disk cd0 is not copied, and the "
+      "destination has something else in its place | the guest would "
+      "wake up with the destination's | add it to --disks\n" },
+    { "cd_is_there_and_is_not_named", cd_is_there_and_is_not_named,
+      "vd0 -> vd0: writable, local to each host\n"
+      "cd0 leave: not named by --disks\n" },
+    { "cd_of_another_size_and_none_is_asked_for",
+      cd_of_another_size_and_none_is_asked_for,
+      "vd0 leave: --disks none\n"
+      "cd0 leave: --disks none\n"
+      "warning both disks: read-only disk cd0 is not copied, and the "
+      "destination has something else in its place | the guest would "
+      "wake up with the destination's | add it to --disks\n" },
     { "cd_is_said_to_be_shared", cd_is_said_to_be_shared,
       "vd0 -> vd0: writable, local to each host\n"
       "cd0 shared: named by --shared\n"
