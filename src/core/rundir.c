@@ -195,7 +195,8 @@ int rundir_lock_process(const char *who, const struct process_identity *id,
         error_set(err, QM_ERR_BUSY,
                   "%s: another qmigrate is at work on this QEMU (pid %d)", who,
                   id->pid);
-        error_hint(err, "wait for it, or cancel it with Ctrl-C or SIGTERM");
+        error_hint(err, "wait for it, or end it: `qmigrate status` lists the "
+                        "migrations under way");
         return -1;
     }
     kept = fd;

@@ -192,7 +192,7 @@ static int serve_complete(struct migration *m, struct json_object **ret,
     if (m->stream_started && pause_guest(m, PAUSE_ASKED, err) < 0)
         return -1;
     *ret = json_object_new_object();
-    json_add_bool(*ret, "stopped", m->we_paused);
+    json_add_bool(*ret, "stopped", !source_of(m)->running);
     return 0;
 }
 

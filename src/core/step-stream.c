@@ -205,11 +205,17 @@ static bool guest_has_stopped(struct migration *m)
 
 int pause_guest(struct migration *m, const char *why, struct qm_error *err)
 {
-    if (m->we_paused || !source_of(m)->running)
-        return 0;
-    m->we_paused = m->converge.paused = true;
-    migration_warn(m, "%s", why);
-    return side_stop(source_of(m), err);
+    /* Asked once: an operator who starts it again is not overruled.  Asked
+     * again where it is not known whether the first `stop` arrived. */
+    if (source_of(m)->running) {
+        if (!m->we_paused)
+            migration_warn(m, "%s", why);
+        m->we_paused = m->converge.paused = true;
+        if (side_stop(source_of(m), err) < 0)
+            return -1;
+    }
+    m->pause_asked = false;
+    return 0;
 }
 
 static int pause_at_timeout(struct migration *m, struct qm_error *err)

@@ -142,6 +142,11 @@ for key in $(sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)").*/\1/p' \
         fail "limits: $key is not in qmigrate(1)"
 done
 
+metrics=$(grep -oE 'put(_word)?\(b, f, "[a-z_]*"' "$s/src/cli/metrics.c" |
+          sed 's/.*"\(.*\)"/qmigrate_\1/')
+expect metrics "$metrics" "$(section METRICS "$events" | grep '^\.It Li ' |
+    grep -o 'qmigrate_[a-z_]*')"
+
 # --- what the program tells to do -------------------------------------------
 
 # Only commands that are built are recommended: in strings, not in comments.
