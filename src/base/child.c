@@ -25,6 +25,7 @@
 
 #include "base/child-private.h"
 #include "base/process.h"
+#include "base/secret.h"
 
 enum {
     COMPLAINT_MAX = 4096,
@@ -42,7 +43,8 @@ struct child {
     /* The parent's ends of its pipes; -1 when closed or never there. */
     int in_fd, out_fd, err_fd;
     struct loop_watch *in_watch, *out_watch, *err_watch;
-    struct buffer input; /* not yet written */
+    struct buffer input; /* not yet written; wiped: it may be a secret */
+    bool input_stays_open;
     size_t output_max;
 
     /* Recorded by callbacks. */
@@ -127,6 +129,12 @@ static void complaint_is_ready(void *arg, unsigned ready)
     read_complaint(arg);
 }
 
+static void drop_input(struct child *c)
+{
+    secret_wipe(c->input.data, c->input.capacity);
+    buffer_done(&c->input);
+}
+
 static void input_has_room(void *arg, unsigned ready)
 {
     struct child *c = arg;
@@ -139,9 +147,21 @@ static void input_has_room(void *arg, unsigned ready)
     if (n > 0) {
         buffer_consume(&c->input, (size_t)n);
     }
-    if (n < 0 || c->input.len == 0) {
-        close_end(&c->in_fd, &c->in_watch);
+    if (n >= 0 && c->input.len > 0) {
+        return;
     }
+    drop_input(c);
+    if (n < 0 || !c->input_stays_open) {
+        close_end(&c->in_fd, &c->in_watch);
+    } else {
+        loop_watch_set(c->in_watch, 0);
+    }
+}
+
+void child_end_input(struct child *c)
+{
+    drop_input(c);
+    close_end(&c->in_fd, &c->in_watch);
 }
 
 /* Reap it if it has exited. */
@@ -250,7 +270,8 @@ struct child *child_spawn(struct loop *loop, const struct child_options *o,
         c->out_watch =
             loop_watch_fd(loop, c->out_fd, LOOP_READ, output_is_ready, c);
     }
-    if (c->in_fd >= 0 && o->input_len == 0) {
+    c->input_stays_open = o->input_stays_open;
+    if (c->in_fd >= 0 && o->input_len == 0 && !o->input_stays_open) {
         close_end(&c->in_fd, &c->in_watch);
     } else if (c->in_fd >= 0) {
         buffer_append(&c->input, o->input, o->input_len);
@@ -338,7 +359,7 @@ void child_free(struct child *c)
     close_end(&c->err_fd, &c->err_watch);
     close_end(&c->pidfd, &c->pidfd_watch);
     loop_timer_free(c->late_news);
-    buffer_done(&c->input);
+    drop_input(c);
     buffer_done(&c->output);
     buffer_done(&c->err_tail);
     free(c->complaint);

@@ -16,6 +16,7 @@ struct child_options {
     const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
     const char *input;       /* fed to its stdin and then closed; or NULL */
     size_t input_len;
+    bool input_stays_open; /* until child_end_input() */
     int stdio_fd; /* >0: becomes its stdin and stdout, for example one end of a
                    * socketpair; the caller still closes its own copy */
     size_t output_max; /* bytes of stdout kept, what is beyond is dropped;
@@ -27,6 +28,8 @@ struct child_options {
  * it cannot be started: not found, ... */
 struct child *child_spawn(struct loop *loop, const struct child_options *o,
                           struct qm_error *err);
+/* What is not yet written is dropped. */
+void child_end_input(struct child *c);
 bool child_has_exited(const struct child *c);
 /* Calls FN once from the loop when it has exited. */
 void child_on_exit(struct child *c, loop_fn *fn, void *arg);

@@ -23,6 +23,8 @@ libbase_a_SOURCES = \
 	src/base/process.c \
 	src/base/process.h \
 	src/base/resolve.c \
+	src/base/secret.c \
+	src/base/secret.h \
 	src/base/stream.c \
 	src/base/stream.h \
 	src/base/util.c \

@@ -95,7 +95,8 @@ static const struct option_row rows[] = {
       "that of the source's certificate" },
     { "insecure", NULL, parse_flag, PLAN(insecure),
       "no TLS: memory and disks cross the network in clear", NULL },
-    { "tls-psk", NULL, refuse_unbuilt, 0, "use certificates: --tls-dir", NULL },
+    { "tls-psk", NULL, parse_flag, PLAN(tls_psk),
+      "a key made for this one migration, instead of certificates", NULL },
 
     { .help = "Limits" },
     { "max-downtime-ms", "N", parse_number, PLAN(max_downtime_ms),

@@ -115,7 +115,7 @@ void facts_collect_tls(const struct facts_input *in, struct facts *f)
 {
     struct tls_files files[SIDES];
 
-    if (in->plan->insecure) {
+    if (in->plan->insecure || in->plan->tls_psk) {
         return;
     }
     for (int side = 0; side < SIDES; side++) {

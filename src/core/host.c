@@ -124,12 +124,13 @@ const char *host_text(const struct host *h)
 struct command {
     const char *argv[32]; /* NULL-terminated */
     size_t count;
-    char *port;
+    char *port, *script;
 };
 
 static void command_done(struct command *c)
 {
     free(c->port);
+    free(c->script);
 }
 DEFINE_CLEANUP_DONE(struct command, command_done)
 
@@ -194,23 +195,46 @@ static int run_command(struct host *h, const struct command *c,
     return status;
 }
 
+static void command_add_script(struct command *c, const struct host *h,
+                               const char *script)
+{
+    assert(!strpbrk(script, "'\\\n"));
+    if (h->local) {
+        command_add(c, "sh");
+        command_add(c, "-c");
+        command_add(c, script);
+    } else {
+        command_add_ssh(c, h, RUN, NULL);
+        c->script = xasprintf("exec sh -c '%s'", script);
+        command_add(c, c->script);
+    }
+}
+
+struct child *host_start(struct host *h, const char *script, const char *input,
+                         size_t input_len, struct qm_error *err)
+{
+    CLEANUP(command_done) struct command c = { .count = 0 };
+    const struct child_options options = {
+        .argv = c.argv,
+        .input = input,
+        .input_len = input_len,
+        .input_stays_open = true,
+        .output_max = HOST_OUTPUT_MAX,
+        .own_session = true,
+    };
+
+    command_add_script(&c, h, script);
+    return child_spawn(h->loop, &options, err);
+}
+
 int host_run(struct host *h, const char *script, const char *input,
              deadline_t by, struct buffer *out, struct qm_error *err)
 {
     CLEANUP(command_done) struct command c = { .count = 0 };
-    CLEANUP_FREE char *quoted = NULL, *complaint = NULL;
+    CLEANUP_FREE char *complaint = NULL;
     int status;
 
-    assert(!strpbrk(script, "'\\\n"));
-    if (h->local) {
-        command_add(&c, "sh");
-        command_add(&c, "-c");
-        command_add(&c, script);
-    } else {
-        command_add_ssh(&c, h, RUN, NULL);
-        quoted = xasprintf("exec sh -c '%s'", script);
-        command_add(&c, quoted);
-    }
+    command_add_script(&c, h, script);
     status = run_command(h, &c, input, by, out, &complaint, err);
     if (!h->local && status == SSH_FAILED) {
         error_set(err, QM_ERR_CONNECT, "%s: ssh failed: %s", h->text,

@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/loop.h"
+#include "base/secret.h"
 #include "qmp/address.h"
 
 struct host;
@@ -37,6 +38,28 @@ const char *host_text(const struct host *h); /* "this machine", "ssh://..." */
  */
 int host_run(struct host *h, const char *script, const char *input,
              deadline_t by, struct buffer *out, struct qm_error *err);
+
+/*
+ * The same, left to run: its standard input, INPUT at first, stays open until
+ * child_end_input().  NULL with ERR; the caller frees it.
+ */
+struct child;
+struct child *host_start(struct host *h, const char *script, const char *input,
+                         size_t input_len, struct qm_error *err);
+
+/*
+ * A pre-shared key there: LINE, which ends in a line break, in a file keys.psk
+ * of a new folder NAME in a tmpfs, both of the user that the QEMU of process
+ * PID runs as and closed to all others.  It is removed by host_key_remove(),
+ * and by the host itself when the engine ends or is not heard of any more.
+ * NULL with ERR: SYSTEM, TIMEOUT.
+ */
+struct host_key;
+struct host_key *host_key_put(struct host *h, int pid, const char *name,
+                              struct secret *line, struct qm_error *err);
+const char *host_key_dir(const struct host_key *k); /* as that QEMU sees it */
+/* K (may be NULL) is freed; -1 with ERR if it may still be there. */
+int host_key_remove(struct host_key *k, struct qm_error *err);
 
 /* What is in several files, at most MAX bytes of each, on one trip.  0 when
  * the host was asked; what became of each is its state.  Each needs a path
@@ -65,7 +88,6 @@ char *host_address(struct host *h, struct qm_error *err);
  * still closes.  NULL with ERR if ssh could not be started; what fails later
  * is an end of file, and the child's complaint.  Not for this machine.
  */
-struct child;
 struct child *host_open_tcp(struct host *h, const char *address, unsigned port,
                             int fd, struct qm_error *err);
 

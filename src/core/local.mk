@@ -34,6 +34,7 @@ libcore_a_SOURCES = \
 	src/core/host-files.c \
 	src/core/host-images.c \
 	src/core/host-images.h \
+	src/core/host-key.c \
 	src/core/host-kill.c \
 	src/core/host-private.h \
 	src/core/host-process.c \

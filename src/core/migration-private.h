@@ -44,7 +44,9 @@ struct migration {
     struct qmp_settings capabilities_set[SIDES]; /* what we changed ... */
     struct qmp_settings parameters_set[SIDES];   /* ... and to what */
     bool credentials_added[SIDES];
-    bool agreed; /* the limits are in the source */
+    struct secret *psk;          /* --tls-psk: while it is needed, else NULL */
+    struct host_key *key[SIDES]; /* where it lies; NULL: nowhere */
+    bool agreed;                 /* the limits are in the source */
 
     /* done so far, read by undo */
     bool nbd_server_up;
@@ -218,6 +220,12 @@ int source_resume(struct migration *m, struct qm_error *err);
  * has a certificate is let in. */
 char *credentials_id(const struct migration *m);
 char *authz_id(const struct migration *m);
+/* The name that the destination's certificate must carry, borrowed; NULL: no
+ * certificate is asked for. */
+const char *secure_hostname(const struct migration *m);
+/* Take a pre-shared key away from both hosts, and forget it: all connections
+ * are made. */
+void forget_key(struct migration *m);
 /* Set parameters, read back; restore_settings() puts them back. */
 int set_parameters(struct migration *m, enum side_id side,
                    const struct qmp_settings *wanted, struct qm_error *err);

@@ -52,6 +52,7 @@ void migration_free(struct migration *m)
         qmp_settings_done(&m->capabilities_set[i]);
         qmp_settings_done(&m->parameters_set[i]);
     }
+    secret_free(m->psk);
     journal_close(m->journal);
     if (m->facts_known)
         facts_done(&m->facts);

@@ -251,9 +251,33 @@ static int check_priority(const struct plan *p, struct qm_error *err)
     return tls_priority_check(p->tls_priority, err);
 }
 
+/* A key needs no certificates, and no names in them. */
+static int check_psk(const struct plan *p, struct qm_error *err)
+{
+    const struct {
+        const char *option;
+        bool given;
+    } others[] = {
+        { "--insecure", p->insecure },
+        { "--tls-hostname", p->tls_hostname != NULL },
+        { "--tls-authz-dn", p->tls_authz_dn != NULL },
+        { "--tls-priority", p->tls_priority != NULL },
+    };
+
+    for (size_t i = 0; p->tls_psk && i < ARRAY_LEN(others); i++) {
+        if (others[i].given) {
+            return error_set(err, QM_ERR_USAGE,
+                             "--tls-psk and %s exclude each other",
+                             others[i].option);
+        }
+    }
+    return 0;
+}
+
 static int check_tls(const struct plan *p, struct qm_error *err)
 {
-    if (check_dn(p, err) < 0 || check_priority(p, err) < 0) {
+    if (check_psk(p, err) < 0 || check_dn(p, err) < 0 ||
+        check_priority(p, err) < 0) {
         return -1;
     }
     if (p->insecure && p->tls_hostname) {

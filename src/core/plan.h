@@ -37,6 +37,7 @@ struct plan {
     char *tls_authz_dn; /* --tls-authz-dn, or NULL: the source's own */
     char *tls_priority; /* --tls-priority, or NULL: QEMU's own */
     char *qmp_tls_dir;  /* the engine's own, for tls: addresses */
+    bool tls_psk;
     bool insecure;
     enum plan_disks disks;
     struct strv disk_ids;   /* of DISKS_LIST: node names or device ids */

@@ -30,6 +30,36 @@ void verdicts_add_tls(struct verdicts *v, enum verdict_side side,
     }
 }
 
+static void judge_psk(const struct facts *f, struct verdicts *v)
+{
+    size_t before = verdicts_count(v, VERDICT_BLOCKER);
+
+    for (int side = 0; side < SIDES; side++) {
+        const struct side_facts *s = &f->side[side];
+        enum verdict_side about = verdict_about((enum side_id)side);
+        const char *name = side_name((enum side_id)side);
+        struct verdict *w;
+
+        if (!s->features.has[QMP_FEATURE_OBJECT_TLS_PSK]) {
+            w = verdict_block(v, about,
+                              "the %s's QEMU knows no pre-shared keys", name);
+            verdict_fix(w, "use certificates: --tls-dir");
+        } else if (!s->host_known) {
+            w = verdict_block(v, about,
+                              "no key can be put at the %s's host: %s", name,
+                              s->host_problem ? s->host_problem : "unknown");
+            verdict_fix(w,
+                        "say with --%s-host how to get there, or use "
+                        "certificates: --tls-dir",
+                        name);
+        }
+    }
+    if (verdicts_count(v, VERDICT_BLOCKER) == before) {
+        verdict_ok(v, ABOUT_BOTH,
+                   "both sides will get a key made for this migration");
+    }
+}
+
 static void judge_authz(const struct facts *f, struct verdicts *v)
 {
     const char *dn = f->plan->tls_authz_dn;
@@ -79,6 +109,10 @@ void preflight_tls(const struct facts *f, struct verdicts *v)
                        "guest's memory, and nobody proves who he is");
         verdict_fix(w, "make certificates: qmigrate keys create-ca; "
                        "qmigrate(1) says under CERTIFICATES how");
+        return;
+    }
+    if (f->plan->tls_psk) {
+        judge_psk(f, v);
         return;
     }
     for (int side = 0; side < SIDES; side++) {

@@ -5,10 +5,15 @@
  * happy path   The destination first, as it is to listen with them.  Objects
  *              are made anew with ids of our own, so that nothing that an
  *              earlier migration left is used.
+ *              With --tls-psk a key is made, and put at both hosts for as long
+ *              as QEMU needs it there: a client reads it when its object is
+ *              made, a server in each handshake, so the destination's is
+ *              there until the last connection is made.
  * what fails   A file that QEMU cannot read or does not like: said with the
  *              directory, and the objects made so far are deleted.
  */
 #include "core/migration-private.h"
+#include "tls/psk.h"
 
 char *credentials_id(const struct migration *m)
 {
@@ -20,12 +25,18 @@ char *authz_id(const struct migration *m)
     return m->facts.authz_dn ? migration_own_id(m, "authz") : NULL;
 }
 
+const char *secure_hostname(const struct migration *m)
+{
+    return m->plan->insecure || m->plan->tls_psk ? NULL : m->facts.tls_hostname;
+}
+
 /* An object to be, of either kind. */
 struct object {
     const char *id;
     const char *dir; /* of credentials */
     bool server;
     const char *priority; /* the same; or NULL */
+    const char *name;     /* of a pre-shared key; NULL: certificates */
     const char *dn;       /* of a rule */
 };
 
@@ -35,6 +46,9 @@ static int run_add(struct side *s, void *arg, struct qm_error *err)
 
     if (o->dn)
         return qmp_object_add_authz(s->qmp, o->id, o->dn, err);
+    if (o->name)
+        return qmp_object_add_tls_psk(s->qmp, o->id, o->dir,
+                                      o->server ? NULL : o->name, err);
     return qmp_object_add_tls_x509(s->qmp, o->id, o->dir, o->server,
                                    o->priority, err);
 }
@@ -49,9 +63,65 @@ static int asked_object(struct side *s, void *arg, struct qm_error *err)
     return strv_contains(&objects, o->id);
 }
 
+/* --- a pre-shared key --------------------------------------------------- */
+
+static void take_key_away(struct migration *m, enum side_id side)
+{
+    struct qm_error err = QM_ERROR_INIT;
+
+    if (host_key_remove(STEAL(m->key[side]), &err) < 0)
+        migration_left(m, "%s", err.message);
+    error_clear(&err);
+}
+
+/* The hosts may be one. */
+static int put_key(struct migration *m, enum side_id side, struct qm_error *err)
+{
+    struct side *s = &m->side[side];
+    CLEANUP_FREE char *name = migration_own_id(m, s->name);
+
+    m->key[side] = host_key_put(s->host, s->process.pid, name, m->psk, err);
+    return m->key[side] ? 0 : error_wrap(err, "%s", s->name);
+}
+
+static int add_psk(struct migration *m, enum side_id side, struct qm_error *err)
+{
+    CLEANUP_FREE char *id = credentials_id(m);
+    struct object o = { .id = id,
+                        .server = side == DESTINATION,
+                        .name = m->id };
+    int ret;
+
+    if (put_key(m, side, err) < 0)
+        return -1;
+    o.dir = host_key_dir(m->key[side]);
+    ret = side_do(&m->side[side], run_add, asked_object, &o, err);
+    if (!o.server)
+        take_key_away(m, side);
+    return ret;
+}
+
+static int make_key(struct migration *m, struct qm_error *err)
+{
+    m->psk = tls_psk_new(m->id, err);
+    return m->psk ? 0 : -1;
+}
+
+void forget_key(struct migration *m)
+{
+    secret_free(STEAL(m->psk));
+    for (int side = 0; side < SIDES; side++)
+        take_key_away(m, (enum side_id)side);
+}
+
+/* --- objects ------------------------------------------------------------ */
+
 static int add_credentials(struct migration *m, enum side_id side,
                            struct qm_error *err)
 {
+    if (m->plan->tls_psk)
+        return add_psk(m, side, err);
+
     CLEANUP_FREE char *id = credentials_id(m);
     struct object o = { .id = id,
                         .dir = m->plan->tls_dir[side],
@@ -77,6 +147,8 @@ int step_credentials(struct migration *m, struct qm_error *err)
 {
     if (m->plan->insecure)
         return 0;
+    if (m->plan->tls_psk && make_key(m, err) < 0)
+        return -1;
     m->credentials_added[DESTINATION] = true;
     if (add_credentials(m, DESTINATION, err) < 0 || add_authz(m, err) < 0)
         return -1;
@@ -118,6 +190,7 @@ void remove_credentials(struct migration *m, enum side_id side)
 
 void undo_credentials(struct migration *m)
 {
+    forget_key(m);
     remove_credentials(m, SOURCE);
     remove_credentials(m, DESTINATION);
 }

@@ -49,7 +49,7 @@ static int add_node(struct migration *m, struct disk_copy *d,
         .port = m->nbd_port,
         .export_name = d->export_name,
         .tls_creds = tls,
-        .tls_hostname = tls ? m->facts.tls_hostname : NULL,
+        .tls_hostname = secure_hostname(m),
         .discard_unmap = d->discard,
         .limit_ms = d->probed ? ADD_NODE_LIMIT_MS : ADD_NODE_UNPROVED_LIMIT_MS,
     };

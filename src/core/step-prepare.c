@@ -108,7 +108,7 @@ static void list_parameters(struct migration *m, enum side_id side,
     if (side == DESTINATION)
         return;
     qmp_settings_add_string(ret, "tls-hostname",
-                            tls ? m->facts.tls_hostname : "");
+                            secure_hostname(m) ? secure_hostname(m) : "");
     qmp_settings_add_int(ret, "max-bandwidth",
                          m->limits.value[LIMIT_BANDWIDTH]);
     qmp_settings_add_int(ret, "downtime-limit", m->converge.limit_ms);

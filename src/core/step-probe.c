@@ -35,6 +35,9 @@ const char *probe_credentials(struct migration *m, struct nbd_probe *p)
 
     if (m->plan->insecure)
         return NULL;
+    p->psk = m->psk;
+    if (m->plan->tls_psk)
+        return NULL;
     tls_files_read(dir, TLS_CLIENT, &files);
     if (files.file[TLS_CA_CERT].state != TLS_FILE_READ)
         problem = "the engine cannot read the source's certificates";

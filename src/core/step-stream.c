@@ -190,6 +190,9 @@ int step_start(struct migration *m, struct qm_error *err)
                        m->facts.address, m->ram_port);
         return -1;
     }
+    /* From now on no connection is made any more, with channels neither: QEMU
+     * waits for all of them before it is active. */
+    forget_key(m);
     return 0;
 }
 

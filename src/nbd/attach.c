@@ -28,6 +28,7 @@ static int secure(struct loop *loop, const struct nbd_probe *p, int fd,
         .priority = p->tls_priority,
         .has_key = p->has_client_key,
         .server = server,
+        .psk = p->psk,
     };
     CLEANUP(stream_close) struct stream *s = stream_from_fd(fd);
     struct relay *relay;
@@ -57,7 +58,7 @@ int nbd_attach(struct loop *loop, const struct nbd_probe *p, const char *server,
         fd = socket_connect_unix(loop, p->path, by, err);
     else if (fd < 0)
         fd = socket_connect_tcp(loop, p->host, p->port, by, err);
-    if (fd >= 0 && p->tls_dir)
+    if (fd >= 0 && (p->tls_dir || p->psk))
         fd = secure(loop, p, fd, server, by, ret_relay, err);
     return fd;
 }

@@ -39,6 +39,8 @@ bool relay_was_turned_away(const struct relay *r);
 /* Let what the near side has sent go out, at most until BY; the near side has
  * been closed. */
 void relay_drain(struct relay *r, deadline_t by);
+/* What its TLS agreed upon. */
+void relay_look(const struct relay *r, struct tls_seen *ret);
 void relay_free(struct relay *r); /* NULL is allowed */
 DEFINE_CLEANUP(struct relay *, relay_free)
 

@@ -75,7 +75,7 @@ static bool is_closed(void *arg)
 /* The connection ended before the answer. */
 static int explain_loss(const struct probe *run, struct qm_error *err)
 {
-    if (run->relay && relay_was_turned_away(run->relay)) {
+    if (run->relay && run->p->tls_dir && relay_was_turned_away(run->relay)) {
         error_set(err, QM_ERR_TLS,
                   "%s closed the connection after the TLS handshake: it does "
                   "not accept %s/client-cert.pem",
@@ -195,11 +195,13 @@ static int probe(struct probe *run, deadline_t by, struct nbd_export *seen,
     if (fd < 0)
         return -1;
     seen->tls = run->relay != NULL;
+    if (run->relay)
+        relay_look(run->relay, &seen->seen);
     if (nbd_link_open(run->loop, fd, p->export_name, &run->link, err) < 0)
         return -1;
 
     int rc = ask(run, by, seen, err);
-    if (rc < 0 && seen->tls && !p->has_client_key &&
+    if (rc < 0 && seen->tls && !p->psk && !p->has_client_key &&
         relay_was_turned_away(run->relay)) {
         /* It wants a certificate that is not ours to show. */
         error_clear(err);

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/loop.h"
+#include "tls/client.h"
 
 struct nbd_probe {
     const char *path; /* a unix socket; or */
@@ -24,6 +25,7 @@ struct nbd_probe {
      * certificate and key in tls_dir the server may refuse us: then the result
      * says so instead of failing */
     bool has_client_key;
+    struct secret *psk; /* a key instead of tls_dir, or NULL: tls/client.h */
 };
 
 struct nbd_export {
@@ -33,6 +35,7 @@ struct nbd_export {
     uint64_t size; /* bytes */
     bool read_only, can_flush, can_zero, can_fast_zero, can_trim;
     bool can_multi_conn; /* connections see each other's writes */
+    struct tls_seen seen;
     /* bytes: requests are in multiples of one and not above the other */
     uint32_t block_min, request_max;
 };

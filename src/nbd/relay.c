@@ -108,6 +108,11 @@ static bool write_near(struct relay *r)
         &r->near_broken);
 }
 
+void relay_look(const struct relay *r, struct tls_seen *ret)
+{
+    tls_client_look(r->far, ret);
+}
+
 static unsigned wanted(bool ended, const struct buffer *in,
                        const struct buffer *out)
 {

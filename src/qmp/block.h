@@ -182,6 +182,9 @@ DEFINE_CLEANUP_DONE(struct qmp_writes_list, qmp_writes_list_done)
 int qmp_object_add_tls_x509(struct qmp *q, const char *id, const char *dir,
                             bool server, const char *priority,
                             struct qm_error *err);
+/* USERNAME: of a client, whom a server is not told; else NULL. */
+int qmp_object_add_tls_psk(struct qmp *q, const char *id, const char *dir,
+                           const char *username, struct qm_error *err);
 /* A rule that allows that subject and nobody else. */
 int qmp_object_add_authz(struct qmp *q, const char *id, const char *dn,
                          struct qm_error *err);

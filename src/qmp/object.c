@@ -20,6 +20,18 @@ int qmp_object_add_tls_x509(struct qmp *q, const char *id, const char *dir,
     return qmp_command(q, "object-add", args, QMP_BLOCKING, NULL, err);
 }
 
+int qmp_object_add_tls_psk(struct qmp *q, const char *id, const char *dir,
+                           const char *username, struct qm_error *err)
+{
+    struct json_object *args = json_with_string("qom-type", "tls-creds-psk");
+
+    json_add_string(args, "id", id);
+    json_add_string(args, "dir", dir);
+    json_add_string(args, "endpoint", username ? "client" : "server");
+    json_add_string(args, "username", username);
+    return qmp_command(q, "object-add", args, QMP_BLOCKING, NULL, err);
+}
+
 int qmp_object_add_authz(struct qmp *q, const char *id, const char *dn,
                          struct qm_error *err)
 {

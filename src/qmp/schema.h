@@ -34,6 +34,7 @@
       "migrate-set-parameters/avail-switchover-bandwidth")                     \
     X(PARAM_TLS_AUTHZ, "migrate-set-parameters/tls-authz")                     \
     X(NBD_TLS_AUTHZ, "nbd-server-start/tls-authz")                             \
+    X(OBJECT_TLS_PSK, "object-add/qom-type=tls-creds-psk")                     \
     X(OBJECT_AUTHZ_LIST, "object-add/qom-type=authz-list")                     \
     X(INCOMING_EXIT_ON_ERROR, "migrate-incoming/exit-on-error")                \
     X(BLOCK_JOB_CHANGE, "block-job-change")                                    \

@@ -17,14 +17,17 @@
 #include "tls/internal.h"
 
 #define OLD_VERSIONS "-VERS-TLS1.1:-VERS-TLS1.0"
+#define PSK_EXCHANGES "+ECDHE-PSK:+DHE-PSK:+PSK:" /* as QEMU has them */
 
 struct tls_stream {
     struct stream stream; /* first: what others hold */
     struct stream *inner;
     gnutls_session_t session;
     gnutls_certificate_credentials_t creds;
-    char *dir, *hostname, *server; /* for messages */
+    gnutls_psk_client_credentials_t psk; /* instead of those, or NULL */
+    char *dir, *hostname, *server;       /* for messages */
 
+    bool holds; /* a key, in GnuTLS's memory */
     bool shaken;
     int error; /* GnuTLS's, fatal */
 };
@@ -95,6 +98,10 @@ static void tls_close(struct stream *s)
     }
     if (t->creds)
         gnutls_certificate_free_credentials(t->creds);
+    if (t->psk)
+        gnutls_psk_free_client_credentials(t->psk);
+    if (t->holds)
+        secrets_release();
     stream_close(t->inner);
     free(t->dir);
     free(t->hostname);
@@ -212,23 +219,31 @@ static int set_priority(gnutls_session_t session, const char *priority)
 static int set_up(struct tls_stream *t, const struct tls_client *config,
                   struct qm_error *err)
 {
-    int rc = gnutls_certificate_allocate_credentials(&t->creds);
+    int rc = config->psk ? psk_credentials(config->psk, &t->psk)
+                         : gnutls_certificate_allocate_credentials(&t->creds);
 
-    if (rc == 0 && load(t, config, err) < 0)
+    t->holds = config->psk || config->has_key;
+    if (t->holds)
+        secrets_hold();
+    if (rc == 0 && !t->psk && load(t, config, err) < 0)
         return -1;
     if (rc == 0)
         rc = gnutls_init(&t->session,
                          GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
     if (rc == 0)
-        rc = set_priority(t->session, config->priority);
+        rc = t->psk ? gnutls_set_default_priority_append(
+                          t->session, PSK_EXCHANGES OLD_VERSIONS, NULL, 0)
+                    : set_priority(t->session, config->priority);
     if (rc == 0)
-        rc = gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE,
-                                    t->creds);
+        rc = t->psk ? gnutls_credentials_set(t->session, GNUTLS_CRD_PSK, t->psk)
+                    : gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE,
+                                             t->creds);
     if (rc < 0)
         return error_set(err, QM_ERR_SYSTEM, "start TLS with %s: %s",
                          config->server, gnutls_strerror(rc));
     /* Verified, not sent as SNI: a QEMU has one certificate. */
-    gnutls_session_set_verify_cert(t->session, config->hostname, 0);
+    if (!t->psk)
+        gnutls_session_set_verify_cert(t->session, config->hostname, 0);
     gnutls_transport_set_ptr(t->session, t);
     gnutls_transport_set_pull_function(t->session, pull);
     gnutls_transport_set_push_function(t->session, push);
@@ -243,22 +258,6 @@ static void shake(struct tls_stream *t)
         t->shaken = true;
     else if (gnutls_error_is_fatal(rc))
         t->error = rc;
-}
-
-/* The certificate that the server showed; NULL: none. */
-static gnutls_x509_crt_t peer_cert(gnutls_session_t session)
-{
-    unsigned count = 0;
-    const gnutls_datum_t *der = gnutls_certificate_get_peers(session, &count);
-    gnutls_x509_crt_t crt;
-
-    if (!der || !count || gnutls_x509_crt_init(&crt) < 0)
-        return NULL;
-    if (gnutls_x509_crt_import(crt, &der[0], GNUTLS_X509_FMT_DER) < 0) {
-        gnutls_x509_crt_deinit(crt);
-        return NULL;
-    }
-    return crt;
 }
 
 /* GnuTLS's own sentences for STATUS, without the full stop and the space. */
@@ -360,6 +359,11 @@ int tls_client_continue(struct stream *s, struct qm_error *err)
     /* Once, for the server's log; it may be gone. */
     (void)gnutls_alert_send_appropriate(t->session, t->error);
     return explain(t, err);
+}
+
+void tls_client_look(const struct stream *s, struct tls_seen *ret)
+{
+    session_look(((const struct tls_stream *)s)->session, ret);
 }
 
 unsigned tls_client_wants(const struct stream *s)

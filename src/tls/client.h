@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/secret.h"
 #include "base/stream.h"
 
 struct loop;
@@ -18,6 +19,16 @@ struct tls_client {
     const char *priority; /* of GnuTLS; NULL: the machine's own choice */
     bool has_key;         /* show client-cert.pem; else none is shown */
     const char *server;   /* who that is, for messages: "10.0.0.2:49152" */
+    /* A key as tls_psk_new() makes it, instead of certificates; or NULL.  Needed
+     * until the stream is closed. */
+    struct secret *psk;
+};
+
+/* What was agreed upon in a handshake, fit for a terminal; "" if unknown. */
+struct tls_seen {
+    char version[16]; /* "TLS1.3" */
+    char cipher[64];  /* "AES-256-GCM" */
+    char peer[256];   /* the subject of the server's certificate, or "" */
 };
 
 /*
@@ -42,5 +53,8 @@ struct stream *tls_client_begin(struct stream *inner,
                                 struct qm_error *err);
 int tls_client_continue(struct stream *s, struct qm_error *err);
 unsigned tls_client_wants(const struct stream *s);
+
+/* Of a stream whose handshake is over. */
+void tls_client_look(const struct stream *s, struct tls_seen *ret);
 
 #endif

@@ -8,6 +8,7 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 
+#include "base/secret.h"
 #include "tls/check.h"
 
 struct crt_list {
@@ -58,6 +59,14 @@ DEFINE_CLEANUP_DONE(struct buffer, buffer_wipe)
 
 /* check-chain.c: is KEY that of CRT? */
 bool key_fits(gnutls_x509_privkey_t key, gnutls_x509_crt_t crt);
+
+/* look.c: the certificate that the server showed; NULL: none. */
+gnutls_x509_crt_t peer_cert(gnutls_session_t session);
+struct tls_seen;
+void session_look(gnutls_session_t session, struct tls_seen *ret);
+
+/* psk.c: a GnuTLS error, or 0.  LINE: see tls_psk_new(). */
+int psk_credentials(struct secret *line, gnutls_psk_client_credentials_t *ret);
 
 /* Takes WHAT and FIX (or NULL) over. */
 void finding_add(struct tls_findings *f, enum tls_severity severity, char *what,

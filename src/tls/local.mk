@@ -17,6 +17,7 @@ libtls_a_SOURCES = \
 	src/tls/files.c \
 	src/tls/findings.c \
 	src/tls/internal.h \
+	src/tls/look.c \
 	src/tls/make-ca.c \
 	src/tls/make-host.c \
 	src/tls/make-names.c \
@@ -24,6 +25,8 @@ libtls_a_SOURCES = \
 	src/tls/make.c \
 	src/tls/make.h \
 	src/tls/parse.c \
+	src/tls/psk.c \
+	src/tls/psk.h \
 	$(NULL)
 
 libtls_a_CPPFLAGS = $(COMMON_CPPFLAGS) -I$(builddir)/see/tls

@@ -37,6 +37,7 @@ class Case:
     formats: tuple = ('raw',)
     options: tuple = ()             # of the engine
     tls: bool = True
+    psk: bool = False
     live: bool = True               # a Linux; else a firmware without a disk
     stopped: bool = False           # the guest is stopped before
     mem_rate: int = 20              # MiB/s, into ...
@@ -118,7 +119,8 @@ class Move:
 
     def arguments(self):
         c = self.case
-        where = ['--insecure'] if self.tls is None else \
+        where = ['--tls-psk'] if c.psk else \
+            ['--insecure'] if self.tls is None else \
             ['--source-tls-dir', self.tls[0],
              '--destination-tls-dir', self.tls[1]]
         if '--address' not in c.options:

@@ -245,7 +245,7 @@ def test_help(lab):
             assert engine.err == ''
             assert max(map(len, engine.out.splitlines())) <= 80
     shown = re.findall(r'^  --([a-z-]+)', engine.out, re.M)
-    assert set(shown) == set(documented) - {'tls-psk', 'postcopy'}
+    assert set(shown) == set(documented) - {'postcopy'}
     engine = Engine(lab, '--help')
     assert engine.wait(10) == 0
     assert re.findall(r'^  qmigrate (\w+)', engine.out, re.M) == [

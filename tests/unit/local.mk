@@ -6,6 +6,7 @@ unit_tests = \
 	tests/unit/test-base-child \
 	tests/unit/test-base-error \
 	tests/unit/test-base-folder \
+	tests/unit/test-base-secret \
 	tests/unit/test-base-loop \
 	tests/unit/test-base-process \
 	tests/unit/test-base-resolve \
@@ -92,7 +93,8 @@ tests_unit_test_core_recipe_SOURCES = tests/unit/test-core-recipe.c \
 tests_unit_test_core_recipe_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=nbd_probe_export,--wrap=host_unit_facts \
 	-Wl,--wrap=host_look_at_sites,--wrap=host_make_image \
-	-Wl,--wrap=host_remove_image
+	-Wl,--wrap=host_remove_image,--wrap=host_key_put \
+	-Wl,--wrap=host_key_dir,--wrap=host_key_remove
 EXTRA_DIST += \
 	tests/unit/traces/bitmap-in-use.trace \
 	tests/unit/traces/bitmap.trace \
@@ -124,6 +126,8 @@ EXTRA_DIST += \
 	tests/unit/traces/mirror-fails.trace \
 	tests/unit/traces/no-disk.trace \
 	tests/unit/traces/parameters-refused.trace \
+	tests/unit/traces/psk-refused.trace \
+	tests/unit/traces/psk.trace \
 	tests/unit/traces/read-only-export-refused.trace \
 	tests/unit/traces/read-only-mirror-fails.trace \
 	tests/unit/traces/read-only.trace \

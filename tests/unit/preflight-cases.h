@@ -282,6 +282,18 @@ static const struct preflight_case {
     { "tls_bad", tls_bad,
       "blocker destination tls: destination: server-cert.pem expired | "
       "make a new one\n" },
+    { "tls_psk", tls_psk, "" },
+    { "tls_psk_unknown", tls_psk_unknown,
+      "blocker source tls: the source's QEMU knows no pre-shared keys | use "
+      "certificates: --tls-dir\n" },
+    { "tls_psk_out_of_reach", tls_psk_out_of_reach,
+      "blocker destination tls: no key can be put at the destination's host: "
+      "nobody said how to reach it | say with --destination-host how to get "
+      "there, or use certificates: --tls-dir\n"
+      "warning destination hosts: the destination's host could not be asked: "
+      "nobody said how to reach it | who started that QEMU was not checked, "
+      "and should it die nobody can prove it | say where it runs with "
+      "--destination-host, as a user who may see its process\n" },
     { "tls_unauthorised", tls_unauthorised,
       "warning destination tls: the destination accepts whoever has a "
       "certificate of its CA | whose certificate the source has could not be "

@@ -395,6 +395,23 @@ SPOIL(tls_bad)
     DST->tls = (struct tls_findings){ .count = 1, .item = g->finding };
 }
 
+SPOIL(tls_psk)
+{
+    g->plan.tls_psk = true;
+    SRC->features.has[QMP_FEATURE_OBJECT_TLS_PSK] = true;
+    DST->features.has[QMP_FEATURE_OBJECT_TLS_PSK] = true;
+}
+SPOIL(tls_psk_unknown)
+{
+    tls_psk(g);
+    SRC->features.has[QMP_FEATURE_OBJECT_TLS_PSK] = false;
+}
+SPOIL(tls_psk_out_of_reach)
+{
+    tls_psk(g);
+    DST->host_known = false;
+    DST->host_problem = T("nobody said how to reach it");
+}
 SPOIL(tls_unauthorised)
 {
     g->f.source_subject = NULL;

@@ -250,6 +250,9 @@ const struct recipe_case recipe_cases[] = {
     { .name = "disk" },
     { "no-disk", .no_disk = true, .single_stream = true },
     { "keep-source", .keep_source = true },
+    { "psk", .psk = true },
+    { "psk-refused", .psk = true,
+      .twist = { { SOURCE, "object-add", .refusal = "unavailable" } } },
     { "read-only", .read_only = true },
     { "bitmap", .bitmap = true, .keep_source = true },
 

@@ -10,7 +10,8 @@ struct recipe_case {
     const char *name; /* of its trace, too */
     bool no_disk, read_only, bitmap, single_stream, keep_source;
     bool create; /* the destination has a placeholder */
-    bool slice;  /* the destination's disk is a larger block device */
+    bool psk;
+    bool slice; /* the destination's disk is a larger block device */
     int64_t abort_handover_ms; /* 0: the default */
     struct twist twist[TWISTS_MAX];
     int64_t within_ms; /* it may take no longer; 0: as long as it takes */

@@ -259,6 +259,36 @@ static void files_are_told_apart(void **state)
     unlink(link);
 }
 
+static void a_key_is_put_and_removed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        CLEANUP(secret_free) struct secret *line = secret_new(8);
+        CLEANUP_FREE char *name = xasprintf("qm-test-%d-%zu", (int)getpid(), i);
+        CLEANUP_FREE char *path = NULL;
+        struct qm_error err = QM_ERROR_INIT;
+        struct host_key *k;
+        struct stat st;
+        char text[16] = "";
+        FILE *f;
+
+        memcpy(secret_bytes(line), "me:1234\n", 8);
+        k = host_key_put(hosts[i], (int)getpid(), name, line, &err);
+        assert_null(err.message);
+        path = xasprintf("%s/keys.psk", host_key_dir(k));
+        assert_int_equal(stat(host_key_dir(k), &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0700);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0600);
+        f = fopen(path, "r");
+        assert_non_null(fgets(text, sizeof(text), f));
+        fclose(f);
+        assert_string_equal(text, "me:1234\n");
+        assert_int_equal(host_key_remove(k, &err), 0);
+        assert_int_equal(access(path, F_OK), -1);
+    }
+}
+
 static void digests_tell_what_is_in_files(void **state)
 {
     CLEANUP_FREE char *a = xasprintf("%s/a", dir);
@@ -464,6 +494,7 @@ int main(void)
         cmocka_unit_test(files_are_read),
         cmocka_unit_test(files_are_told_apart),
         cmocka_unit_test(an_address_is_looked_up),
+        cmocka_unit_test(a_key_is_put_and_removed),
         cmocka_unit_test(digests_tell_what_is_in_files),
         cmocka_unit_test(the_unit_is_asked),
         cmocka_unit_test(a_script_has_its_limit),

@@ -188,6 +188,20 @@ SPOIL(insecure_and_hostname)
     p->insecure = true;
     str_replace(&p->tls_hostname, "b");
 }
+SPOIL(psk_insecure)
+{
+    p->tls_psk = p->insecure = true;
+}
+SPOIL(psk_hostname)
+{
+    p->tls_psk = true;
+    str_replace(&p->tls_hostname, "b");
+}
+SPOIL(psk_authz)
+{
+    p->tls_psk = true;
+    str_replace(&p->tls_authz_dn, "CN=a");
+}
 SPOIL(insecure_authz)
 {
     p->insecure = true;
@@ -339,6 +353,12 @@ static const struct plan_case {
     { "relative_tls_dir_insecure", relative_tls_dir_insecure, FINE },
     { "insecure_and_hostname", insecure_and_hostname,
       "--insecure and --tls-hostname exclude each other" },
+    { "psk_insecure", psk_insecure,
+      "--tls-psk and --insecure exclude each other" },
+    { "psk_hostname", psk_hostname,
+      "--tls-psk and --tls-hostname exclude each other" },
+    { "psk_authz", psk_authz,
+      "--tls-psk and --tls-authz-dn exclude each other" },
     { "insecure_authz", insecure_authz,
       "--insecure and --tls-authz-dn exclude each other" },
     { "bad_authz", bad_authz,

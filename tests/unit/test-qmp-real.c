@@ -173,6 +173,7 @@ static void features_of_a_real_schema(void **state)
         { QMP_FEATURE_PARAM_TLS_AUTHZ, 7, 2 },
         { QMP_FEATURE_NBD_TLS_AUTHZ, 7, 2 },
         { QMP_FEATURE_OBJECT_AUTHZ_LIST, 7, 2 },
+        { QMP_FEATURE_OBJECT_TLS_PSK, 7, 2 },
         { QMP_FEATURE_INCOMING_EXIT_ON_ERROR, 9, 1 },
         { QMP_FEATURE_BLOCK_JOB_CHANGE, 8, 2 },
         { QMP_FEATURE_ACTIVELY_SYNCED, 8, 2 },

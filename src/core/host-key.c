@@ -1,0 +1,174 @@
+/*
+ * A pre-shared key at a host, for the QEMU there to read.
+ *
+ * happy path   A script makes a folder in a tmpfs that QEMU sees, puts the key
+ *              there, gives both to QEMU's user, says where, and waits for the
+ *              end of its input; then it removes them and says so.
+ * what fails   No tmpfs, or a QEMU of another user: nothing was made, or it is
+ *              removed.  An engine that dies, or a connection that ends, is an
+ *              end of input too.
+ *
+ * The key comes through standard input, and goes to its file without passing
+ * through an argument or a variable of the shell.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/child.h"
+#include "core/host-private.h"
+
+#define KEY_FILE "keys.psk"
+
+struct host_key {
+    struct host *host;
+    struct child *child;
+    char *dir;  /* as QEMU sees it */
+    char *path; /* as whoever logs in sees it; for messages */
+};
+
+/*
+ * Input: QEMU's pid, the folder's name, and the key's line.  Output: `at` and
+ * the tmpfs, and QEMU's root folder; or `no` and why; at the end `gone`.  The
+ * inner shell is a process of its own, which outlives the outer one if that
+ * is killed together with the engine.
+ */
+static const char key_script[] =
+    "trap \"\" HUP INT TERM PIPE; umask 077; "
+    "read -r pid; read -r name; "
+    "root=/proc/$pid/root; [ -d \"$root/run\" ] || root=; "
+    "owner=$(stat -c %u \"/proc/$pid\") || owner=$(id -u); "
+    "dir=; "
+    "for base in /run /dev/shm; do "
+    "  [ \"$(stat -f -c %T \"$root$base\" 2>/dev/null)\" = tmpfs ] && "
+    "  mkdir \"$root$base/$name\" 2>/dev/null && dir=$root$base/$name && "
+    "  break; "
+    "done; "
+    "[ \"$dir\" ] || { echo no tmpfs; exit 0; }; "
+    "( if head -n 1 >\"$dir/" KEY_FILE "\" && { [ \"$owner\" = \"$(id -u)\" ] "
+    "    || chown \"$owner\" \"$dir/" KEY_FILE "\" \"$dir\" 2>/dev/null; }; "
+    "  then echo \"at $base $root\"; else echo no owner; fi; "
+    "  cat >/dev/null; rm -rf \"$dir\"; "
+    "  [ -e \"$dir\" ] || echo gone ); "
+    "exit 0";
+
+static const struct {
+    const char *word, *meaning, *hint;
+} refusals[] = {
+    { "no tmpfs\n", "there is no tmpfs in which a key could be put",
+      "/run or /dev/shm must be a tmpfs that the QEMU there sees, and in which "
+      "whoever logs in there may make a folder" },
+    { "no owner\n", "the key cannot be given to QEMU's user",
+      "log in there as root, or as the user that QEMU runs as" },
+};
+
+static void key_free(struct host_key *k)
+{
+    if (!k)
+        return;
+    child_free(k->child);
+    free(k->dir);
+    free(k->path);
+    free(k);
+}
+DEFINE_CLEANUP(struct host_key *, key_free)
+
+static const char *output_of(const struct host_key *k)
+{
+    const char *text = child_output(k->child)->data;
+
+    return text ? text : "";
+}
+
+static bool has_answered(void *arg)
+{
+    const struct host_key *k = arg;
+
+    return child_has_exited(k->child) || strchr(output_of(k), '\n');
+}
+
+static bool has_ended(void *arg)
+{
+    const struct host_key *k = arg;
+
+    return child_has_exited(k->child);
+}
+
+/* The first line is `at BASE ROOT`. */
+static int read_answer(struct host_key *k, const char *name,
+                       struct qm_error *err)
+{
+    const char *text = output_of(k), *eol = strchr(text, '\n');
+    CLEANUP_FREE char *line = xstrndup(text, eol ? (size_t)(eol - text) : 0);
+    char *base = line + strlen("at "), *root;
+
+    for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
+        if (str_starts(text, refusals[i].word)) {
+            error_set(err, QM_ERR_SYSTEM, "%s: %s", host_text(k->host),
+                      refusals[i].meaning);
+            error_hint(err, "%s", refusals[i].hint);
+            return -1;
+        }
+    if (!str_starts(line, "at ") || !(root = strchr(base, ' '))) {
+        const char *said = child_complaint(k->child);
+
+        return error_set(err, QM_ERR_SYSTEM,
+                         "%s: the key could not be put there: %s",
+                         host_text(k->host), *said ? said : "no answer");
+    }
+    *root++ = '\0';
+    k->dir = xasprintf("%s/%s", base, name);
+    k->path = xasprintf("%s%s/%s", root, base, name);
+    return 0;
+}
+
+struct host_key *host_key_put(struct host *h, int pid, const char *name,
+                              struct secret *line, struct qm_error *err)
+{
+    CLEANUP(key_free) struct host_key *k = XNEW(struct host_key);
+    CLEANUP_FREE char *head = xasprintf("%d\n%s\n", pid, name);
+    CLEANUP(secret_free)
+    struct secret *input = secret_new(strlen(head) + secret_len(line));
+
+    memcpy(secret_bytes(input), head, strlen(head));
+    memcpy(secret_bytes(input) + strlen(head), secret_bytes(line),
+           secret_len(line));
+    k->host = h;
+    k->child =
+        host_start(h, key_script, secret_bytes(input), secret_len(input), err);
+    if (!k->child)
+        return NULL;
+    if (!loop_wait(h->loop, has_answered, k, deadline_in_ms(HOST_LIMIT_MS))) {
+        error_set(err, QM_ERR_TIMEOUT, "%s: no key could be put there in time",
+                  host_text(h));
+        (void)host_key_remove(STEAL(k), NULL);
+        return NULL;
+    }
+    if (read_answer(k, name, err) < 0) {
+        (void)host_key_remove(STEAL(k), NULL);
+        return NULL;
+    }
+    return STEAL(k);
+}
+
+const char *host_key_dir(const struct host_key *k)
+{
+    return k->dir;
+}
+
+int host_key_remove(struct host_key *key, struct qm_error *err)
+{
+    CLEANUP(key_free) struct host_key *k = key;
+
+    if (!k)
+        return 0;
+    child_end_input(k->child);
+    loop_wait(k->host->loop, has_ended, k, deadline_in_ms(HOST_LIMIT_MS));
+    if (str_ends(output_of(k), "gone\n"))
+        return 0;
+    error_set(err, QM_ERR_SYSTEM,
+              "%s: %s with a pre-shared key is not known "
+              "to be removed",
+              host_text(k->host), k->path ? k->path : "a folder");
+    return -1;
+}
