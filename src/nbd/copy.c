@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nbd/copy-window.h"
+
 /* More under way does not make it faster on one machine (./dev bench disks):
  * the servers' buffers then no longer fit their caches. */
 enum {
@@ -43,104 +45,38 @@ struct slot {
     struct nbd_request request;
 };
 
-/* A part of the disk, and what is to be done there. */
-struct window {
-    uint64_t offset, length;
-    struct nbd_map map[2];              /* source, destination */
-    bool told[2];                       /* the map is complete */
-    struct nbd_ranges raw[2];           /* what the maps marked */
-    struct nbd_ranges data, zero;       /* once both are told */
-    struct nbd_cursor at_data, at_zero; /* what is not begun yet */
-    bool planned;
-};
-
 struct run {
     struct nbd_copy *c;
     uint64_t size, grain, chunk;
-    struct window window[2]; /* the current one, and the next */
+    struct copy_window window[2]; /* the current one, and the next */
     size_t current;
     uint64_t mapped; /* windows were begun up to here */
     bool zero_is_slow;
     char *zeroes; /* CHUNK of them, for a server that only knows data */
     struct slot slot[SLOTS];
-    size_t under_way;
 };
-
-static int blame(const char *side, uint64_t offset, struct qm_error *err)
-{
-    return error_wrap(err, "%s, at offset %llu", side,
-                      (unsigned long long)offset);
-}
 
 /* --- windows ---------------------------------------------------------- */
 
-static void window_done(struct window *w)
+static int start_window(struct run *r, struct copy_window *w,
+                        struct qm_error *err)
 {
-    nbd_ranges_done(&w->raw[0]);
-    nbd_ranges_done(&w->raw[1]);
-    nbd_ranges_done(&w->data);
-    nbd_ranges_done(&w->zero);
-    *w = (struct window){ .length = 0 };
+    struct nbd_disk *const side[2] = { r->c->source, r->c->destination };
+    uint64_t offset = r->mapped, left = r->size - offset;
+
+    r->mapped += left < WINDOW ? left : WINDOW;
+    return copy_window_start(w, side, offset, r->mapped - offset, err);
 }
 
-static int window_start(struct run *r, struct window *w, struct qm_error *err)
+static int advance_window(struct run *r, struct copy_window *w,
+                          struct qm_error *err)
 {
-    struct nbd_disk *side[2] = { r->c->source, r->c->destination };
-    uint64_t left = r->size - r->mapped;
+    bool was_planned = w->planned;
 
-    window_done(w);
-    if (left == 0)
-        return 0;
-    w->offset = r->mapped;
-    w->length = left < WINDOW ? left : WINDOW;
-    r->mapped += w->length;
-    for (size_t i = 0; i < 2; i++)
-        if (nbd_map_start(side[i], w->offset, w->length, &w->raw[i], &w->map[i],
-                          err) < 0)
-            return blame(i ? "destination" : "source", w->offset, err);
-    return 0;
-}
-
-static bool window_has_news(const struct window *w)
-{
-    for (size_t i = 0; i < 2; i++)
-        if (w->length > 0 && !w->told[i] &&
-            nbd_request_is_over(&w->map[i].request))
-            return true;
-    return false;
-}
-
-static void window_plan(struct run *r, struct window *w)
-{
-    uint64_t end = w->offset + w->length;
-    struct nbd_ranges there = { 0 };
-
-    nbd_ranges_align(&w->raw[0], r->grain, end, &w->data);
-    nbd_ranges_align(&w->raw[1], r->grain, end, &there);
-    nbd_ranges_subtract(&there, &w->data, &w->zero);
-    nbd_ranges_done(&there);
-    w->at_data = (struct nbd_cursor){ .where = &w->data };
-    w->at_zero = (struct nbd_cursor){ .where = &w->zero };
-    r->c->skipped_bytes +=
-        w->length - nbd_ranges_bytes(&w->data) - nbd_ranges_bytes(&w->zero);
-    w->planned = true;
-}
-
-/* Take what was told of its extents. */
-static int window_advance(struct run *r, struct window *w, struct qm_error *err)
-{
-    for (size_t i = 0; i < 2; i++) {
-        int rc;
-
-        if (w->told[i] || !nbd_request_is_over(&w->map[i].request))
-            continue;
-        rc = nbd_map_advance(&w->map[i], err);
-        if (rc < 0)
-            return blame(i ? "destination" : "source", w->map[i].position, err);
-        w->told[i] = rc > 0;
-    }
-    if (w->told[0] && w->told[1] && !w->planned)
-        window_plan(r, w);
+    if (copy_window_advance(w, r->grain, err) < 0)
+        return -1;
+    if (w->planned && !was_planned)
+        r->c->skipped_bytes += copy_window_skipped(w);
     return 0;
 }
 
@@ -153,7 +89,7 @@ static int start_read(struct run *r, struct slot *s, struct qm_error *err)
     s->state = SLOT_READS;
     if (nbd_read_start(r->c->source, s->buffer, (size_t)s->length, s->offset,
                        &s->request, err) < 0)
-        return blame("source", s->offset, err);
+        return copy_blame("source", s->offset, err);
     return 0;
 }
 
@@ -177,7 +113,7 @@ static int continue_zero(struct run *r, struct slot *s, struct qm_error *err)
                              err);
     else
         rc = nbd_zero_start(to, s->asked, at, s->asked_fast, &s->request, err);
-    return rc < 0 ? blame("destination", at, err) : 0;
+    return rc < 0 ? copy_blame("destination", at, err) : 0;
 }
 
 static int start_zero(struct run *r, struct slot *s, struct qm_error *err)
@@ -204,24 +140,23 @@ static int start_write(struct run *r, struct slot *s, struct qm_error *err)
     s->state = SLOT_WRITES;
     if (nbd_write_start(r->c->destination, s->buffer, (size_t)s->length,
                         s->offset, &s->request, err) < 0)
-        return blame("destination", s->offset, err);
+        return copy_blame("destination", s->offset, err);
     return 0;
 }
 
 static int advance_read(struct run *r, struct slot *s, struct qm_error *err)
 {
     if (nbd_request_check(&s->request, err) < 0)
-        return blame("source", s->offset, err);
+        return copy_blame("source", s->offset, err);
     return start_write(r, s, err);
 }
 
 static int advance_write(struct run *r, struct slot *s, struct qm_error *err)
 {
     if (nbd_request_check(&s->request, err) < 0)
-        return blame("destination", s->offset, err);
+        return copy_blame("destination", s->offset, err);
     r->c->written_bytes += s->length;
     s->state = SLOT_FREE;
-    r->under_way--;
     return 0;
 }
 
@@ -235,13 +170,12 @@ static int advance_zero(struct run *r, struct slot *s, struct qm_error *err)
         return continue_zero(r, s, err);
     }
     if (nbd_request_check(&s->request, err) < 0)
-        return blame("destination", s->offset + s->zeroed, err);
+        return copy_blame("destination", s->offset + s->zeroed, err);
     s->zeroed += s->asked;
     r->c->zeroed_bytes += s->asked;
     if (s->zeroed < s->length)
         return continue_zero(r, s, err);
     s->state = SLOT_FREE;
-    r->under_way--;
     return 0;
 }
 
@@ -263,7 +197,7 @@ static int advance_slot(struct run *r, struct slot *s, struct qm_error *err)
 static int fill_slot(struct run *r, struct slot *s, bool *ret_filled,
                      struct qm_error *err)
 {
-    struct window *w = &r->window[r->current];
+    struct copy_window *w = &r->window[r->current];
     int rc;
 
     if (!w->planned)
@@ -276,19 +210,18 @@ static int fill_slot(struct run *r, struct slot *s, bool *ret_filled,
     else
         return 0;
     *ret_filled = true;
-    r->under_way++;
     return rc;
 }
 
 /* Nothing is left to be begun in the current window: on to the next. */
 static int turn_window(struct run *r, struct qm_error *err)
 {
-    struct window *w = &r->window[r->current];
+    struct copy_window *w = &r->window[r->current];
 
     if (!w->planned || r->window[!r->current].length == 0)
         return 0;
     r->current = !r->current;
-    return window_start(r, w, err);
+    return start_window(r, w, err);
 }
 
 static int fill(struct run *r, struct qm_error *err)
@@ -321,14 +254,14 @@ static bool has_news(void *arg)
     for (size_t i = 0; i < SLOTS; i++)
         if (slot_has_news(&r->slot[i]))
             return true;
-    return window_has_news(&r->window[0]) || window_has_news(&r->window[1]);
+    return copy_window_has_news(&r->window[0]) ||
+           copy_window_has_news(&r->window[1]);
 }
 
 static int advance(struct run *r, struct qm_error *err)
 {
     for (size_t i = 0; i < 2; i++)
-        if (r->window[i].length > 0 &&
-            window_advance(r, &r->window[i], err) < 0)
+        if (advance_window(r, &r->window[i], err) < 0)
             return -1;
     for (size_t i = 0; i < SLOTS; i++)
         if (slot_has_news(&r->slot[i]) && advance_slot(r, &r->slot[i], err) < 0)
@@ -348,7 +281,7 @@ static int copy_all(struct run *r, struct qm_error *err)
     const struct nbd_copy *c = r->c;
 
     for (size_t i = 0; i < 2; i++)
-        if (window_start(r, &r->window[i], err) < 0)
+        if (start_window(r, &r->window[i], err) < 0)
             return -1;
     for (;;) {
         if (advance(r, err) < 0)
@@ -407,8 +340,8 @@ static void run_done(struct run *r)
 {
     for (size_t i = 0; i < SLOTS; i++)
         free(r->slot[i].buffer);
-    window_done(&r->window[0]);
-    window_done(&r->window[1]);
+    copy_window_done(&r->window[0]);
+    copy_window_done(&r->window[1]);
     free(r->zeroes);
 }
 

@@ -6,6 +6,8 @@ libnbd_a_SOURCES = \
 	src/nbd/attach.c \
 	src/nbd/compare.c \
 	src/nbd/compare.h \
+	src/nbd/copy-window.c \
+	src/nbd/copy-window.h \
 	src/nbd/copy.c \
 	src/nbd/copy.h \
 	src/nbd/disk-map.c \
