@@ -39,7 +39,8 @@ HELD = {
 # Rows of --verify alone.
 VERIFIES = 'compare disks', 'verify disks'
 # Rows that send nothing of their own, or wait for long: told by STEP.
-TOLD = ['probe exports', 'prove backing files', 'mirror disks', 'converge']
+TOLD = ['make disks', 'probe exports', 'prove backing files', 'mirror disks',
+        'converge']
 
 STILL = Case(live=False, proxied=True)
 SLOW = ('--bandwidth', '24M', '--disk-bandwidth', '24M')
