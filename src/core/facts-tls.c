@@ -44,6 +44,22 @@ static enum tls_file_state state_of(enum host_file_state state)
     return TLS_FILE_UNREADABLE;
 }
 
+/* A private key never leaves its host, but whether it is there and for whom to
+ * read may be asked. */
+static void look_at_key(struct host *h, const char *dir, enum tls_role role,
+                        struct tls_files *ret)
+{
+    CLEANUP_FREE char *path =
+        xasprintf("%s/%s", dir, tls_file_name(role, TLS_KEY));
+    enum host_file_state state;
+
+    if (host_look_at_file(h, path, &state, &ret->file[TLS_KEY].mode, NULL) ==
+            0 &&
+        state == HOST_FILE_MISSING) {
+        ret->file[TLS_KEY].state = TLS_FILE_MISSING;
+    }
+}
+
 static void read_there(struct host *h, const char *dir, enum tls_role role,
                        struct tls_files *ret)
 {
@@ -64,6 +80,7 @@ static void read_there(struct host *h, const char *dir, enum tls_role role,
         }
     }
     host_files_done(files, ARRAY_LEN(files));
+    look_at_key(h, dir, role, ret);
 }
 
 /* Was anything learned?  That a file is missing is something, too. */

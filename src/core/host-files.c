@@ -84,6 +84,66 @@ int host_read_files(struct host *h, struct host_file *files, size_t count,
     return 0;
 }
 
+/* --- not read --------------------------------------------------------------- */
+
+static const char look_script[] =
+    "read -r path; "
+    "if [ -e \"$path\" ]; then ls -ldnL -- \"$path\"; "
+    "elif [ -x \"${path%/*}/\" ] || [ ! -e \"${path%/*}/\" ]; "
+    "then echo missing; else echo unreadable; fi";
+
+/* "-rw-r-----" as bits; -1 if it is something else. */
+static int parse_mode(const char *text, unsigned *ret)
+{
+    static const char letters[] = "rwxrwxrwx";
+    unsigned mode = 0;
+
+    for (int i = 0; i < 9; i++) {
+        char c = text[0] ? text[i + 1] : 0;
+
+        if (c == 0) {
+            return -1;
+        }
+        /* s and t stand for x, and S and T where there is none */
+        if (c == letters[i] || (i % 3 == 2 && (c == 's' || c == 't'))) {
+            mode |= 0400u >> i;
+        } else if (c != '-' && c != 'S' && c != 'T') {
+            return -1;
+        }
+    }
+    *ret = mode;
+    return 0;
+}
+
+int host_look_at_file(struct host *h, const char *path,
+                      enum host_file_state *ret, unsigned *ret_mode,
+                      struct qm_error *err)
+{
+    CLEANUP(buffer_done) struct buffer out = { .len = 0 };
+    CLEANUP_FREE char *input = NULL;
+    int status;
+
+    if (!host_path_can_be_asked(path)) {
+        return error_set(err, QM_ERR_USAGE, "a path has a line break");
+    }
+    input = xasprintf("%s\n", path);
+    status = host_run(h, look_script, input, deadline_in_ms(HOST_LIMIT_MS),
+                      &out, err);
+    if (status != 0) {
+        return status < 0 ? -1
+                          : host_complain(h, "look at a file", status, err);
+    }
+    buffer_append(&out, "", 0);
+    if (out.data && parse_mode(out.data, ret_mode) == 0) {
+        *ret = HOST_FILE_READ;
+    } else {
+        *ret = out.data && str_starts(out.data, "missing\n")
+                   ? HOST_FILE_MISSING
+                   : HOST_FILE_UNREADABLE;
+    }
+    return 0;
+}
+
 void host_files_done(struct host_file *files, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

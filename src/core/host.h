@@ -76,6 +76,11 @@ struct host_file {
 };
 int host_read_files(struct host *h, struct host_file *files, size_t count,
                     size_t max, struct qm_error *err);
+/* The same of one file that is not to be read, a private key: READ if it is
+ * there, with its permission bits, and not a byte of it. */
+int host_look_at_file(struct host *h, const char *path,
+                      enum host_file_state *ret, unsigned *ret_mode,
+                      struct qm_error *err);
 void host_files_done(struct host_file *files, size_t count);
 
 /* The numeric address that ssh would connect to (ssh -G, then the resolver);

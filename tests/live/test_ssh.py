@@ -132,6 +132,22 @@ def test_wrong_certificate_is_seen_by_ssh(lab, pki):
     move.check_folders()
 
 
+def test_keys_of_others_are_only_looked_at(lab, pki):
+    """Of a key on another host its mode is asked, and whether it is there."""
+    move = Journey(lab, pki, Case(live=False), **FROM_A_DESK)
+    key = move.tls[1] / 'server-key.pem'
+    key.chmod(0o644)
+    assert move.start(command='check').engine.wait() == 0
+    said = [v['what'] for v in move.verdicts('tls')
+            if v['level'] == 'warning']
+    assert said == [f'destination: {key} can be read by everybody '
+                    '(mode 0644)']
+    key.unlink()
+    assert move.start().engine.wait() == 3
+    assert f'{key} is missing' in move.error
+    assert [move.unlike_before(q) for q in move.qemus] == [[], []]
+
+
 # ---- what breaks on the way ----
 
 @pytest.mark.parametrize('row', ['mirror disks', 'converge'])

@@ -221,6 +221,38 @@ static void files_are_read(void **state)
     }
 }
 
+static void keys_are_only_looked_at(void **state)
+{
+    static const unsigned modes[] = { 0600, 0644, 0777, 0000, 0640, 04755 };
+    CLEANUP_FREE char *path = xasprintf("%s/its \"key\"", dir);
+    CLEANUP_FREE char *link = xasprintf("%s/-link", dir);
+    CLEANUP_FREE char *none = xasprintf("%s/none", dir);
+
+    (void)state;
+    write_file(path, "secret");
+    assert_int_equal(symlink(path, link), 0);
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        enum host_file_state what = HOST_FILE_UNREADABLE;
+        unsigned mode = 01;
+
+        for (size_t k = 0; k < ARRAY_LEN(modes); k++) {
+            assert_int_equal(chmod(path, modes[k]), 0);
+            assert_int_equal(host_look_at_file(hosts[i], k % 2 ? link : path,
+                                               &what, &mode, NULL),
+                             0);
+            assert_int_equal(what, HOST_FILE_READ);
+            assert_int_equal(mode, modes[k] & 0777);
+        }
+        assert_int_equal(host_look_at_file(hosts[i], none, &what, &mode, NULL),
+                         0);
+        assert_int_equal(what, HOST_FILE_MISSING);
+        assert_int_equal(
+            host_look_at_file(hosts[i], "/a\nb", &what, &mode, NULL), -1);
+    }
+    unlink(link);
+    unlink(path);
+}
+
 static void files_are_told_apart(void **state)
 {
     CLEANUP_FREE char *a = xasprintf("%s/a", dir);
@@ -492,6 +524,7 @@ int main(void)
         cmocka_unit_test(a_stat_that_cannot_be_read_is_no_proof),
         cmocka_unit_test(the_listener_is_found),
         cmocka_unit_test(files_are_read),
+        cmocka_unit_test(keys_are_only_looked_at),
         cmocka_unit_test(files_are_told_apart),
         cmocka_unit_test(an_address_is_looked_up),
         cmocka_unit_test(a_key_is_put_and_removed),
