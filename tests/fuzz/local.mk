@@ -17,15 +17,35 @@ endif
 
 EXTRA_DIST += $(fuzzers:=.c)
 EXTRA_DIST += \
+	tests/fuzz/corpus/address/blanks \
+	tests/fuzz/corpus/address/bracket \
+	tests/fuzz/corpus/address/controls \
+	tests/fuzz/corpus/address/folder \
+	tests/fuzz/corpus/address/long-path \
+	tests/fuzz/corpus/address/no-port \
 	tests/fuzz/corpus/address/path \
+	tests/fuzz/corpus/address/percent \
+	tests/fuzz/corpus/address/port-large \
+	tests/fuzz/corpus/address/port-zero \
 	tests/fuzz/corpus/address/ssh \
+	tests/fuzz/corpus/address/ssh-dash \
+	tests/fuzz/corpus/address/ssh-user-dash \
 	tests/fuzz/corpus/address/ssh-v6 \
 	tests/fuzz/corpus/address/tcp \
 	tests/fuzz/corpus/address/tls \
+	tests/fuzz/corpus/address/tls-v6 \
 	tests/fuzz/corpus/address/unix \
 	tests/fuzz/corpus/control/others \
 	tests/fuzz/corpus/control/set \
 	tests/fuzz/corpus/schema/small \
+	tests/fuzz/corpus/tls-files/chain \
+	tests/fuzz/corpus/tls-files/cut-short \
+	tests/fuzz/corpus/tls-files/der-ca-as-host \
+	tests/fuzz/corpus/tls-files/der-client \
+	tests/fuzz/corpus/tls-files/der-odd-names \
+	tests/fuzz/corpus/tls-files/der-other-key \
+	tests/fuzz/corpus/tls-files/der-revoked \
+	tests/fuzz/corpus/tls-files/der-server \
 	tests/fuzz/corpus/tls-files/encrypted \
 	tests/fuzz/corpus/tls-files/revoked \
 	tests/fuzz/corpus/tls-files/server \
