@@ -227,7 +227,7 @@ class Demo:
             'from outside: its blackout')
 
     def check_wire(self, heard):
-        clear = heard.records + heard.kernel
+        clear = heard.records + heard.kernel + heard.memory
         opened = sum(heard.connections.values())
         proved = opened >= 2 and not heard.clear and not clear
         text = (f'{heard.bytes / MIB:.0f} MiB went over the wire, and we '

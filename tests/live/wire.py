@@ -13,9 +13,29 @@ import subprocess
 import sys
 from typing import NamedTuple
 
+# The pages of tests/guest/memory.c that it writes once, at its start: beyond
+# the hot set, and few, since every packet is searched for them.
+PAGES = range(2100, 2160, 20)
+WORD_STEP = 8
+
+
+def page_word(page, index, generation=1):
+    seed = (page << 32 | generation) * 0x9e3779b97f4a7c15
+    return (seed ^ index * 0xff51afd7ed558ccd) & (1 << 64) - 1
+
+
+def page_begin(page):
+    """The first two words of a page, and what is between them."""
+    return struct.pack('<Q56xQ', page_word(page, 0),
+                       page_word(page, WORD_STEP))
+
+
 # What the guest's disk and the guest's memory are full of.
-RECORD = b'QMRECORD'
-KERNEL = b'Linux version '
+SECRETS = {
+    'records': [b'QMRECORD'],
+    'kernel': [b'Linux version '],
+    'memory': [page_begin(page) for page in PAGES],
+}
 
 TLS_HANDSHAKE = b'\x16\x03'
 PACKET_STATISTICS = 6
@@ -33,6 +53,8 @@ class Heard(NamedTuple):
     clear: list                 # of them, where no TLS was begun
     records: int                # packets with the guest's records in clear
     kernel: int                 # packets with its kernel in clear
+    memory: int                 # packets with pages that it wrote, in clear
+    leaks: dict                 # {'address:port': names of SECRETS heard}
 
 
 class Wire:
@@ -62,12 +84,19 @@ def split(packet):
     return flow, opens, packet[head + (packet[head + 12] >> 4) * 4:]
 
 
+def secrets_in(payload):
+    """The names of what is of the guest in these bytes."""
+    return [name for name, needles in SECRETS.items()
+            if any(needle in payload for needle in needles)]
+
+
 class Ear:
     """flows: who opened each connection, and what the opener said first.
     secure: those in which a TLS handshake was begun."""
 
     def __init__(self):
-        self.bytes = self.records = self.kernel = 0
+        self.bytes = 0
+        self.leaks = {}         # (flow, name of a secret): packets
         self.flows = {}
         self.secure = set()
 
@@ -78,8 +107,8 @@ class Ear:
         if not payload:
             return
         self.bytes += len(payload)
-        self.records += RECORD in payload
-        self.kernel += KERNEL in payload
+        for name in secrets_in(payload):
+            self.leaks[flow, name] = self.leaks.get((flow, name), 0) + 1
         if self.flows.get(flow) == b'':
             self.flows[flow] = payload[:4]
         if payload.startswith(TLS_HANDSHAKE):
@@ -95,8 +124,13 @@ class Ear:
             opened[name] = opened.get(name, 0) + 1
             if flow not in self.secure:
                 clear.append(name)
-        return Heard(self.bytes, dropped, opened, clear, self.records,
-                     self.kernel)
+        leaks, count = {}, dict.fromkeys(SECRETS, 0)
+        for (flow, name), packets in self.leaks.items():
+            count[name] += packets
+            leaks.setdefault(f'{flow[2]}:{flow[3]}', []).append(name)
+        return Heard(self.bytes, dropped, opened, clear, **count,
+                     leaks={name: sorted(set(found))
+                            for name, found in leaks.items()})
 
 
 def listen(port):
