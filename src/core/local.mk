@@ -99,6 +99,7 @@ libcore_a_SOURCES = \
 	src/core/step-backing.c \
 	src/core/step-connect.c \
 	src/core/step-credentials.c \
+	src/core/step-door.c \
 	src/core/step-export.c \
 	src/core/step-handover.c \
 	src/core/step-images.c \

@@ -54,6 +54,7 @@ struct migration {
     struct proof *proof;   /* step-backing.c's; NULL: nothing to undo */
     struct verify *verify; /* step-verify.c's; NULL: nothing to undo */
     bool door_open;
+    bool door_hangs; /* QEMU's main loop, in a TLS handshake (step-door.c) */
     bool stream_started;
     bool source_is_back;     /* it is known that the stream ended there */
     bool destination_owns;   /* durable: the point of no return */
@@ -69,6 +70,8 @@ struct migration {
     bool pause_asked; /* `complete --mode pause` */
 
     /* watching */
+    bool door_answered; /* the destination, once the door was open */
+    int door_hanging;   /* times in a row that the source seemed to hang */
     int silences; /* questions in a row that QEMU did not answer in time */
     const char *step;
     int64_t started_us, migrate_us; /* our clock */
@@ -193,6 +196,17 @@ STEP(retire)
 
 /* --- parts that several steps share ---------------------------------------- */
 
+/* tcp:HOST:PORT; the caller frees it. */
+char *door_uri(const char *host, unsigned port);
+/* Before the source is sent to the door: does the destination still wait
+ * there?  -1 with ERR: a stranger came first (TIMEOUT, MIGRATION), or it has
+ * ended (LINK), or what else ends a wait. */
+int door_check(struct migration *m, struct qm_error *err);
+/* Is the source alive while it shakes hands?  -1 with ERR: both hang. */
+int door_ask_handshake(struct migration *m, struct qm_error *err);
+/* End the destination if a source that answers no more hangs in the handshake
+ * with it. */
+void door_free_source(struct migration *m);
 /* End the destination's QEMU: quit, then yank and quit again, then SIGKILL of
  * the verified process.  0 if it is known to be gone. */
 int destination_discard(struct migration *m, struct qm_error *err);

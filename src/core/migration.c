@@ -227,13 +227,23 @@ static bool is_paused(const struct migration *m, enum guest_place place)
     return m->facts_known && !m->facts.side[SOURCE].run_state.running;
 }
 
+/* Whatever else is to be done. */
+static void hint_fresh_destination(struct qm_error *err)
+{
+    const char *hint = "start a fresh destination before trying again";
+    CLEANUP_FREE char *both =
+        err->hint ? xasprintf("%s; %s", err->hint, hint) : xstrdup(hint);
+
+    str_replace(&err->hint, both);
+}
+
 /* What a person has to do now, if that is known. */
 static void hint_after_failure(struct migration *m, struct result *r)
 {
     const struct side *s = source_of(m);
 
     if (r->guest == GUEST_SOURCE && m->door_open)
-        error_hint(&r->error, "start a fresh destination before trying again");
+        hint_fresh_destination(&r->error);
     else if (s->given_up)
         error_hint(&r->error, "the guest has ended, but its QEMU hangs: end "
                               "that one by force (kill -9), and the "

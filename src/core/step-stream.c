@@ -1,21 +1,19 @@
 /*
- * The RAM: open the door, start, converge.
+ * The RAM: start, converge.
  *
- * happy path   The destination listens on a free port of the range; the
- *              source is told `migrate`; samples feed the convergence policy
- *              until the guest stops at pre-switchover.
- * what fails   A port in use: the next one (a refused bind leaves the
- *              destination able to try again).  Once the door was open the
- *              destination is used up: incoming is one-shot.
+ * happy path   The source is told `migrate`; samples feed the convergence
+ *              policy until the guest stops at pre-switchover.
+ * what fails   No byte moves: the network's fault, or a TLS handshake in which
+ *              QEMU hangs (step-door.c).
  * undo         migrate_cancel, unless the source already decided; then wait
  *              for its final word, and let the guest run on (resume.c).
  */
 #include <assert.h>
-#include <string.h>
 
 #include "core/migration-private.h"
 
 #define SETUP_LIMIT_MS 30000
+#define HANDSHAKE_INTERVAL_MS 1000
 #define STREAM_STALL_MS 30000
 #define CONVERGE_LIMIT_MS (30LL * 24 * 3600 * 1000) /* the stall governs */
 #define SAMPLE_INTERVAL_MS 250
@@ -24,102 +22,6 @@
 #define CANCEL_LIMIT_MS 150000
 #define CANCEL_PATIENCE_MS 3000 /* then yank */
 #define LINK_LIMIT_MS 30000     /* for the source's link to come back */
-
-/* --- the door --------------------------------------------------------------- */
-
-static char *tcp_uri(const char *host, unsigned port)
-{
-    return xasprintf(strchr(host, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u", host,
-                     port);
-}
-
-static int run_incoming(struct side *s, void *arg, struct qm_error *err)
-{
-    return qmp_migrate_incoming(
-        s->qmp, arg, s->features.has[QMP_FEATURE_INCOMING_EXIT_ON_ERROR], err);
-}
-
-/* It listens if its status is no longer none: 7.2 shows none until the source
- * connects, but refuses a second time with "already been started". */
-static int asked_incoming(struct side *s, void *arg, struct qm_error *err)
-{
-    (void)arg;
-    if (side_refresh(s, err) < 0)
-        return -1;
-    return s->status != MIGRATION_NONE;
-}
-
-static bool says(const struct qm_error *err, const char *words)
-{
-    return err->code == QM_ERR_QEMU && strstr(err->message, words);
-}
-
-/* As late as this: a destination that goes on waiting should not have been
- * told, as QEMU cannot be told to forget it. */
-static int authorise(struct migration *m, struct qm_error *err)
-{
-    CLEANUP(qmp_settings_done) struct qmp_settings wanted = { 0 };
-    CLEANUP_FREE char *authz = authz_id(m);
-
-    if (!authz)
-        return 0;
-    qmp_settings_add_string(&wanted, "tls-authz", authz);
-    return set_parameters(m, DESTINATION, &wanted, err);
-}
-
-int step_open_door(struct migration *m, struct qm_error *err)
-{
-    if (authorise(m, err) < 0)
-        return -1;
-    for (unsigned port = m->plan->port_low; port <= m->plan->port_high;
-         port++) {
-        CLEANUP_FREE char *uri = tcp_uri(m->facts.bind, port);
-        struct qm_error failed = QM_ERROR_INIT;
-
-        if (port == m->nbd_port)
-            continue;
-        m->door_open = true;
-        m->ram_port = port;
-        if (side_do(destination_of(m), run_incoming, asked_incoming, uri,
-                    &failed) == 0 ||
-            (destination_of(m)->attempts > 1 &&
-             says(&failed, "already been started"))) {
-            error_clear(&failed);
-            return 0;
-        }
-        m->door_open = failed.code != QM_ERR_QEMU;
-        if (!says(&failed, "Address already in use"))
-            return error_move(err, &failed);
-        error_clear(&failed);
-    }
-    error_set(err, QM_ERR_CONNECT,
-              "destination: no port of %u-%u on %s is free for the RAM",
-              m->plan->port_low, m->plan->port_high, m->facts.bind);
-    error_hint(err, "give another range with --ports");
-    return -1;
-}
-
-void undo_open_door(struct migration *m)
-{
-    struct qm_error err = QM_ERROR_INIT;
-
-    if (!m->door_open)
-        return;
-    destination_of(m)->given_up = true;
-    if (!m->source_is_back) {
-        migration_left(m,
-                       "the destination's QEMU, held, which was not ended "
-                       "because the source %s",
-                       source_of(m)->process_dead ? "is dead"
-                                                  : "could not be asked");
-        return;
-    }
-    destination_of(m)->given_up = destination_discard(m, &err) < 0;
-    if (destination_of(m)->given_up)
-        migration_left(m, "the destination's QEMU, which is used up: %s",
-                       err.message);
-    error_clear(&err);
-}
 
 /* --- start ------------------------------------------------------------------ */
 
@@ -150,6 +52,8 @@ static const struct wait wait_for_active = {
     .holds = stream_is_active,
     .limit_ms = SETUP_LIMIT_MS,
     .ends_on = ENDS_ON_ANYTHING,
+    .ask = door_ask_handshake,
+    .interval_ms = HANDSHAKE_INTERVAL_MS,
 };
 
 /* An operator's own stop or cont is carried along: the run state that the
@@ -171,8 +75,11 @@ static int follow_run_state(struct migration *m, struct qm_error *err)
 
 int step_start(struct migration *m, struct qm_error *err)
 {
-    CLEANUP_FREE char *uri = tcp_uri(m->facts.address, m->ram_port);
+    CLEANUP_FREE char *uri = door_uri(m->facts.address, m->ram_port);
     struct side *s = source_of(m);
+
+    if (door_check(m, err) < 0)
+        return -1;
 
     /* It may have changed while disks were copied.  If it cannot be asked now,
      * the wait will ask again. */
@@ -399,7 +306,8 @@ static void leave_source(struct migration *m, const struct qm_error *err)
 /*
  * The source first, and the destination only once the source is known to be
  * back: if the source cannot be asked, the destination may hold the only
- * whole guest (doc/model/README.md).
+ * whole guest (doc/model/README.md).  Not so while both hang in a handshake:
+ * the guest has not begun to move.
  */
 void undo_start(struct migration *m)
 {
@@ -410,6 +318,8 @@ void undo_start(struct migration *m)
     m->source_is_back = false;
     if (side_is_gone(source_of(m)))
         return;
+    if (m->door_hangs)
+        door_free_source(m);
     if (end_stream(m, &err) == 0 && source_resume(m, &err) == 0)
         m->source_is_back = true;
     else if (source_of(m)->guest_ended)

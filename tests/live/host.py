@@ -6,14 +6,18 @@ network). Nothing leads out of a lab.
 """
 
 import contextlib
+import ctypes
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
 
 NETNS = Path('/run/netns')
+
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 def list_namespaces(prefix):
@@ -21,6 +25,12 @@ def list_namespaces(prefix):
         return sorted(n for n in os.listdir(NETNS) if n.startswith(prefix))
     except FileNotFoundError:
         return []
+
+
+def enter_namespace(file):
+    """For this thread alone."""
+    if libc.setns(file.fileno(), 0) != 0:
+        raise OSError(ctypes.get_errno(), 'setns')
 
 
 def ip(*args):
@@ -141,3 +151,14 @@ class Host:
             if pid is None or re.search(rf'pid={pid}\b', line):
                 ports.add(int(line.split()[3].rpartition(':')[2]))
         return sorted(ports)
+
+    def socket(self):
+        """A TCP socket as a process on this host has it: what it connects
+        to or listens at is seen from here."""
+        with open('/proc/thread-self/ns/net', 'rb') as here, \
+                open(self.netns_path, 'rb') as there:
+            enter_namespace(there)
+            try:
+                return socket.socket()
+            finally:
+                enter_namespace(here)

@@ -144,6 +144,7 @@ EXTRA_DIST += \
 	tests/unit/traces/stopped-at-once-there.trace \
 	tests/unit/traces/stopped-before-the-stream.trace \
 	tests/unit/traces/stopped-during-the-stream.trace \
+	tests/unit/traces/stranger-at-the-door.trace \
 	tests/unit/traces/stream-fails.trace \
 	tests/unit/traces/writer-stays.trace \
 	$(NULL)

@@ -24,6 +24,15 @@ static void stream_fails(struct peer *p, struct json_object *args, long long id)
     peer_migrates(p, "failed");
 }
 
+/* A scanner connects, and hangs up. */
+static void stranger_comes(struct peer *p, struct json_object *args,
+                           long long id)
+{
+    peer_obey(p, "migrate-incoming", args, id);
+    p->error_desc = "load of migration failed: Invalid argument";
+    peer_migrates(p, "failed");
+}
+
 /* Active, and so it stays. */
 static void takes_its_time(struct peer *p, struct json_object *args,
                            long long id)
@@ -276,6 +285,8 @@ const struct recipe_case recipe_cases[] = {
       .twist = { { DESTINATION, "migrate-incoming", .refusal = "no" } } },
     { "bitmap-in-use", .bitmap = true,
       .twist = { { SOURCE, "migrate", .refusal = "in use" } } },
+    { "stranger-at-the-door", .twist = { { DESTINATION, "migrate-incoming",
+                                           .react = stranger_comes } } },
     { "migrate-refused",
       .twist = { { SOURCE, "migrate", .refusal = "blocked" } } },
     { "stream-fails",

@@ -1,0 +1,285 @@
+/*
+ * The door: the port at which the destination waits for the RAM.
+ *
+ * It is open from migrate-incoming until the source's connections are there,
+ * and meanwhile QEMU takes whoever comes.  Without TLS the first one is taken
+ * for the source, and the destination is used up.  With TLS it must shake
+ * hands, and a stranger who hangs up, or talks of other things, costs nothing;
+ * but one who is silent freezes QEMU's main loop, since the handshake blocks
+ * (all versions up to 11.1).  A source that connects now hangs in its own
+ * handshake with a frozen destination, and its guest with it.
+ *
+ * happy path   The destination listens on a free port of the range, and still
+ *              answers, and waits, right before the source is sent there.
+ * what fails   A port in use: the next one (a refused bind leaves the
+ *              destination able to try again).  A stranger came first: the
+ *              source is not sent.  He came in the moment between: the source
+ *              answers no more, and the destination is ended at once, which
+ *              ends the source's handshake and lets the guest run on.
+ * undo         Once the door was open the destination is used up, since
+ *              incoming is one-shot: it is ended.
+ */
+#include <string.h>
+
+#include "core/migration-private.h"
+
+/* How long the destination may be silent before the source is sent: so often
+ * a question, each given so long. */
+#define ANSWER_LIMIT_MS 14000
+#define ANSWER_PATIENCE_MS 5000
+#define ANSWER_INTERVAL_MS 500
+/* While the source shakes hands its guest may stand still. */
+#define SOURCE_PATIENCE_MS 3000
+#define DESTINATION_PATIENCE_MS 2000
+#define HANGS_ALLOWED 2
+
+char *door_uri(const char *host, unsigned port)
+{
+    return xasprintf(strchr(host, ':') ? "tcp:[%s]:%u" : "tcp:%s:%u", host,
+                     port);
+}
+
+static int run_incoming(struct side *s, void *arg, struct qm_error *err)
+{
+    return qmp_migrate_incoming(
+        s->qmp, arg, s->features.has[QMP_FEATURE_INCOMING_EXIT_ON_ERROR], err);
+}
+
+/* It listens if its status is no longer none: 7.2 shows none until the source
+ * connects, but refuses a second time with "already been started". */
+static int asked_incoming(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    if (side_refresh(s, err) < 0)
+        return -1;
+    return s->status != MIGRATION_NONE;
+}
+
+static bool says(const struct qm_error *err, const char *words)
+{
+    return err->code == QM_ERR_QEMU && strstr(err->message, words);
+}
+
+/* As late as this: a destination that goes on waiting should not have been
+ * told, as QEMU cannot be told to forget it. */
+static int authorise(struct migration *m, struct qm_error *err)
+{
+    CLEANUP(qmp_settings_done) struct qmp_settings wanted = { 0 };
+    CLEANUP_FREE char *authz = authz_id(m);
+
+    if (!authz)
+        return 0;
+    qmp_settings_add_string(&wanted, "tls-authz", authz);
+    return set_parameters(m, DESTINATION, &wanted, err);
+}
+
+int step_open_door(struct migration *m, struct qm_error *err)
+{
+    if (authorise(m, err) < 0)
+        return -1;
+    for (unsigned port = m->plan->port_low; port <= m->plan->port_high;
+         port++) {
+        CLEANUP_FREE char *uri = door_uri(m->facts.bind, port);
+        struct qm_error failed = QM_ERROR_INIT;
+
+        if (port == m->nbd_port)
+            continue;
+        m->door_open = true;
+        m->ram_port = port;
+        if (side_do(destination_of(m), run_incoming, asked_incoming, uri,
+                    &failed) == 0 ||
+            (destination_of(m)->attempts > 1 &&
+             says(&failed, "already been started"))) {
+            error_clear(&failed);
+            return 0;
+        }
+        m->door_open = failed.code != QM_ERR_QEMU;
+        if (!says(&failed, "Address already in use"))
+            return error_move(err, &failed);
+        error_clear(&failed);
+    }
+    error_set(err, QM_ERR_CONNECT,
+              "destination: no port of %u-%u on %s is free for the RAM",
+              m->plan->port_low, m->plan->port_high, m->facts.bind);
+    error_hint(err, "give another range with --ports");
+    return -1;
+}
+
+/* --- who is at the door? ---------------------------------------------------- */
+
+static int ask_within(struct side *s, int64_t ms, struct qm_error *err)
+{
+    int ret;
+
+    side_hurry(s, deadline_in_ms(ms));
+    ret = side_refresh(s, err);
+    side_hurry(s, DEADLINE_NEVER);
+    return ret;
+}
+
+static bool door_has_answered(struct migration *m)
+{
+    return m->door_answered;
+}
+
+static int ask_door(struct migration *m, struct qm_error *err)
+{
+    if (ask_within(destination_of(m), ANSWER_PATIENCE_MS, err) < 0)
+        return -1;
+    m->door_answered = true;
+    return 0;
+}
+
+static const struct wait wait_for_answer = {
+    .what = "the destination, whose RAM port is open, to answer",
+    .holds = door_has_answered,
+    .limit_ms = ANSWER_LIMIT_MS,
+    .ends_on = ENDS_ON_CANCEL | ENDS_ON_SOURCE_DEATH |
+               ENDS_ON_DESTINATION_DEATH | ENDS_ON_MIRROR_FAILURE |
+               ENDS_ON_GUEST_END,
+    .ask = ask_door,
+    .interval_ms = ANSWER_INTERVAL_MS,
+};
+
+static void hint_firewall(const struct migration *m, struct qm_error *err)
+{
+    error_hint(err,
+               "let nobody but the source's host reach %s port %u, by a "
+               "firewall",
+               m->facts.bind, m->ram_port);
+}
+
+static int say_silent(struct migration *m, struct qm_error *err)
+{
+    m->door_hangs = true;
+    error_wrap(err,
+               "destination: somebody may have connected to its RAM port and "
+               "be silent");
+    hint_firewall(m, err);
+    return -1;
+}
+
+static bool is_waiting(const struct side *d)
+{
+    return d->status == MIGRATION_NONE || d->status == MIGRATION_SETUP;
+}
+
+int door_check(struct migration *m, struct qm_error *err)
+{
+    struct side *d = destination_of(m);
+
+    m->door_answered = false;
+    if (migration_wait(m, &wait_for_answer, err) < 0) {
+        if (err->code == QM_ERR_TIMEOUT || err->code == QM_ERR_SILENT)
+            return say_silent(m, err);
+        if (d->process_dead)
+            hint_firewall(m, err);
+        return -1;
+    }
+    if (is_waiting(d))
+        return 0;
+    error_set(err, QM_ERR_MIGRATION,
+              "destination: somebody connected to its RAM port %u before the "
+              "source did: it is %s%s%s",
+              m->ram_port, migration_status_name(d->status),
+              d->error_desc ? ": " : "", d->error_desc ? d->error_desc : "");
+    hint_firewall(m, err);
+    return -1;
+}
+
+/* --- does the source hang in its handshake? --------------------------------- */
+
+/* A destination that has the source's connection is `active`: then the source
+ * is merely busy, as with the setup of a large guest.  One that still waits, or
+ * cannot be asked, is asked again before it counts. */
+static bool destination_hangs_too(struct migration *m)
+{
+    struct side *d = destination_of(m);
+    struct qm_error failed = QM_ERROR_INIT;
+    bool hangs;
+
+    if (ask_within(d, DESTINATION_PATIENCE_MS, &failed) < 0 &&
+        failed.code == QM_ERR_SILENT)
+        hangs = true;
+    else if (error_is_set(&failed) || is_waiting(d))
+        hangs = ++m->door_hanging >= HANGS_ALLOWED;
+    else
+        hangs = false;
+    error_clear(&failed);
+    return hangs;
+}
+
+int door_ask_handshake(struct migration *m, struct qm_error *err)
+{
+    struct qm_error failed = QM_ERROR_INIT;
+
+    if (m->plan->insecure)
+        return 0;
+    if (ask_within(source_of(m), SOURCE_PATIENCE_MS, &failed) == 0) {
+        m->door_hanging = 0;
+        return 0;
+    }
+    if (failed.code != QM_ERR_SILENT)
+        return error_move(err, &failed);
+    error_clear(&failed);
+    if (!destination_hangs_too(m))
+        return 0;
+    m->door_hangs = true;
+    error_set(err, QM_ERR_TIMEOUT,
+              "source: it hangs in the TLS handshake with %s port %u: somebody "
+              "else may be connected there, or in between, and be silent",
+              m->facts.address, m->ram_port);
+    hint_firewall(m, err);
+    return -1;
+}
+
+/* --- undo ------------------------------------------------------------------- */
+
+/* What hangs is not waited for. */
+static int discard(struct migration *m, struct qm_error *err)
+{
+    struct side *d = destination_of(m);
+    int ret;
+
+    if (m->door_hangs)
+        side_hurry(d, clock_now_ms());
+    ret = destination_discard(m, err);
+    side_hurry(d, DEADLINE_NEVER);
+    return ret;
+}
+
+/* The source has not been told to switch, so the destination has no guest to
+ * lose: it may be ended before the source has said anything. */
+void door_free_source(struct migration *m)
+{
+    struct qm_error err = QM_ERROR_INIT;
+
+    if (m->door_hangs && m->switchover_us == 0 && discard(m, &err) < 0)
+        migration_warn(m,
+                       "the destination, which holds up the source, could "
+                       "not be ended: %s",
+                       err.message);
+    error_clear(&err);
+}
+
+void undo_open_door(struct migration *m)
+{
+    struct qm_error err = QM_ERROR_INIT;
+
+    if (!m->door_open)
+        return;
+    destination_of(m)->given_up = true;
+    if (!m->source_is_back) {
+        migration_left(m,
+                       "the destination's QEMU, held, which was not ended "
+                       "because the source %s",
+                       source_of(m)->process_dead ? "is dead"
+                                                  : "could not be asked");
+        return;
+    }
+    destination_of(m)->given_up = discard(m, &err) < 0;
+    if (destination_of(m)->given_up)
+        migration_left(m, "the destination's QEMU, which is used up: %s",
+                       err.message);
+    error_clear(&err);
+}
