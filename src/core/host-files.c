@@ -99,8 +99,11 @@ static int parse_mode(const char *text, unsigned *ret)
     unsigned mode = 0;
 
     for (int i = 0; i < 9; i++) {
-        char c = text[0] ? text[i + 1] : 0;
+        char c = text[0];
 
+        if (c != 0) {
+            c = text[i + 1];
+        }
         if (c == 0) {
             return -1;
         }
