@@ -12,6 +12,16 @@ import tempfile
 from pathlib import Path
 
 FILES = ('ca-cert', 'server-cert', 'server-key', 'client-cert', 'client-key')
+USAGE = ('signing_key', 'encryption_key', 'tls_www_server', 'tls_www_client')
+EXPIRED = ('activation_date = "2020-01-01 00:00:00"',
+           'expiration_date = "2021-01-01 00:00:00"')
+LATER = ('activation_date = "2035-01-01 00:00:00"',
+         'expiration_date = "2036-01-01 00:00:00"')
+# extendedKeyUsage, critical, with nothing but serverAuth or clientAuth
+ONLY_SERVER = ('signing_key', 'encryption_key', 'add_critical_extension = '
+               '"2.5.29.37 0x300a06082b06010505070301"')
+ONLY_CLIENT = ('signing_key', 'encryption_key', 'add_critical_extension = '
+               '"2.5.29.37 0x300a06082b06010505070302"')
 
 
 def certtool(*args):
@@ -39,17 +49,22 @@ class Pki:
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def make(self, where, names=(), addresses=(), ca='ca', trusted_ca=None,
-             expired=False, wrong_key=False, without=()):
+             expired=False, wrong_key=False, without=(), usage=USAGE,
+             revokes=False):
         """Fills the folder where (which must be there) with a certificate
         for those DNS names and IP addresses, and the CA; returns it.
 
         ca: who signs. trusted_ca: whom this side trusts, if another one.
         expired: its time is over. wrong_key: the key is another one's.
-        without: files to leave out, as 'client-key'.
+        without: files to leave out, as 'client-key'. usage: lines of
+        certtool's template for what the certificate is for, and until when.
+        revokes: a ca-crl.pem with that certificate in it. A ca whose name
+        begins with 'no-' is none.
         """
         where = Path(where)
         key = self._key('leaf')
-        cert = self._certificate(tuple(names), tuple(addresses), ca, expired)
+        cert = self._certificate(tuple(names), tuple(addresses), ca,
+                                 EXPIRED if expired else (), tuple(usage))
         if wrong_key:
             key = self._key('other')
         source = {'ca-cert': self._ca(trusted_ca or ca)[1],
@@ -60,6 +75,8 @@ class Pki:
                 target = where / f'{name}.pem'
                 shutil.copyfile(source[name], target)
                 target.chmod(0o600)
+        if revokes:
+            self._revoke(cert, ca, where / 'ca-crl.pem')
         return where
 
     def for_host(self, where, host, **variant):
@@ -86,23 +103,28 @@ class Pki:
 
     def _ca(self, name):
         key = self._key(name)
-        template = self._template([f'cn = "{name} of the tests"', 'ca',
-                                   'cert_signing_key', 'expiration_days = 400'])
+        lines = [f'cn = "{name} of the tests"', 'expiration_days = 400']
+        if not name.startswith('no-'):
+            lines += ['ca', 'cert_signing_key', 'crl_signing_key']
+        template = self._template(lines)
         cert = self._new('.pem')
         certtool('--generate-self-signed', '--load-privkey', key,
                  '--template', template, '--outfile', cert)
         return key, cert
 
-    def _certificate(self, names, addresses, ca, expired):
-        lines = [f'cn = "{names[0] if names else "leaf"}"', 'signing_key',
-                 'encryption_key', 'tls_www_server', 'tls_www_client']
+    def _revoke(self, cert, ca, where):
+        ca_key, ca_cert = self._ca(ca)
+        template = self._template(['crl_next_update = 400'])
+        certtool('--generate-crl', '--load-ca-privkey', ca_key,
+                 '--load-ca-certificate', ca_cert, '--load-certificate', cert,
+                 '--template', template, '--outfile', where)
+
+    def _certificate(self, names, addresses, ca, times, usage):
+        lines = [f'cn = "{names[0] if names else "leaf"}"', *usage]
         lines += [f'dns_name = "{name}"' for name in names]
         lines += [f'ip_address = "{address}"' for address in addresses]
-        if expired:
-            lines += ['activation_date = "2020-01-01 00:00:00"',
-                      'expiration_date = "2021-01-01 00:00:00"']
-        else:
-            lines += ['expiration_days = 400']
+        if not any('expiration' in line for line in usage):
+            lines += times or ['expiration_days = 400']
         ca_key, ca_cert = self._ca(ca)
         cert = self._new('.pem')
         certtool('--generate-certificate', '--load-privkey', self._key('leaf'),

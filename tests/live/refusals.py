@@ -158,3 +158,17 @@ def check_folders(lab):
             found = [p.name for p in folder.iterdir()
                      if not re.match(r'(qemu-.*\.lock|theirs.*)$', p.name)]
             assert found == []
+
+
+def run_case(lab, pki, refusal):
+    """A pair, spoilt as the refusal says, is refused; what refuse() says."""
+    pair = Pair(lab, pki, refusal)
+    refusal.spoil(pair)
+    return refuse(pair, refusal)
+
+
+def spoil_file(side, name, text):
+    """To spoil: a file of that side's certificates gets this content."""
+    def spoil(pair):
+        (pair.tls[side] / name).write_text(text)
+    return spoil

@@ -11,7 +11,7 @@ import pytest
 
 import binaries
 from qemu import make_image
-from refusals import Pair, Refusal, refuse
+from refusals import Refusal, run_case
 
 
 # ---- what is done to a pair ----
@@ -264,12 +264,6 @@ DISKS = {
 # What 7.2 cannot do is left out: a destination that outlives its failure.
 ALL = STATES | MACHINES | DISKS
 OLD = {name: refusal for name, refusal in ALL.items() if name != 'used'}
-
-
-def run_case(lab, pki, refusal):
-    pair = Pair(lab, pki, refusal)
-    refusal.spoil(pair)
-    refuse(pair, refusal)
 
 
 @pytest.mark.parametrize('refusal', ALL.values(), ids=ALL)

@@ -12,7 +12,8 @@ from engine import run_dir, state_dir
 from lab import wait_until
 from pki import FILES
 from qmp import Qmp
-from refusals import USAGE, Pair, Refusal, refuse
+from refusals import (USAGE, Pair, Refusal, refuse, run_case,
+                      spoil_file)
 
 
 # ---- what is done to a pair ----
@@ -66,12 +67,6 @@ def read_only_state(pair):
     pair.lab.on_exit(subprocess.run, ['umount', path], check=True)
     subprocess.run(['mount', '-t', 'tmpfs', '-o', 'ro,mode=0700', 'none',
                     path], check=True)
-
-
-def spoil_file(side, name, text):
-    def spoil(pair):
-        (pair.tls[side] / name).write_text(text)
-    return spoil
 
 
 MONITORS = {
@@ -256,12 +251,6 @@ HERE = {
         '--ports 50000-50000: a guest needs 2', '', exit=USAGE,
         options=('--ports', '50000-50000')),
 }
-
-
-def run_case(lab, pki, refusal):
-    pair = Pair(lab, pki, refusal)
-    refusal.spoil(pair)
-    return refuse(pair, refusal)
 
 
 @pytest.mark.parametrize('refusal', MONITORS.values(), ids=MONITORS)
