@@ -88,16 +88,6 @@ int parse_size(struct options *o, const struct option_row *row,
     return refuse_value(row, value, "a size: a number, then K, M, G or T", err);
 }
 
-int parse_on_off(struct options *o, const struct option_row *row,
-                 const char *value, struct qm_error *err)
-{
-    if (!str_equal(value, "on") && !str_equal(value, "off")) {
-        return refuse_value(row, value, "on or off", err);
-    }
-    *(bool *)field_of(o, row) = str_equal(value, "on");
-    return 0;
-}
-
 int parse_ports(struct options *o, const struct option_row *row,
                 const char *value, struct qm_error *err)
 {
@@ -213,6 +203,28 @@ int parse_create_disks(struct options *o, const struct option_row *row,
         strv_add(&o->plan.create_ids, pairs.item[i]);
         strv_add(&o->plan.create_paths, path);
     }
+    return 0;
+}
+
+int parse_auto_converge(struct options *o, const struct option_row *row,
+                        const char *value, struct qm_error *err)
+{
+    if (!str_equal(value, "on") && !str_equal(value, "off")) {
+        return refuse_value(row, value, "on or off", err);
+    }
+    o->auto_converge = str_equal(value, "on") ? THROTTLE_ON : THROTTLE_OFF;
+    return 0;
+}
+
+int parse_policy(struct options *o, const struct option_row *row,
+                 const char *value, struct qm_error *err)
+{
+    const struct policy *policy = policy_named(value);
+
+    if (!policy) {
+        return refuse_value(row, value, "gentle, balanced or urgent", err);
+    }
+    o->plan.policy = policy;
     return 0;
 }
 

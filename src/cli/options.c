@@ -99,16 +99,22 @@ static const struct option_row rows[] = {
       "a key made for this one migration, instead of certificates", NULL },
 
     { .help = "Limits" },
+    { "policy", "NAME", parse_policy, 0,
+      "how much the guest may suffer: gentle, balanced or urgent", "balanced" },
     { "max-downtime-ms", "N", parse_number, PLAN(max_downtime_ms),
-      "the stop of the guest to aim for at most", "300" },
+      "the stop of the guest to aim for at most", "the policy's: 300" },
     { "abort-handover-ms", "N", parse_number, PLAN(abort_handover_ms),
       "a stop longer than this before the switch is undone", "10000" },
     { "timeout-s", "N", parse_number, PLAN(timeout_s),
       "how long RAM may take; 0 is for ever", "0" },
+    { "timeout-s-per-gib", "N", parse_number, PLAN(timeout_per_gib_s),
+      "the same for each GiB of RAM; the longer of both counts", "0" },
     { "on-timeout", "WHAT", parse_on_timeout, 0,
       "what then: abort, or pause the guest so that it ends", "abort" },
-    { "auto-converge", "on|off", parse_on_off, PLAN(auto_converge),
-      "slow down a guest that writes too fast", "on" },
+    { "auto-converge", "on|off", parse_auto_converge, 0,
+      "slow down a guest that writes too fast", "the policy's: on" },
+    { "max-throttle", "PERCENT", parse_number, PLAN(max_throttle),
+      "by how much at most", "the policy's: 90" },
     { "postcopy", NULL, refuse_unbuilt, 0,
       "let --auto-converge slow the guest down, or allow a longer stop with "
       "--max-downtime-ms",
@@ -323,6 +329,26 @@ static void settle_tls_dirs(struct options *o)
     }
 }
 
+/* "on" where the policy is gentle: as much as is usual. */
+static int settle_throttle(struct options *o, struct qm_error *err)
+{
+    int64_t *most = &o->plan.max_throttle;
+
+    if (o->auto_converge == THROTTLE_OFF && *most > 0) {
+        return error_set(err, QM_ERR_USAGE,
+                         "--auto-converge off and --max-throttle %lld exclude "
+                         "each other",
+                         (long long)*most);
+    }
+    if (o->auto_converge == THROTTLE_OFF) {
+        *most = 0;
+    } else if (o->auto_converge == THROTTLE_ON && *most == PLAN_OF_POLICY &&
+               o->plan.policy->max_throttle == 0) {
+        *most = policy_default->max_throttle;
+    }
+    return 0;
+}
+
 int options_take(struct options *o, const struct option_table *t, int argc,
                  char **argv, struct strv *words, struct qm_error *err)
 {
@@ -359,6 +385,7 @@ int options_parse(struct options *ret, int argc, char **argv,
 
     *ret = (struct options){ .json = false };
     plan_init(&ret->plan);
+    ret->plan.max_downtime_ms = ret->plan.max_throttle = PLAN_OF_POLICY;
     if (options_take(ret, &migrate_options, argc, argv, &words, err) < 0) {
         return -1;
     }
@@ -369,6 +396,10 @@ int options_parse(struct options *ret, int argc, char **argv,
         return -1;
     }
     settle_tls_dirs(ret);
+    if (settle_throttle(ret, err) < 0) {
+        return -1;
+    }
+    plan_settle(&ret->plan);
     return plan_check(&ret->plan, err);
 }
 

@@ -28,6 +28,8 @@ struct options {
     int64_t connections; /* of `copy`: to each server, at most */
     const char *mode;    /* of `complete` */
 
+    enum { THROTTLE_OF_POLICY, THROTTLE_ON, THROTTLE_OFF } auto_converge;
+
     /* until all options are known: --tls-dir is for the side without its own */
     char *tls_dir, *side_tls_dir[SIDES], *qmp_tls_dir;
 };

@@ -133,10 +133,17 @@ static void put(struct items *items, const char *format, ...)
 
 static void put_ram(struct items *items, const struct progress *p)
 {
-    if (p->left_ms == -2) {
-        put(items, "will not converge at this rate");
-    } else if (p->left_ms >= 0) {
+    if (p->outlook == OUTLOOK_FIRST_PASS) {
+        put(items, "%s left of the first pass", figure_left(p->left_ms).s);
+    } else if (p->outlook == OUTLOOK_NEVER) {
+        put(items, "never ends this way: hot set %s",
+            figure_bytes(p->hot_bytes).s);
+    } else if (p->outlook == OUTLOOK_ENDS) {
         put(items, "%s left", figure_left(p->left_ms).s);
+        put(items, "blackout %s", figure_ms(p->blackout_ms).s);
+    }
+    if (p->throttle_percent > 0) {
+        put(items, "slowed by %d %%", p->throttle_percent);
     }
     if (p->dirty_bps > 0) {
         put(items, "dirties %s", figure_rate(p->dirty_bps).s);
@@ -146,9 +153,6 @@ static void put_ram(struct items *items, const struct progress *p)
     }
     if (p->downtime_limit_ms > 0) {
         put(items, "limit %s", figure_ms(p->downtime_limit_ms).s);
-    }
-    if (p->throttle_percent > 0) {
-        put(items, "slowed by %d %%", p->throttle_percent);
     }
     if (p->disk_count > 0) {
         put(items, "disks %u %%", percent_of(p->disk_copied, p->disk_total));

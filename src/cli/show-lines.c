@@ -45,10 +45,15 @@ static void ram_in_words(struct buffer *b, size_t start,
         add_figure(b, start, "downtime limit ",
                    figure_ms(p->downtime_limit_ms).s);
     }
-    if (p->left_ms == -2) {
-        add_figure(b, start, "", "will not converge at this rate");
-    } else if (p->left_ms >= 0) {
-        add_figure(b, start, "will finish in ", figure_left(p->left_ms).s);
+    if (p->outlook == OUTLOOK_FIRST_PASS) {
+        add_figure(b, start, "first pass ends in about ",
+                   figure_left(p->left_ms).s);
+    } else if (p->outlook == OUTLOOK_NEVER) {
+        add_figure(b, start, "never ends this way: hot set ",
+                   figure_bytes(p->hot_bytes).s);
+    } else if (p->outlook == OUTLOOK_ENDS) {
+        add_figure(b, start, "ends in about ", figure_left(p->left_ms).s);
+        add_figure(b, start, "blackout about ", figure_ms(p->blackout_ms).s);
     }
 }
 

@@ -1,22 +1,38 @@
 /*
- * The convergence policy in its first form.
+ * The convergence policy.
  *
  * What a pass leaves behind is what the guest dirtied while it ran:
  * R(n+1) = min(D * R(n) / B, hot set), with B the rate at which pages leave
  * and D the rate at which they are dirtied (QEMU.md 4.3).  While R shrinks
- * from pass to pass, patience is right.  When it shrinks by less than a tenth
- * in two passes running, the strict limit will never be met, and it rises to
- * what the model says is enough, at least doubling, at most to the operator's
- * bound.
+ * from round to round, patience is right.  When it shrinks by less than a
+ * tenth in as many rounds as the policy has patience for, the next rung:
+ *
+ *   1. the limit rises to what the last round left, over the rate;
+ *   2. if that is more than may be, the guest is throttled too: to where the
+ *      model has it dirty seven tenths of what leaves, and at each further
+ *      rung to half of what it still ran;
+ *   3. with nothing left to throttle it is paused, if the policy says so.
+ *
+ * A round is ours, not QEMU's pass: while it throttles, QEMU 10 looks for
+ * dirty pages every few seconds and counts that too (ram.c,
+ * cpu_throttle_dirty_sync_timer), in the middle of a long pass.
+ *
+ * D is QEMU's dirty-pages-rate, which counts a page once between two looks: of
+ * a hot set that is dirtied many times in a pass it shows what fits the pass,
+ * about B.  So the model may ask for too little; halving makes up for it.
  */
 #include "core/converge.h"
 
 #include <string.h>
 
+#include "base/util.h"
+
 /* The rate is measured over at least so long: QEMU's own figure is that of its
  * last 100 ms slot (migration-stats.h, BUFFER_DELAY). */
 #define WINDOW_MS 1000
-#define STALLS_BEFORE_RELAXING 2
+#define FIRST_THROTTLE 20 /* QEMU's own (options.c) */
+#define KEEP_PERCENT 70   /* of the rate: what a throttled guest may dirty */
+#define ROUNDS_AHEAD 200
 
 void converge_init(struct converge *c, const struct converge_rules *rules)
 {
@@ -25,90 +41,202 @@ void converge_init(struct converge *c, const struct converge_rules *rules)
     c->limit_ms = CONVERGE_FIRST_LIMIT_MS;
     if (c->limit_ms > rules->max_downtime_ms)
         c->limit_ms = rules->max_downtime_ms;
-    c->left_ms = -1;
+}
+
+/* --- measuring -------------------------------------------------------------- */
+
+static void open_window(struct converge *c, const struct converge_sample *s)
+{
+    c->window_open = true;
+    c->window_at_ms = s->at_ms;
+    c->window_transferred = s->transferred;
+    c->window_processed = s->processed;
 }
 
 static void measure_rate(struct converge *c, const struct converge_sample *s)
 {
     int64_t span = s->at_ms - c->window_at_ms;
 
-    if (c->window_at_ms == 0 || s->transferred < c->window_transferred) {
-        c->window_at_ms = s->at_ms;
-        c->window_transferred = s->transferred;
+    if (!c->window_open || s->transferred < c->window_transferred) {
+        open_window(c, s);
     } else if (span >= WINDOW_MS) {
         c->bps =
             (s->transferred - c->window_transferred) * 1000 / (uint64_t)span;
-        c->window_at_ms = s->at_ms;
-        c->window_transferred = s->transferred;
+        c->processed_bps =
+            (s->processed - c->window_processed) * 1000 / (uint64_t)span;
+        open_window(c, s);
     }
 }
 
-/* How long what is left would take, in ms, if the present went on. */
-static int64_t predict_left(const struct converge *c,
-                            const struct converge_sample *s)
+static void open_round(struct converge *c, const struct converge_sample *s,
+                       uint64_t bytes)
 {
-    double rate = (double)c->bps, dirty = (double)s->dirty_bps;
-    double fits = rate * (double)c->limit_ms / 1000.0;
-
-    if (c->bps == 0)
-        return -1;
-    if (c->paused)
-        dirty = 0;
-    if ((double)s->remaining <= fits)
-        return 0;
-    if (dirty >= rate)
-        return -2;
-    return (int64_t)(((double)s->remaining - fits) / (rate - dirty) * 1000.0);
+    c->round_open = true;
+    c->round_pass = s->pass;
+    c->round_bytes = bytes;
+    c->round_processed = s->processed;
 }
 
-static bool pass_has_stalled(struct converge *c,
+/* What remained when the last pass began.  A sample comes when part of it has
+ * left already, or, where passes are short, several passes later: QEMU's
+ * expected downtime was reckoned at the pass itself. */
+static uint64_t left_at_sync(const struct converge *c,
                              const struct converge_sample *s)
 {
-    bool stalled;
+    uint64_t told = (uint64_t)s->expected_downtime_ms * c->bps / 1000;
 
-    if (s->pass <= c->pass)
+    /* It is the limit until there is something to reckon with. */
+    if (s->expected_downtime_ms == c->limit_ms || told < s->remaining)
+        return s->remaining;
+    return told < s->total ? told : s->remaining;
+}
+
+/* Was a whole round completed?  Then it is known whether it was in vain. */
+static bool follow_round(struct converge *c, const struct converge_sample *s)
+{
+    uint64_t left, before = c->left_behind;
+
+    if (!c->round_open) {
+        open_round(c, s, s->total);
         return false;
-    /* The first pass sends everything: what it leaves is the first measure. */
-    stalled = c->pass_remaining > 0 &&
-              s->remaining > c->pass_remaining - c->pass_remaining / 10;
-    c->pass = s->pass;
-    if (s->pass >= 2)
-        c->pass_remaining = s->remaining;
-    c->stalls = stalled ? c->stalls + 1 : 0;
-    return c->stalls >= STALLS_BEFORE_RELAXING;
-}
-
-static int64_t relaxed_limit(const struct converge *c,
-                             const struct converge_sample *s)
-{
-    int64_t limit = c->limit_ms * 2;
-
-    if (c->bps > 0) {
-        int64_t enough = (int64_t)(s->remaining * 1000 / c->bps) + 1;
-
-        if (enough > limit)
-            limit = enough;
     }
-    return limit < c->rules.max_downtime_ms ? limit : c->rules.max_downtime_ms;
+    if (s->pass <= c->round_pass ||
+        s->processed - c->round_processed < c->round_bytes / 20 * 19)
+        return false;
+    left = left_at_sync(c, s);
+    open_round(c, s, left);
+    c->left_behind = left;
+    /* The first sends everything: what it leaves is the first measure. */
+    if (before > 0)
+        c->in_vain = left > before - before / 10 ? c->in_vain + 1 : 0;
+    return before > 0;
 }
 
-enum converge_action converge_step(struct converge *c,
-                                   const struct converge_sample *s)
+/* --- predicting ------------------------------------------------------------- */
+
+static double pages_bps(const struct converge *c)
 {
-    bool stalled;
+    return c->processed_bps > c->bps ? (double)c->processed_bps
+                                     : (double)c->bps;
+}
+
+/* Round by round: how long until what is left fits the limit? */
+static void predict(struct converge *c, const struct converge_sample *s)
+{
+    double wire = (double)c->bps, rate = pages_bps(c), took = 0;
+    double dirty = c->paused ? 0 : (double)s->dirty_bps;
+    double most = (double)(c->left_behind ? c->left_behind : s->total);
+    double fits = wire * (double)c->limit_ms / 1000;
+    double left = (double)s->remaining, round = (double)c->round_bytes;
+
+    c->outlook = c->bps == 0    ? OUTLOOK_UNKNOWN
+                 : s->pass <= 1 ? OUTLOOK_FIRST_PASS
+                                : OUTLOOK_ENDS;
+    for (int i = 0; c->bps > 0 && left > fits; i++) {
+        double next = dirty * round / rate;
+
+        took += left / rate;
+        if (next > most)
+            next = most; /* it has never left more */
+        if (i == ROUNDS_AHEAD || (i > 0 && next > left * 0.98)) {
+            c->outlook = OUTLOOK_NEVER;
+            break;
+        }
+        left = round = next;
+    }
+    c->left_ms = (int64_t)(took * 1000);
+    c->blackout_ms = c->bps > 0 ? (int64_t)(left * 1000 / wire) : 0;
+    c->hot_bytes = (uint64_t)left;
+}
+
+/* --- the ladder ------------------------------------------------------------- */
+
+/* The limit that the last round would have met, in ms. */
+static int64_t enough_ms(const struct converge *c)
+{
+    if (c->bps == 0)
+        return c->limit_ms * 2;
+    return (int64_t)(c->left_behind * 1100 / c->bps) + 1;
+}
+
+static unsigned raise_limit(struct converge *c)
+{
+    int64_t limit = enough_ms(c);
+
+    if (c->limit_ms >= c->rules.max_downtime_ms)
+        return CONVERGE_WAIT;
+    if (limit < c->limit_ms * 3 / 2)
+        limit = c->limit_ms * 3 / 2; /* it was not met, whatever was measured */
+    if (limit > c->rules.max_downtime_ms)
+        limit = c->rules.max_downtime_ms;
+    c->limit_ms = limit;
+    return CONVERGE_SET_LIMIT;
+}
+
+static unsigned raise_throttle(struct converge *c,
+                               const struct converge_sample *s)
+{
+    double keep = (double)(100 - c->throttle) / 2; /* of the vCPUs' time */
+    int wanted = FIRST_THROTTLE;
+
+    if (c->throttle >= c->rules.max_throttle)
+        return CONVERGE_WAIT;
+    if (c->throttle > 0)
+        wanted = 100 - (int)keep;
+    if (s->dirty_bps > 0 && c->bps > 0) {
+        double model = (double)(100 - c->throttle) * (double)c->bps *
+                       KEEP_PERCENT / 100 / (double)s->dirty_bps;
+
+        if (model < 100 - wanted)
+            wanted = 100 - (int)model;
+    }
+    if (wanted > c->rules.max_throttle)
+        wanted = c->rules.max_throttle;
+    c->throttle = wanted;
+    return CONVERGE_THROTTLE;
+}
+
+static unsigned climb(struct converge *c, const struct converge_sample *s)
+{
+    unsigned actions = raise_limit(c);
+
+    c->in_vain = 0;
+    if (actions && enough_ms(c) <= c->limit_ms)
+        return actions; /* that alone will do */
+    actions |= raise_throttle(c, s);
+    if (actions == CONVERGE_WAIT && c->rules.pause_when_stuck) {
+        c->paused = true;
+        actions = CONVERGE_PAUSE;
+    }
+    return actions;
+}
+
+static bool time_is_over(const struct converge *c,
+                         const struct converge_sample *s)
+{
+    int64_t limit = c->rules.timeout_ms;
+    int64_t by_size = (int64_t)((double)c->rules.timeout_per_gib_ms *
+                                (double)s->total / (double)GIB);
+
+    if (by_size > limit)
+        limit = by_size;
+    return limit > 0 && s->at_ms >= limit;
+}
+
+unsigned converge_step(struct converge *c, const struct converge_sample *s)
+{
+    unsigned actions = CONVERGE_WAIT;
+    bool judged;
 
     measure_rate(c, s);
-    stalled = pass_has_stalled(c, s);
-    c->left_ms = predict_left(c, s);
-    if (c->rules.timeout_ms > 0 && s->at_ms >= c->rules.timeout_ms &&
-        !c->paused) {
+    judged = follow_round(c, s);
+    if (!c->paused && time_is_over(c, s)) {
+        c->timed_out = true;
         c->paused = c->rules.pause_on_timeout;
-        return c->paused ? CONVERGE_PAUSE : CONVERGE_ABORT;
+        actions = c->paused ? CONVERGE_PAUSE : CONVERGE_ABORT;
+    } else if (!c->paused && judged && c->in_vain >= c->rules.patience) {
+        actions = climb(c, s);
     }
-    if (stalled && c->limit_ms < c->rules.max_downtime_ms) {
-        c->limit_ms = relaxed_limit(c, s);
-        c->stalls = 0;
-        return CONVERGE_SET_LIMIT;
-    }
-    return CONVERGE_WAIT;
+    predict(c, s);
+    return actions;
 }

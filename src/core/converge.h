@@ -1,11 +1,12 @@
 /*
- * When and how to help a guest's RAM across: from samples to an action; no
- * I/O, no clock.
+ * When and how to help a guest's RAM across: from samples to actions; no I/O,
+ * no clock.
  *
  * The limit on QEMU's downtime starts strict, because QEMU stops the guest as
  * soon as what remains fits the limit: with 300 ms it takes a blackout of
  * 120-144 ms where 30 ms were to be had in the same total time (DESIGN.md).
- * It rises only when passes stop shrinking what remains.
+ * From there it is a ladder, in the order of harm: a longer limit, throttling,
+ * a pause, giving up.  qmigrate-convergence(7) tells it to operators.
  */
 #ifndef QM_CORE_CONVERGE_H
 #define QM_CORE_CONVERGE_H
@@ -16,45 +17,75 @@
 #define CONVERGE_FIRST_LIMIT_MS 20
 
 struct converge_rules {
-    int64_t max_downtime_ms; /* QEMU's limit never exceeds this */
-    int64_t timeout_ms;      /* from `migrate` on; 0: none */
-    bool pause_on_timeout;   /* else abort */
+    int64_t max_downtime_ms;    /* QEMU's limit never exceeds this */
+    int64_t timeout_ms;         /* from `migrate` on; 0: none */
+    int64_t timeout_per_gib_ms; /* the same for each GiB of RAM; the longer */
+    bool pause_on_timeout;      /* else abort */
+    int patience;               /* struct policy */
+    int max_throttle;
+    bool pause_when_stuck;
 };
 
 struct converge_sample {
     int64_t at_ms;                          /* since `migrate` */
     int64_t pass;                           /* dirty-sync-count */
     uint64_t total, remaining, transferred; /* bytes */
+    /* Pages that were dealt with, in bytes: also those that were found to be
+     * zero, of which next to nothing is transferred. */
+    uint64_t processed;
     uint64_t dirty_bps; /* QEMU's dirty-pages-rate in bytes; 0: not known */
+    /* What remained at the last sync, over the rate: QEMU's own words. */
+    int64_t expected_downtime_ms;
 };
 
+/* Flags: what is to be done now. */
 enum converge_action {
-    CONVERGE_WAIT,
-    CONVERGE_SET_LIMIT, /* of limit_ms */
-    CONVERGE_PAUSE,     /* stop the guest at the source: it then finishes */
-    CONVERGE_ABORT,
+    CONVERGE_WAIT = 0,
+    CONVERGE_SET_LIMIT = 1, /* the downtime limit, of limit_ms */
+    CONVERGE_THROTTLE = 2,  /* up to throttle percent */
+    CONVERGE_PAUSE = 4,     /* stop the guest at the source: it then finishes */
+    CONVERGE_ABORT = 8,
+};
+
+enum converge_outlook {
+    OUTLOOK_UNKNOWN, /* nothing was measured yet */
+    /* How fast the guest writes is not known before QEMU has looked twice:
+     * left_ms is what the first pass still takes */
+    OUTLOOK_FIRST_PASS,
+    OUTLOOK_ENDS,    /* in left_ms, with a stop of blackout_ms */
+    OUTLOOK_NEVER,   /* not by the means in force: hot_bytes are dirtied again
+                      * and again */
 };
 
 struct converge {
     struct converge_rules rules;
     int64_t limit_ms; /* the limit in force */
+    int throttle;     /* percent at most that we asked for; 0: none */
     bool paused;
+    bool timed_out; /* the pause or abort is the timeout's, not the ladder's */
 
     /* the real rate, over at least a second */
+    bool window_open;
     int64_t window_at_ms;
-    uint64_t window_transferred;
-    uint64_t bps; /* 0: not known yet */
+    uint64_t window_transferred, window_processed;
+    uint64_t bps;           /* on the wire; 0: not known yet */
+    uint64_t processed_bps; /* pages dealt with */
 
-    /* what remained when each pass began */
-    int64_t pass;
-    uint64_t pass_remaining; /* 0: no whole pass seen */
-    int stalls;
+    /* the round: all that remained when it began is dealt with */
+    bool round_open;
+    int64_t round_pass;
+    uint64_t round_bytes, round_processed;
+    uint64_t left_behind; /* what the last whole round left; 0: none yet */
+    int in_vain;          /* rounds in a row that left no less */
 
-    int64_t left_ms; /* -1: not known; -2: not at this rate */
+    enum converge_outlook outlook;
+    int64_t left_ms, blackout_ms;
+    uint64_t hot_bytes;
 };
 
 void converge_init(struct converge *c, const struct converge_rules *rules);
-enum converge_action converge_step(struct converge *c,
-                                   const struct converge_sample *sample);
+/* The actions for now, or'ed; what they take stands in C. */
+unsigned converge_step(struct converge *c,
+                       const struct converge_sample *sample);
 
 #endif

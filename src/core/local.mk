@@ -60,6 +60,8 @@ libcore_a_SOURCES = \
 	src/core/nodes.h \
 	src/core/plan.c \
 	src/core/plan.h \
+	src/core/policy.c \
+	src/core/policy.h \
 	src/core/preflight-address.c \
 	src/core/preflight-backing.c \
 	src/core/preflight-bitmaps.c \
@@ -101,6 +103,7 @@ libcore_a_SOURCES = \
 	src/core/step-credentials.c \
 	src/core/step-door.c \
 	src/core/step-export.c \
+	src/core/step-converge.c \
 	src/core/step-handover.c \
 	src/core/step-images.c \
 	src/core/step-mirror.c \

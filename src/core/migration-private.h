@@ -246,9 +246,14 @@ int set_parameters(struct migration *m, enum side_id side,
 /* Put back capabilities and parameters, and delete the TLS objects. */
 void restore_settings(struct migration *m, enum side_id side);
 void remove_credentials(struct migration *m, enum side_id side);
-/* Ask the source how far it is; fills m->progress and tells it. */
-int progress_sample(struct migration *m, struct qm_error *err);
+/* Ask the source how far it is; fills m->progress and tells it.  RET gets all
+ * but the time. */
+int progress_sample(struct migration *m, struct converge_sample *ret,
+                    struct qm_error *err);
 int progress_sample_disks(struct migration *m, struct qm_error *err);
+/* An operator's own stop or cont is carried along: the run state that the
+ * guest has now is the one it shall wake up with.  ERR may be NULL. */
+int follow_run_state(struct migration *m, struct qm_error *err);
 /* Stop the guest at the source so that its RAM gets across; WHY is told. */
 #define PAUSE_ASKED                                                            \
     "the operator wants it: the guest is stopped until its RAM is across"

@@ -5,6 +5,7 @@
 #ifndef QM_CORE_NARRATION_H
 #define QM_CORE_NARRATION_H
 
+#include "core/converge.h"
 #include "core/limits.h"
 #include "core/preflight.h"
 
@@ -19,7 +20,9 @@ struct progress {
     uint64_t ram_bps, dirty_bps;
     int throttle_percent;
     int64_t downtime_limit_ms;
-    int64_t left_ms; /* -1: not known yet; -2: not at this rate */
+    enum converge_outlook outlook;
+    int64_t left_ms, blackout_ms; /* of OUTLOOK_ENDS */
+    uint64_t hot_bytes;           /* of OUTLOOK_NEVER */
     /* disks: from `mirror disks` on */
     size_t disk_count;
     uint64_t disk_total, disk_copied, disk_bps;

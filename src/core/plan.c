@@ -36,12 +36,23 @@ void plan_init(struct plan *p)
         .tls_dir = { xstrdup(PLAN_TLS_DIR), xstrdup(PLAN_TLS_DIR) },
         .qmp_tls_dir = xstrdup(PLAN_TLS_DIR),
         .disks = DISKS_AUTO,
-        .max_downtime_ms = 300,
+        .max_downtime_ms = policy_default->max_downtime_ms,
         .abort_handover_ms = 10000,
         .on_timeout = ON_TIMEOUT_ABORT,
-        .auto_converge = true,
+        .policy = policy_default,
+        .max_throttle = policy_default->max_throttle,
         .channels = PLAN_CHANNELS_CHOSEN,
     };
+}
+
+void plan_settle(struct plan *p)
+{
+    if (p->max_downtime_ms == PLAN_OF_POLICY) {
+        p->max_downtime_ms = p->policy->max_downtime_ms;
+    }
+    if (p->max_throttle == PLAN_OF_POLICY) {
+        p->max_throttle = p->policy->max_throttle;
+    }
 }
 
 void plan_done(struct plan *p)
@@ -354,6 +365,8 @@ static int check_disks(const struct plan *p, struct qm_error *err)
     return 0;
 }
 
+enum { THROTTLE_MAX = 99 }; /* QEMU's own most (options.c) */
+
 static int check_numbers(const struct plan *p, struct qm_error *err)
 {
     const struct {
@@ -363,6 +376,8 @@ static int check_numbers(const struct plan *p, struct qm_error *err)
         { "--max-downtime-ms", p->max_downtime_ms, 1, PLAN_MAX_DOWNTIME_MS },
         { "--abort-handover-ms", p->abort_handover_ms, 1, MAX_HANDOVER_MS },
         { "--timeout-s", p->timeout_s, 0, PLAN_MAX_TIMEOUT_S },
+        { "--timeout-s-per-gib", p->timeout_per_gib_s, 0, PLAN_MAX_TIMEOUT_S },
+        { "--max-throttle", p->max_throttle, 0, THROTTLE_MAX },
         { "--bandwidth", p->bandwidth_bps, 0, INT64_MAX },
         { "--disk-bandwidth", p->disk_bandwidth_bps, 0, INT64_MAX },
         { "--channels", p->channels,

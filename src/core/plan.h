@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/util.h"
+#include "core/policy.h"
 #include "qmp/address.h"
 
 enum side_id { SOURCE, DESTINATION, SIDES };
@@ -18,6 +19,7 @@ enum plan_disks_sync { DISKS_SYNC_FULL, DISKS_SYNC_TOP };
 
 enum plan_on_timeout { ON_TIMEOUT_ABORT, ON_TIMEOUT_PAUSE };
 
+#define PLAN_OF_POLICY (-1) /* until plan_settle() */
 #define PLAN_CHANNELS_CHOSEN (-1)
 #define PLAN_PORT_LOW 49152 /* libvirt's range: PEERS.md 4 */
 #define PLAN_PORT_HIGH 49215
@@ -50,7 +52,9 @@ struct plan {
     int64_t abort_handover_ms;
     int64_t timeout_s; /* 0: none */
     enum plan_on_timeout on_timeout;
-    bool auto_converge;
+    int64_t timeout_per_gib_s; /* 0: none */
+    const struct policy *policy;
+    int64_t max_throttle; /* percent; 0: the guest is never slowed down */
     int64_t bandwidth_bps, disk_bandwidth_bps; /* bytes a second; 0: no limit */
     int channels; /* multifd; 0: single stream; PLAN_CHANNELS_CHOSEN */
     bool verify;
@@ -61,6 +65,9 @@ struct plan {
 /* The defaults of the manual. */
 void plan_init(struct plan *p);
 void plan_done(struct plan *p);
+
+/* What is still PLAN_OF_POLICY becomes what the policy says. */
+void plan_settle(struct plan *p);
 
 /* What is wrong with it by itself, without asking anybody: USAGE. */
 int plan_check(const struct plan *p, struct qm_error *err);

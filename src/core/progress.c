@@ -61,12 +61,28 @@ static void record_progress(struct migration *m, const struct qmp_migration *q)
     p->ram_remaining = q->ram_remaining;
     p->ram_transferred = q->ram_transferred;
     p->dirty_bps = q->ram_dirty_pages_rate * q->ram_page_size;
-    p->throttle_percent = q->throttle_percent;
-    if (q->throttle_percent > m->max_throttle)
-        m->max_throttle = q->throttle_percent;
+    /* Prepared, it stands at a percent that nobody feels. */
+    p->throttle_percent = q->throttle_percent > 1 ? q->throttle_percent : 0;
+    if (p->throttle_percent > m->max_throttle)
+        m->max_throttle = p->throttle_percent;
 }
 
-int progress_sample(struct migration *m, struct qm_error *err)
+static struct converge_sample sample_of(const struct qmp_migration *q)
+{
+    return (struct converge_sample){
+        .pass = (int64_t)q->ram_dirty_sync_count,
+        .total = q->ram_total,
+        .remaining = q->ram_remaining,
+        .transferred = q->ram_transferred,
+        .processed =
+            q->ram_normal_bytes + q->ram_duplicate_pages * q->ram_page_size,
+        .dirty_bps = q->ram_dirty_pages_rate * q->ram_page_size,
+        .expected_downtime_ms = q->expected_downtime_ms,
+    };
+}
+
+int progress_sample(struct migration *m, struct converge_sample *ret,
+                    struct qm_error *err)
 {
     struct side *s = source_of(m);
     struct qmp_migration q = { 0 };
@@ -75,9 +91,13 @@ int progress_sample(struct migration *m, struct qm_error *err)
         return -1;
     side_record_migration(s, &q);
     record_progress(m, &q);
+    *ret = sample_of(&q);
     qmp_migration_done(&q);
     m->progress.ram_bps = m->converge.bps;
+    m->progress.outlook = m->converge.outlook;
     m->progress.left_ms = m->converge.left_ms;
+    m->progress.blackout_ms = m->converge.blackout_ms;
+    m->progress.hot_bytes = m->converge.hot_bytes;
     m->progress.downtime_limit_ms = m->converge.limit_ms;
     mirrors_watch_writes(m);
     tell_progress(m);

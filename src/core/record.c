@@ -93,10 +93,17 @@ static struct json_object *ram_data(const struct progress *p)
     json_add_uint(ram, "dirty-bps", p->dirty_bps);
     json_add_int(ram, "throttle-percent", p->throttle_percent);
     json_add_int(ram, "downtime-limit-ms", p->downtime_limit_ms);
-    if (p->left_ms != -1) {
-        json_add_bool(ram, "converges", p->left_ms >= 0);
+    if (p->outlook == OUTLOOK_FIRST_PASS) {
+        json_add_int(ram, "first-pass-left-ms", p->left_ms);
+    } else if (p->outlook != OUTLOOK_UNKNOWN) {
+        json_add_bool(ram, "converges", p->outlook == OUTLOOK_ENDS);
     }
-    json_add_known(ram, "left-ms", p->left_ms);
+    if (p->outlook == OUTLOOK_ENDS) {
+        json_add_int(ram, "left-ms", p->left_ms);
+        json_add_int(ram, "blackout-ms", p->blackout_ms);
+    } else if (p->outlook == OUTLOOK_NEVER) {
+        json_add_uint(ram, "hot-bytes", p->hot_bytes);
+    }
     return ram;
 }
 

@@ -33,7 +33,7 @@ static bool wanted_multifd(const struct migration *m)
 
 static bool wanted_auto_converge(const struct migration *m)
 {
-    return m->plan->auto_converge;
+    return m->plan->max_throttle > 0;
 }
 
 static bool wanted_uuid(const struct migration *m)
@@ -92,6 +92,17 @@ static void want_capabilities(struct migration *m, enum side_id side,
     }
 }
 
+/* Prepared, and not yet felt: the capability cannot be had later. */
+static void list_throttle(const struct migration *m, struct qmp_settings *ret)
+{
+    if (!wanted_auto_converge(m))
+        return;
+    qmp_settings_add_int(ret, "cpu-throttle-initial", 1);
+    qmp_settings_add_int(ret, "cpu-throttle-increment", 1);
+    qmp_settings_add_int(ret, "max-cpu-throttle", 1);
+    qmp_settings_add_int(ret, "throttle-trigger-threshold", 100);
+}
+
 static void list_parameters(struct migration *m, enum side_id side,
                             struct qmp_settings *ret)
 {
@@ -112,6 +123,7 @@ static void list_parameters(struct migration *m, enum side_id side,
     qmp_settings_add_int(ret, "max-bandwidth",
                          m->limits.value[LIMIT_BANDWIDTH]);
     qmp_settings_add_int(ret, "downtime-limit", m->converge.limit_ms);
+    list_throttle(m, ret);
 }
 
 static void want_parameters(struct migration *m, enum side_id side,
@@ -200,26 +212,40 @@ int set_parameters(struct migration *m, enum side_id side,
     struct apply a = { &parameters_kind, wanted };
     struct qmp_settings *set = &m->parameters_set[side];
 
-    for (size_t i = 0; i < wanted->count; i++)
-        qmp_settings_add(set, wanted->item[i].name, wanted->item[i].type,
-                         wanted->item[i].value);
+    for (size_t i = 0; i < wanted->count; i++) {
+        const struct qmp_setting *w = &wanted->item[i];
+
+        if (!qmp_settings_get(set, w->name))
+            qmp_settings_add(set, w->name, w->type, w->value);
+    }
     if (side_do(&m->side[side], run_apply, NULL, &a, err) < 0)
         return -1;
     return compare(&m->side[side], &parameters_kind, wanted, err);
+}
+
+static void init_converge(struct migration *m)
+{
+    const int64_t *limit = m->limits.value;
+    const struct policy *policy = m->plan->policy;
+
+    converge_init(
+        &m->converge,
+        &(struct converge_rules){
+            .max_downtime_ms = downtime_of_qemu(m, limit[LIMIT_MAX_DOWNTIME]),
+            .timeout_ms = limit[LIMIT_TIMEOUT] * 1000,
+            .timeout_per_gib_ms = m->plan->timeout_per_gib_s * 1000,
+            .pause_on_timeout = limit[LIMIT_ON_TIMEOUT] == ON_TIMEOUT_PAUSE,
+            .patience = policy->patience,
+            .max_throttle = (int)m->plan->max_throttle,
+            .pause_when_stuck = policy->pause_when_stuck,
+        });
 }
 
 int step_agree(struct migration *m, struct qm_error *err)
 {
     static const enum side_id order[] = { DESTINATION, SOURCE };
 
-    converge_init(&m->converge,
-                  &(struct converge_rules){
-                      .max_downtime_ms = downtime_of_qemu(
-                          m, m->limits.value[LIMIT_MAX_DOWNTIME]),
-                      .timeout_ms = m->limits.value[LIMIT_TIMEOUT] * 1000,
-                      .pause_on_timeout =
-                          m->limits.value[LIMIT_ON_TIMEOUT] == ON_TIMEOUT_PAUSE,
-                  });
+    init_converge(m);
     for (size_t i = 0; i < ARRAY_LEN(order); i++) {
         enum side_id side = order[i];
         const struct side_facts *f = &m->facts.side[side];
@@ -234,22 +260,14 @@ int step_agree(struct migration *m, struct qm_error *err)
     return 0;
 }
 
-static int run_set(struct side *s, void *arg, struct qm_error *err)
-{
-    return qmp_set_parameters(s->qmp, arg, err);
-}
-
 int set_source_parameter(struct migration *m, const char *name, int64_t value,
                          struct qm_error *err)
 {
-    struct qmp_settings *changed = &m->parameters_set[SOURCE];
     struct qmp_settings one = { 0 };
     int ret;
 
     qmp_settings_add_int(&one, name, value);
-    ret = side_do(source_of(m), run_set, NULL, &one, err);
-    if (!qmp_settings_get(changed, name))
-        qmp_settings_add_int(changed, name, value);
+    ret = set_parameters(m, SOURCE, &one, err);
     qmp_settings_done(&one);
     return ret;
 }

@@ -1,8 +1,7 @@
 /*
- * The RAM: start, converge.
+ * The RAM starts to move.
  *
- * happy path   The source is told `migrate`; samples feed the convergence
- *              policy until the guest stops at pre-switchover.
+ * happy path   The source is told `migrate`, and reaches the destination.
  * what fails   No byte moves: the network's fault, or a TLS handshake in which
  *              QEMU hangs (step-door.c).
  * undo         migrate_cancel, unless the source already decided; then wait
@@ -14,9 +13,6 @@
 
 #define SETUP_LIMIT_MS 30000
 #define HANDSHAKE_INTERVAL_MS 1000
-#define STREAM_STALL_MS 30000
-#define CONVERGE_LIMIT_MS (30LL * 24 * 3600 * 1000) /* the stall governs */
-#define SAMPLE_INTERVAL_MS 250
 /* 7.2 in `setup` against a dead address cancels only when TCP gives up,
  * about two minutes (QEMU.md 3.4). */
 #define CANCEL_LIMIT_MS 150000
@@ -56,23 +52,6 @@ static const struct wait wait_for_active = {
     .interval_ms = HANDSHAKE_INTERVAL_MS,
 };
 
-/* An operator's own stop or cont is carried along: the run state that the
- * guest has now is the one it shall wake up with. */
-static int follow_run_state(struct migration *m, struct qm_error *err)
-{
-    struct side *s = source_of(m);
-
-    if (side_refresh_run_state(s, err) < 0)
-        return -1;
-    if (m->we_paused)
-        return 0;
-    if (str_equal(s->run_state, "paused"))
-        m->was_running = false;
-    else if (s->running)
-        m->was_running = true;
-    return 0;
-}
-
 int step_start(struct migration *m, struct qm_error *err)
 {
     CLEANUP_FREE char *uri = door_uri(m->facts.address, m->ram_port);
@@ -101,118 +80,6 @@ int step_start(struct migration *m, struct qm_error *err)
      * waits for all of them before it is active. */
     forget_key(m);
     return 0;
-}
-
-/* --- converge --------------------------------------------------------------- */
-
-static bool guest_has_stopped(struct migration *m)
-{
-    enum migration_status status = source_of(m)->status;
-
-    return status == MIGRATION_PRE_SWITCHOVER || status == MIGRATION_DEVICE ||
-           status == MIGRATION_COMPLETED;
-}
-
-int pause_guest(struct migration *m, const char *why, struct qm_error *err)
-{
-    /* Asked once: an operator who starts it again is not overruled.  Asked
-     * again where it is not known whether the first `stop` arrived. */
-    if (source_of(m)->running) {
-        if (!m->we_paused)
-            migration_warn(m, "%s", why);
-        m->we_paused = m->converge.paused = true;
-        if (side_stop(source_of(m), err) < 0)
-            return -1;
-    }
-    m->pause_asked = false;
-    return 0;
-}
-
-static int pause_at_timeout(struct migration *m, struct qm_error *err)
-{
-    CLEANUP_FREE char *why =
-        xasprintf("timeout-s %lld has passed: the guest is stopped so that its "
-                  "RAM gets across",
-                  (long long)m->limits.value[LIMIT_TIMEOUT]);
-
-    return pause_guest(m, why, err);
-}
-
-static int act(struct migration *m, enum converge_action action,
-               struct qm_error *err)
-{
-    switch (action) {
-    case CONVERGE_WAIT:
-        return 0;
-    case CONVERGE_SET_LIMIT:
-        return set_source_parameter(m, "downtime-limit", m->converge.limit_ms,
-                                    err);
-    case CONVERGE_PAUSE:
-        return pause_at_timeout(m, err);
-    case CONVERGE_ABORT:
-        break;
-    }
-    error_set(err, QM_ERR_TIMEOUT,
-              "the RAM did not get across within timeout-s %lld",
-              (long long)m->limits.value[LIMIT_TIMEOUT]);
-    error_hint(err, "allow more time, a longer --max-downtime-ms, or "
-                    "--on-timeout pause");
-    return -1;
-}
-
-/* No byte in STREAM_STALL_MS: that is the network's fault, not the guest's. */
-static int check_stall(struct migration *m, struct qm_error *err)
-{
-    uint64_t moved = m->progress.ram_transferred;
-
-    if (moved != m->ram_window_bytes || m->ram_window_ms == 0) {
-        m->ram_window_bytes = moved;
-        m->ram_window_ms = clock_now_ms();
-        return 0;
-    }
-    if (clock_now_ms() - m->ram_window_ms < STREAM_STALL_MS)
-        return 0;
-    error_set(err, QM_ERR_TIMEOUT,
-              "source: no byte of the RAM has moved for %d s",
-              STREAM_STALL_MS / 1000);
-    error_hint(err, "is the network to %s port %u cut?", m->facts.address,
-               m->ram_port);
-    return -1;
-}
-
-static int ask_stream(struct migration *m, struct qm_error *err)
-{
-    struct converge_sample sample;
-
-    if (progress_sample(m, err) < 0 || guest_has_stopped(m))
-        return error_is_set(err) ? -1 : 0;
-    sample = (struct converge_sample){
-        .at_ms = (clock_now_us() - m->migrate_us) / 1000,
-        .pass = m->progress.pass,
-        .total = m->progress.ram_total,
-        .remaining = m->progress.ram_remaining,
-        .transferred = m->progress.ram_transferred,
-        .dirty_bps = m->progress.dirty_bps,
-    };
-    if ((m->pause_asked && pause_guest(m, PAUSE_ASKED, err) < 0) ||
-        act(m, converge_step(&m->converge, &sample), err) < 0 ||
-        follow_run_state(m, err) < 0)
-        return -1;
-    return check_stall(m, err);
-}
-
-static const struct wait wait_for_stop = {
-    .what = "the RAM to get across",
-    .holds = guest_has_stopped,
-    .limit_ms = CONVERGE_LIMIT_MS,
-    .ends_on = ENDS_ON_ANYTHING,
-    .ask = ask_stream,
-    .interval_ms = SAMPLE_INTERVAL_MS,
-};
-
-int step_converge(struct migration *m, struct qm_error *err)
-{
-    return migration_wait(m, &wait_for_stop, err);
 }
 
 /* --- undo ------------------------------------------------------------------- */

@@ -160,6 +160,8 @@ tests_unit_test_core_images_SOURCES = tests/unit/test-core-images.c \
 	$(good_facts)
 tests_unit_test_core_marks_SOURCES = tests/unit/test-core-marks.c $(good_facts)
 tests_unit_test_cli_words_SOURCES = tests/unit/test-cli-words.c $(good_facts)
+tests_unit_test_core_converge_SOURCES = tests/unit/test-core-converge.c \
+	tests/unit/converge-model.c tests/unit/converge-model.h
 tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \
 	tests/unit/disks-cases.h tests/unit/disks-spoil.h \
 	tests/unit/disks-read-only.h $(good_facts)

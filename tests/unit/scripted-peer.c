@@ -27,7 +27,9 @@ static const char capabilities[] =
 static const char parameters[] =
     "{'tls-creds': '', 'tls-hostname': '', 'tls-authz': '',"
     " 'multifd-channels': 2, 'multifd-compression': 'none',"
-    " 'max-bandwidth': 134217728, 'downtime-limit': 300}";
+    " 'max-bandwidth': 134217728, 'downtime-limit': 300,"
+    " 'cpu-throttle-initial': 20, 'cpu-throttle-increment': 10,"
+    " 'max-cpu-throttle': 99, 'throttle-trigger-threshold': 50}";
 
 /* --- talking -------------------------------------------------------------- */
 

@@ -52,7 +52,34 @@ static void defaults(void **state)
     assert_int_equal(o.plan.disks, DISKS_AUTO);
     assert_int_equal(o.plan.channels, PLAN_CHANNELS_CHOSEN);
     assert_string_equal(o.plan.tls_dir[SOURCE], PLAN_TLS_DIR);
-    assert_true(o.plan.auto_converge);
+    assert_string_equal(o.plan.policy->name, "balanced");
+    assert_int_equal(o.plan.max_throttle, 90);
+    assert_int_equal(o.plan.max_downtime_ms, 300);
+}
+
+static void named_policies(void **state)
+{
+    static const struct {
+        const char *words;
+        int64_t max_downtime_ms, max_throttle;
+    } cases[] = {
+        { "--policy gentle /a /b", 300, 0 },
+        { "--policy urgent /a /b", 1000, 99 },
+        { "--policy urgent --max-downtime-ms 50 /a /b", 50, 99 },
+        { "--max-throttle 40 --policy gentle /a /b", 300, 40 },
+        { "--policy gentle --auto-converge on /a /b", 300, 90 },
+        { "--policy urgent --auto-converge off /a /b", 1000, 0 },
+        { "--max-throttle 0 /a /b", 300, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(options_done) struct options o;
+
+        accept(cases[i].words, &o);
+        assert_int_equal(o.plan.max_downtime_ms, cases[i].max_downtime_ms);
+        assert_int_equal(o.plan.max_throttle, cases[i].max_throttle);
+    }
 }
 
 static void words_of_the_plan(void **state)
@@ -127,7 +154,7 @@ static void switches_of_the_plan(void **state)
     assert_int_equal(o.plan.disks_sync, DISKS_SYNC_TOP);
     assert_true(o.dry_run && o.json);
     assert_int_equal(o.plan.on_timeout, ON_TIMEOUT_PAUSE);
-    assert_false(o.plan.auto_converge);
+    assert_int_equal(o.plan.max_throttle, 0);
     assert_string_equal(o.plan.host[SOURCE], "local");
     assert_null(o.plan.host[DESTINATION]);
 }
@@ -202,6 +229,11 @@ static const struct {
     { "--ports 5000 /a /b", "--ports '5000' is not LOW-HIGH" },
     { "--ports 0-7 /a /b", "--ports '0-7' is not LOW-HIGH" },
     { "--ports 7-5 /a /b", "--ports 7-5: not LOW-HIGH" },
+    { "--policy brutal /a /b",
+      "--policy 'brutal' is not gentle, balanced or urgent" },
+    { "--max-throttle 100 /a /b", "--max-throttle 100: not between 0 and 99" },
+    { "--auto-converge off --max-throttle 5 /a /b",
+      "--auto-converge off and --max-throttle 5 exclude each other" },
     { "--auto-converge yes /a /b", "--auto-converge 'yes' is not on or off" },
     { "--on-timeout never /a /b", "--on-timeout 'never' is not abort or" },
     { "--channels x /a /b", "--channels 'x' is not a number of channels" },
@@ -286,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults),
+        cmocka_unit_test(named_policies),
         cmocka_unit_test(words_of_the_plan),
         cmocka_unit_test(images_to_make),
         cmocka_unit_test(numbers_of_the_plan),

@@ -58,7 +58,9 @@ static const struct progress converging = {
     .dirty_bps = 20 * MIB,
     .throttle_percent = 20,
     .downtime_limit_ms = 20,
+    .outlook = OUTLOOK_ENDS,
     .left_ms = 1300,
+    .blackout_ms = 18,
     .disk_count = 2,
     .disk_total = 10 * GIB,
     .disk_copied = 10 * GIB,
@@ -70,7 +72,6 @@ static const struct progress mirroring = {
     .disk_total = 10 * GIB,
     .disk_copied = 4 * GIB,
     .disk_bps = 200 * MIB,
-    .left_ms = -1,
 };
 
 static const struct progress hopeless = {
@@ -79,7 +80,8 @@ static const struct progress hopeless = {
     .pass = 1,
     .ram_total = GIB,
     .ram_remaining = GIB,
-    .left_ms = -2,
+    .outlook = OUTLOOK_NEVER,
+    .hot_bytes = 600 * MIB,
 };
 
 static void lines_of_progress(void **state)
@@ -95,10 +97,10 @@ static void lines_of_progress(void **state)
         b.data,
         "[    12.3 s] converge: disks 100 % of 10.0 GiB, RAM 75 % in pass 2, "
         "812.0 MiB/s, dirties 20.0 MiB/s, slowed down by 20 %, "
-        "downtime limit 20 ms, will finish in 2 s\n"
+        "downtime limit 20 ms, ends in about 2 s, blackout about 18 ms\n"
         "[     0.9 s] mirror disks: disks 40 % of 10.0 GiB, 200.0 MiB/s\n"
         "[  3600.0 s] converge: RAM 0 %, 0.0 MiB/s, "
-        "will not converge at this rate\n"
+        "never ends this way: hot set 600.0 MiB\n"
         "[     5.0 s] connect: still at it\n");
 }
 
@@ -165,14 +167,15 @@ static void bar_of_80_columns(void **state)
               "1:01  31 s left  4.0 GiB of 10.0 GiB on 1 disk\n"
               "converge             "
               "[#######################........] RAM  75 %    812.0 MiB/s\n"
-              "0:12  2 s left  dirties 20.0 MiB/s  pass 2  limit 20 ms  "
-              "slowed by 20 %\n"
+              "0:12  2 s left  blackout 18 ms  slowed by 20 %  "
+              "dirties 20.0 MiB/s  pass 2\n"
               "converge             "
               "[...............................] RAM   0 %\n"
-              "INSECURE 0:00  will not converge at this rate  pass 1\n"
+              "INSECURE 0:00  never ends this way: hot set 600.0 MiB  "
+              "pass 1\n"
               "settle disks\n"
-              "0:00  2 s left  dirties 20.0 MiB/s  pass 2  limit 20 ms  "
-              "slowed by 20 %\n"
+              "0:00  2 s left  blackout 18 ms  slowed by 20 %  "
+              "dirties 20.0 MiB/s  pass 2\n"
               "undo: mirror disks\n"
               "0:00\n");
 }

@@ -1,5 +1,6 @@
 /*
- * The convergence policy against traces: what it does and when.
+ * The convergence policy against a model of a guest and of QEMU's passes: what
+ * it does, when, and whether what it foretold came true.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,40 +9,38 @@
 
 #include <cmocka.h>
 
-#include "core/converge.h"
+#include "converge-model.h"
+#include "core/policy.h"
 
 #define M (1024ULL * 1024)
 
-static const struct converge_rules usual = { .max_downtime_ms = 300 };
-
-/* The sample that follows when a pass of the model ends: D/B of what remained
- * remains, at most the hot set. */
-struct model {
-    uint64_t send_bps, dirty_bps, hot_set;
-    struct converge_sample now;
+/* A guest of 1 GiB with that hot set, over 100 MiB/s. */
+static const struct converge_guest usual_guest = {
+    .total = 1024 * M,
+    .send_bps = 100 * M,
 };
 
-static void model_init(struct model *m, uint64_t send, uint64_t dirty,
-                       uint64_t hot_set, uint64_t total)
+static struct converge_rules rules_of(const char *name)
 {
-    *m = (struct model){
-        .send_bps = send,
-        .dirty_bps = dirty,
-        .hot_set = hot_set,
-        .now = { .at_ms = 1, .pass = 1, .total = total, .remaining = total },
+    const struct policy *p = policy_named(name);
+
+    return (struct converge_rules){
+        .max_downtime_ms = p->max_downtime_ms,
+        .patience = p->patience,
+        .max_throttle = p->max_throttle,
+        .pause_when_stuck = p->pause_when_stuck,
     };
 }
 
-static void next_pass(struct model *m)
+static struct converge_run run(const char *policy, uint64_t dirty_bps,
+                               uint64_t hot_set)
 {
-    uint64_t ms = m->now.remaining * 1000 / m->send_bps + 1;
-    uint64_t left = m->dirty_bps * ms / 1000;
+    struct converge_guest g = usual_guest;
+    struct converge_rules rules = rules_of(policy);
 
-    m->now.at_ms += (int64_t)ms;
-    m->now.transferred += m->now.remaining;
-    m->now.remaining = left < m->hot_set ? left : m->hot_set;
-    m->now.dirty_bps = m->dirty_bps;
-    m->now.pass++;
+    g.dirty_bps = dirty_bps;
+    g.hot_set = hot_set;
+    return converge_model_run(&g, &rules, 600 * 1000);
 }
 
 static void starts_strict(void **state)
@@ -49,91 +48,154 @@ static void starts_strict(void **state)
     struct converge c;
 
     (void)state;
-    converge_init(&c, &usual);
+    converge_init(&c, &(struct converge_rules){ .max_downtime_ms = 300 });
     assert_int_equal(c.limit_ms, CONVERGE_FIRST_LIMIT_MS);
     converge_init(&c, &(struct converge_rules){ .max_downtime_ms = 5 });
     assert_int_equal(c.limit_ms, 5);
 }
 
-/* A guest that dirties slowly: each pass leaves a fraction of the last, so the
- * limit stays strict until the end fits it. */
+/* Each pass leaves a fraction of the last, so the limit stays strict until
+ * the end fits it. */
 static void stays_strict_while_passes_shrink(void **state)
 {
-    struct converge c;
-    struct model m;
+    struct converge_run r = run("balanced", 20 * M, 256 * M);
 
     (void)state;
-    converge_init(&c, &usual);
-    model_init(&m, 100 * M, 20 * M, 256 * M, 1024 * M);
-    while (m.now.remaining > 2 * M) {
-        assert_int_equal(converge_step(&c, &m.now), CONVERGE_WAIT);
-        next_pass(&m);
-    }
-    assert_int_equal(c.limit_ms, CONVERGE_FIRST_LIMIT_MS);
+    assert_true(r.ended);
+    assert_int_equal(r.limit_ms, CONVERGE_FIRST_LIMIT_MS);
+    assert_int_equal(r.throttle, 0);
+    assert_in_range(r.blackout_ms, 0, 20);
+    assert_in_range(r.ended_at_ms, 10000, 15000);
 }
 
-/* 10 MiB are dirtied again in each pass and take 100 ms: two passes without
- * progress raise the limit to about that, not to the bound. */
+/* 10 MiB are dirtied again in each pass and take 100 ms: the limit rises to
+ * about that, not to the bound, and nobody is throttled. */
 static void rises_to_what_is_enough(void **state)
 {
-    struct converge c;
-    struct model m;
-    enum converge_action action = CONVERGE_WAIT;
-    int passes = 0;
+    struct converge_run r = run("balanced", 400 * M, 10 * M);
 
     (void)state;
-    converge_init(&c, &usual);
-    model_init(&m, 100 * M, 150 * M, 10 * M, 1024 * M);
-    while (action == CONVERGE_WAIT && passes++ < 100) {
-        action = converge_step(&c, &m.now);
-        next_pass(&m);
-    }
-    assert_int_equal(action, CONVERGE_SET_LIMIT);
-    assert_in_range(passes, 4, 40);
-    assert_in_range(c.limit_ms, 100, 110);
+    assert_true(r.ended);
+    assert_in_range(r.limit_ms, 100, 150);
+    assert_int_equal(r.throttle, 0);
+    assert_false(r.paused);
 }
 
-static void never_exceeds_the_bound(void **state)
+/* 200 MiB take 2 s: no limit that is allowed will do. */
+static void throttles_what_no_limit_helps(void **state)
 {
-    struct converge c;
-    struct model m;
+    struct converge_run r = run("balanced", 150 * M, 200 * M);
 
     (void)state;
-    converge_init(&c, &usual);
-    model_init(&m, 100 * M, 150 * M, 500 * M, 1024 * M);
-    for (int i = 0; i < 40; i++) {
-        converge_step(&c, &m.now);
-        next_pass(&m);
-    }
-    assert_int_equal(c.limit_ms, 300);
-    assert_int_equal(c.left_ms, -2);
-    assert_int_equal(converge_step(&c, &m.now), CONVERGE_WAIT);
+    assert_true(r.ended);
+    assert_int_equal(r.limit_ms, 300);
+    assert_in_range(r.throttle, 20, 90);
+    assert_in_range(r.blackout_ms, 1, 300);
+    assert_in_range(r.ended_at_ms, 10000, 60000);
 }
 
-static void predicts_the_rest(void **state)
+/* The same guest is left as it is, and does not get across. */
+static void gentle_never_throttles(void **state)
 {
-    struct converge c;
-    struct converge_sample s = {
-        .at_ms = 1, .pass = 1, .total = 1000 * M, .remaining = 1000 * M
-    };
+    struct converge_run r = run("gentle", 150 * M, 200 * M);
 
     (void)state;
-    converge_init(&c, &usual);
-    assert_int_equal(converge_step(&c, &s), CONVERGE_WAIT);
-    assert_int_equal(c.left_ms, -1);
-    s.at_ms += 1000;
-    s.transferred = 100 * M;
-    s.remaining = 900 * M;
-    converge_step(&c, &s);
-    assert_int_equal(c.bps, 100 * M);
-    /* 898 MiB at 100 MiB/s, as 20 ms are 2 MiB */
-    assert_in_range(c.left_ms, 8900, 9000);
+    assert_false(r.ended);
+    assert_int_equal(r.throttle, 0);
+    assert_int_equal(r.limit_ms, 300);
+    assert_false(r.paused);
+    assert_int_equal(r.outlook, OUTLOOK_NEVER);
+}
+
+/* 100 times the rate: a tenth of that is still too much. */
+static void balanced_stops_at_its_throttle(void **state)
+{
+    struct converge_run r = run("balanced", 10000 * M, 200 * M);
+
+    (void)state;
+    assert_false(r.ended);
+    assert_int_equal(r.throttle, 90);
+    assert_false(r.paused);
+}
+
+static void urgent_pauses_at_last(void **state)
+{
+    struct converge_run r = run("urgent", 100000 * M, 200 * M);
+
+    (void)state;
+    assert_true(r.ended);
+    assert_int_equal(r.throttle, 99);
+    assert_true(r.paused);
+}
+
+/* In short passes the rungs come late to the sample, not to QEMU. */
+static void passes_shorter_than_a_sample(void **state)
+{
+    struct converge_guest g = { .total = 1024 * M,
+                                .send_bps = 2000 * M,
+                                .dirty_bps = 3000 * M,
+                                .hot_set = 100 * M };
+    struct converge_rules rules = rules_of("balanced");
+    struct converge_run r = converge_model_run(&g, &rules, 60000);
+
+    (void)state;
+    assert_true(r.ended);
+    assert_in_range(r.limit_ms, 50, 80);
+    assert_int_equal(r.throttle, 0);
+}
+
+/* QEMU 10 counts its looks for dirty pages in the middle of the first pass:
+ * they are no passes in vain. */
+static void looks_are_no_passes(void **state)
+{
+    struct converge_guest g = { .total = 8192 * M,
+                                .send_bps = 100 * M,
+                                .dirty_bps = 60 * M,
+                                .hot_set = 2048 * M,
+                                .look_ms = 2000 };
+    struct converge_rules rules = rules_of("urgent");
+    struct converge_run r = converge_model_run(&g, &rules, 600 * 1000);
+
+    (void)state;
+    assert_true(r.ended);
+    assert_int_equal(r.limit_ms, CONVERGE_FIRST_LIMIT_MS);
+    assert_int_equal(r.throttle, 0);
+}
+
+/* What was said as soon as it could be known, against what happened. */
+static void foretells_the_end(void **state)
+{
+    static const uint64_t dirty[] = { 0, 10 * M, 30 * M, 60 * M, 80 * M };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(dirty) / sizeof(dirty[0]); i++) {
+        struct converge_run r = run("balanced", dirty[i], 512 * M);
+        int64_t truth;
+
+        assert_true(r.ended);
+        if (dirty[i] == 0)
+            continue; /* it ends with the first pass */
+        assert_in_range(r.foretold_at_ms, r.ended_at_ms / 2, r.ended_at_ms);
+        truth = r.ended_at_ms - r.foretold_at_ms;
+        assert_in_range(r.foretold_ms, truth * 6 / 10, truth * 14 / 10);
+        assert_in_range(r.foretold_blackout_ms, 0, CONVERGE_FIRST_LIMIT_MS);
+    }
+}
+
+static void foretells_that_there_is_no_end(void **state)
+{
+    struct converge_run r = run("gentle", 300 * M, 200 * M);
+
+    (void)state;
+    assert_int_equal(r.outlook, OUTLOOK_NEVER);
+    assert_in_range(r.hot_bytes, 150 * M, 210 * M);
 }
 
 static void acts_on_the_timeout(void **state)
 {
     struct converge_rules rules = { .max_downtime_ms = 300,
-                                    .timeout_ms = 5000 };
+                                    .timeout_ms = 5000,
+                                    .patience = 2 };
     struct converge_sample s = {
         .at_ms = 4999, .pass = 1, .total = M, .remaining = M
     };
@@ -144,11 +206,38 @@ static void acts_on_the_timeout(void **state)
     assert_int_equal(converge_step(&c, &s), CONVERGE_WAIT);
     s.at_ms = 5000;
     assert_int_equal(converge_step(&c, &s), CONVERGE_ABORT);
+    assert_true(c.timed_out);
     rules.pause_on_timeout = true;
     converge_init(&c, &rules);
     assert_int_equal(converge_step(&c, &s), CONVERGE_PAUSE);
     s.at_ms = 6000;
     assert_int_equal(converge_step(&c, &s), CONVERGE_WAIT); /* once */
+}
+
+static void timeout_grows_with_the_guest(void **state)
+{
+    struct converge_rules rules = { .max_downtime_ms = 300,
+                                    .timeout_ms = 5000,
+                                    .timeout_per_gib_ms = 4000,
+                                    .patience = 2 };
+    struct converge_sample s = {
+        .at_ms = 7999, .pass = 1, .total = 2048 * M, .remaining = M
+    };
+    struct converge c;
+
+    (void)state;
+    converge_init(&c, &rules);
+    assert_int_equal(converge_step(&c, &s), CONVERGE_WAIT);
+    s.at_ms = 8000;
+    assert_int_equal(converge_step(&c, &s), CONVERGE_ABORT);
+}
+
+static void policies_are_found(void **state)
+{
+    (void)state;
+    assert_string_equal(policy_default->name, "balanced");
+    assert_ptr_equal(policy_named("gentle"), &policies[0]);
+    assert_null(policy_named("brutal"));
 }
 
 int main(void)
@@ -157,9 +246,17 @@ int main(void)
         cmocka_unit_test(starts_strict),
         cmocka_unit_test(stays_strict_while_passes_shrink),
         cmocka_unit_test(rises_to_what_is_enough),
-        cmocka_unit_test(never_exceeds_the_bound),
-        cmocka_unit_test(predicts_the_rest),
+        cmocka_unit_test(throttles_what_no_limit_helps),
+        cmocka_unit_test(gentle_never_throttles),
+        cmocka_unit_test(balanced_stops_at_its_throttle),
+        cmocka_unit_test(urgent_pauses_at_last),
+        cmocka_unit_test(passes_shorter_than_a_sample),
+        cmocka_unit_test(looks_are_no_passes),
+        cmocka_unit_test(foretells_the_end),
+        cmocka_unit_test(foretells_that_there_is_no_end),
         cmocka_unit_test(acts_on_the_timeout),
+        cmocka_unit_test(timeout_grows_with_the_guest),
+        cmocka_unit_test(policies_are_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,7 +63,7 @@ static void defaults_are_good(void **state)
     assert_int_equal(p.abort_handover_ms, 10000);
     assert_int_equal(p.disks, DISKS_AUTO);
     assert_int_equal(p.channels, PLAN_CHANNELS_CHOSEN);
-    assert_true(p.auto_converge);
+    assert_int_equal(p.max_throttle, policy_default->max_throttle);
     assert_false(p.insecure);
     plan_done(&p);
 }

@@ -60,7 +60,6 @@ static void progress_of_ram(void **state)
         .dirty_bps = 4,
         .throttle_percent = 5,
         .downtime_limit_ms = 20,
-        .left_ms = -1,
     };
     struct narration n = { .kind = NARRATE_PROGRESS, .progress = &p };
     static const char format[] =
@@ -69,19 +68,23 @@ static void progress_of_ram(void **state)
         "\"transferred-bytes\":2,\"bps\":3,\"dirty-bps\":4,"
         "\"throttle-percent\":5,\"downtime-limit-ms\":20";
     static const struct {
-        int64_t left_ms;
+        enum converge_outlook outlook;
         const char *said;
     } left[] = {
-        { -1, "" },
-        { -2, ",\"converges\":false" },
-        { 7, ",\"converges\":true,\"left-ms\":7" },
+        { OUTLOOK_UNKNOWN, "" },
+        { OUTLOOK_FIRST_PASS, ",\"first-pass-left-ms\":7" },
+        { OUTLOOK_NEVER, ",\"converges\":false,\"hot-bytes\":9" },
+        { OUTLOOK_ENDS, ",\"converges\":true,\"left-ms\":7,\"blackout-ms\":8" },
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(left); i++) {
         CLEANUP_FREE char *data = xasprintf("%s%s}}", format, left[i].said);
 
-        p.left_ms = left[i].left_ms;
+        p.outlook = left[i].outlook;
+        p.left_ms = 7;
+        p.blackout_ms = 8;
+        p.hot_bytes = 9;
         expect(&n, "PROGRESS", data);
     }
 }

@@ -1,0 +1,180 @@
+/*
+ * The RAM gets across: samples feed the convergence policy, and what it says
+ * is done, until the guest stops at pre-switchover.
+ *
+ * happy path   A sample each 250 ms; now and then a parameter of the source is
+ *              changed; QEMU stops the guest when what remains fits the limit.
+ * what fails   The network: no byte has moved for 30 s.  The guest writes too
+ *              fast for all that is allowed, and --timeout-s has passed.
+ * undo         that of "start migration"; parameters are put back by that of
+ *              "agree capabilities".
+ */
+#include "core/migration-private.h"
+
+#define STREAM_STALL_MS 30000
+#define CONVERGE_LIMIT_MS (30LL * 24 * 3600 * 1000) /* the stall governs */
+#define SAMPLE_INTERVAL_MS 250
+
+int follow_run_state(struct migration *m, struct qm_error *err)
+{
+    struct side *s = source_of(m);
+
+    if (side_refresh_run_state(s, err) < 0)
+        return -1;
+    if (m->we_paused)
+        return 0;
+    if (str_equal(s->run_state, "paused"))
+        m->was_running = false;
+    else if (s->running)
+        m->was_running = true;
+    return 0;
+}
+
+static bool guest_has_stopped(struct migration *m)
+{
+    enum migration_status status = source_of(m)->status;
+
+    return status == MIGRATION_PRE_SWITCHOVER || status == MIGRATION_DEVICE ||
+           status == MIGRATION_COMPLETED;
+}
+
+/* --- what the policy asks for ----------------------------------------------- */
+
+int pause_guest(struct migration *m, const char *why, struct qm_error *err)
+{
+    /* Asked once: an operator who starts it again is not overruled.  Asked
+     * again where it is not known whether the first `stop` arrived. */
+    if (source_of(m)->running) {
+        if (!m->we_paused)
+            migration_warn(m, "%s", why);
+        m->we_paused = m->converge.paused = true;
+        if (side_stop(source_of(m), err) < 0)
+            return -1;
+    }
+    m->pause_asked = false;
+    return 0;
+}
+
+static int pause_for_policy(struct migration *m, struct qm_error *err)
+{
+    CLEANUP_FREE char *why = NULL;
+
+    if (m->converge.timed_out)
+        why = xasprintf("timeout-s has passed: the guest is stopped so that "
+                        "its RAM gets across");
+    else
+        why = xasprintf("the policy '%s' has no milder means left: the guest "
+                        "is stopped so that its RAM gets across",
+                        m->plan->policy->name);
+    return pause_guest(m, why, err);
+}
+
+static int set_limit(struct migration *m, struct qm_error *err)
+{
+    return set_source_parameter(m, "downtime-limit", m->converge.limit_ms, err);
+}
+
+/*
+ * QEMU throttles by itself once more is dirtied than the threshold, by the
+ * initial value first, then by increments up to the most.  All of them are the
+ * same here, so that it goes at once where we want it; the threshold is low,
+ * since that it is needed was our decision.
+ */
+static int set_throttle(struct migration *m, struct qm_error *err)
+{
+    const struct converge *c = &m->converge;
+    struct qmp_settings wanted = { 0 };
+    int ret;
+
+    migration_warn(m,
+                   "the guest dirties %.0f MiB/s and %.0f MiB/s leave: it is "
+                   "slowed down by up to %d %%",
+                   (double)m->progress.dirty_bps / (double)MIB,
+                   (double)c->bps / (double)MIB, c->throttle);
+    qmp_settings_add_int(&wanted, "max-cpu-throttle", c->throttle);
+    qmp_settings_add_int(&wanted, "cpu-throttle-initial", c->throttle);
+    qmp_settings_add_int(&wanted, "cpu-throttle-increment", c->throttle);
+    qmp_settings_add_int(&wanted, "throttle-trigger-threshold", 1);
+    ret = set_parameters(m, SOURCE, &wanted, err);
+    qmp_settings_done(&wanted);
+    return ret;
+}
+
+static int give_up(const struct migration *m, struct qm_error *err)
+{
+    error_set(err, QM_ERR_TIMEOUT,
+              "the RAM did not get across within timeout-s %lld",
+              (long long)m->limits.value[LIMIT_TIMEOUT]);
+    error_hint(err, "allow more time, --policy urgent, a longer "
+                    "--max-downtime-ms, or --on-timeout pause");
+    return -1;
+}
+
+static int act(struct migration *m, unsigned actions, struct qm_error *err)
+{
+    static const struct {
+        enum converge_action action;
+        int (*run)(struct migration *m, struct qm_error *err);
+    } acts[] = {
+        { CONVERGE_SET_LIMIT, set_limit },
+        { CONVERGE_THROTTLE, set_throttle },
+        { CONVERGE_PAUSE, pause_for_policy },
+    };
+
+    if (actions & CONVERGE_ABORT)
+        return give_up(m, err);
+    for (size_t i = 0; i < ARRAY_LEN(acts); i++)
+        if ((actions & acts[i].action) && acts[i].run(m, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* --- watching --------------------------------------------------------------- */
+
+/* No byte in STREAM_STALL_MS: that is the network's fault, not the guest's. */
+static int check_stall(struct migration *m, struct qm_error *err)
+{
+    uint64_t moved = m->progress.ram_transferred;
+
+    if (moved != m->ram_window_bytes || m->ram_window_ms == 0) {
+        m->ram_window_bytes = moved;
+        m->ram_window_ms = clock_now_ms();
+        return 0;
+    }
+    if (clock_now_ms() - m->ram_window_ms < STREAM_STALL_MS)
+        return 0;
+    error_set(err, QM_ERR_TIMEOUT,
+              "source: no byte of the RAM has moved for %d s",
+              STREAM_STALL_MS / 1000);
+    error_hint(err, "is the network to %s port %u cut?", m->facts.address,
+               m->ram_port);
+    return -1;
+}
+
+static int ask_stream(struct migration *m, struct qm_error *err)
+{
+    struct converge_sample sample;
+
+    if (progress_sample(m, &sample, err) < 0 || guest_has_stopped(m))
+        return error_is_set(err) ? -1 : 0;
+    sample.at_ms = (clock_now_us() - m->migrate_us) / 1000;
+    if ((m->pause_asked && pause_guest(m, PAUSE_ASKED, err) < 0) ||
+        act(m, converge_step(&m->converge, &sample), err) < 0 ||
+        follow_run_state(m, err) < 0)
+        return -1;
+    return check_stall(m, err);
+}
+
+static const struct wait wait_for_stop = {
+    .what = "the RAM to get across",
+    .holds = guest_has_stopped,
+    .limit_ms = CONVERGE_LIMIT_MS,
+    .ends_on = ENDS_ON_ANYTHING,
+    .ask = ask_stream,
+    .interval_ms = SAMPLE_INTERVAL_MS,
+};
+
+int step_converge(struct migration *m, struct qm_error *err)
+{
+    return migration_wait(m, &wait_for_stop, err);
+}

@@ -1,0 +1,32 @@
+/*
+ * A guest that writes, and QEMU's passes over its RAM, in steps of a
+ * millisecond: enough of both to play the convergence policy against.
+ */
+#ifndef QM_TESTS_CONVERGE_MODEL_H
+#define QM_TESTS_CONVERGE_MODEL_H
+
+#include "core/converge.h"
+
+struct converge_guest {
+    uint64_t total, send_bps;    /* bytes, bytes a second */
+    uint64_t dirty_bps, hot_set; /* writes go round in the hot set */
+    int64_t look_ms; /* QEMU looks for dirty pages also inside a pass; 0: no */
+};
+
+struct converge_run {
+    bool ended, paused;
+    int64_t ended_at_ms, blackout_ms;
+    int64_t limit_ms;
+    int throttle;
+    enum converge_outlook outlook; /* the last one */
+    uint64_t hot_bytes;
+    /* of the second half of the time, the first that was said of the end */
+    int64_t foretold_at_ms, foretold_ms, foretold_blackout_ms;
+};
+
+/* At most for LIMIT_MS; a sample each 250 ms, as the engine takes them. */
+struct converge_run converge_model_run(const struct converge_guest *g,
+                                       const struct converge_rules *rules,
+                                       int64_t limit_ms);
+
+#endif
