@@ -114,7 +114,7 @@ static const struct option_row rows[] = {
     { "auto-converge", "on|off", parse_auto_converge, 0,
       "slow down a guest that writes too fast", "the policy's: on" },
     { "max-throttle", "PERCENT", parse_number, PLAN(max_throttle),
-      "by how much at most", "the policy's: 90" },
+      "by how much at most", "the policy's: 99" },
     { "postcopy", NULL, refuse_unbuilt, 0,
       "let --auto-converge slow the guest down, or allow a longer stop with "
       "--max-downtime-ms",

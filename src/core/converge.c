@@ -10,7 +10,7 @@
  *   1. the limit rises to what the last round left, over the rate;
  *   2. if that is more than may be, the guest is throttled too: to where the
  *      model has it dirty seven tenths of what leaves, and at each further
- *      rung to half of what it still ran;
+ *      rung to a quarter of what it still ran, without more patience;
  *   3. with nothing left to throttle it is paused, if the policy says so.
  *
  * A round is ours, not QEMU's pass: while it throttles, QEMU 10 looks for
@@ -19,7 +19,8 @@
  *
  * D is QEMU's dirty-pages-rate, which counts a page once between two looks: of
  * a hot set that is dirtied many times in a pass it shows what fits the pass,
- * about B.  So the model may ask for too little; halving makes up for it.
+ * about B.  So the model may ask for too little, and a guest that writes in
+ * little of its time hardly feels the first rungs: hence the quarters.
  */
 #include "core/converge.h"
 
@@ -32,6 +33,7 @@
 #define WINDOW_MS 1000
 #define FIRST_THROTTLE 20 /* QEMU's own (options.c) */
 #define KEEP_PERCENT 70   /* of the rate: what a throttled guest may dirty */
+#define UNTHROTTLED_ROUNDS 4
 #define ROUNDS_AHEAD 200
 
 void converge_init(struct converge *c, const struct converge_rules *rules)
@@ -91,6 +93,17 @@ static uint64_t left_at_sync(const struct converge *c,
     return told < s->total ? told : s->remaining;
 }
 
+/* What was asked for is not felt yet: such a round tells nothing of it.  Not
+ * for ever, should it never come. */
+static bool awaits_throttle(struct converge *c, const struct converge_sample *s)
+{
+    if (s->throttle_percent >= c->throttle)
+        c->unthrottled = 0;
+    else if (++c->unthrottled <= UNTHROTTLED_ROUNDS)
+        return true;
+    return false;
+}
+
 /* Was a whole round completed?  Then it is known whether it was in vain. */
 static bool follow_round(struct converge *c, const struct converge_sample *s)
 {
@@ -106,9 +119,11 @@ static bool follow_round(struct converge *c, const struct converge_sample *s)
     left = left_at_sync(c, s);
     open_round(c, s, left);
     c->left_behind = left;
+    if (awaits_throttle(c, s))
+        return false;
     /* The first sends everything: what it leaves is the first measure. */
-    if (before > 0)
-        c->in_vain = left > before - before / 10 ? c->in_vain + 1 : 0;
+    c->stuck = before > 0 && left > before - before / 10;
+    c->in_vain = c->stuck ? c->in_vain + 1 : 0;
     return before > 0;
 }
 
@@ -138,7 +153,7 @@ static void predict(struct converge *c, const struct converge_sample *s)
         took += left / rate;
         if (next > most)
             next = most; /* it has never left more */
-        if (i == ROUNDS_AHEAD || (i > 0 && next > left * 0.98)) {
+        if (c->stuck || i == ROUNDS_AHEAD || (i > 0 && next > left * 0.98)) {
             c->outlook = OUTLOOK_NEVER;
             break;
         }
@@ -146,7 +161,7 @@ static void predict(struct converge *c, const struct converge_sample *s)
     }
     c->left_ms = (int64_t)(took * 1000);
     c->blackout_ms = c->bps > 0 ? (int64_t)(left * 1000 / wire) : 0;
-    c->hot_bytes = (uint64_t)left;
+    c->hot_bytes = (uint64_t)(c->stuck ? most : left);
 }
 
 /* --- the ladder ------------------------------------------------------------- */
@@ -176,13 +191,12 @@ static unsigned raise_limit(struct converge *c)
 static unsigned raise_throttle(struct converge *c,
                                const struct converge_sample *s)
 {
-    double keep = (double)(100 - c->throttle) / 2; /* of the vCPUs' time */
     int wanted = FIRST_THROTTLE;
 
     if (c->throttle >= c->rules.max_throttle)
         return CONVERGE_WAIT;
     if (c->throttle > 0)
-        wanted = 100 - (int)keep;
+        wanted = 100 - (100 - c->throttle) / 4;
     if (s->dirty_bps > 0 && c->bps > 0) {
         double model = (double)(100 - c->throttle) * (double)c->bps *
                        KEEP_PERCENT / 100 / (double)s->dirty_bps;
@@ -201,6 +215,7 @@ static unsigned climb(struct converge *c, const struct converge_sample *s)
     unsigned actions = raise_limit(c);
 
     c->in_vain = 0;
+    c->stuck = false;
     if (actions && enough_ms(c) <= c->limit_ms)
         return actions; /* that alone will do */
     actions |= raise_throttle(c, s);
@@ -234,7 +249,8 @@ unsigned converge_step(struct converge *c, const struct converge_sample *s)
         c->timed_out = true;
         c->paused = c->rules.pause_on_timeout;
         actions = c->paused ? CONVERGE_PAUSE : CONVERGE_ABORT;
-    } else if (!c->paused && judged && c->in_vain >= c->rules.patience) {
+    } else if (!c->paused && judged &&
+               c->in_vain >= (c->throttle > 0 ? 1 : c->rules.patience)) {
         actions = climb(c, s);
     }
     predict(c, s);

@@ -36,6 +36,7 @@ struct converge_sample {
     uint64_t dirty_bps; /* QEMU's dirty-pages-rate in bytes; 0: not known */
     /* What remained at the last sync, over the rate: QEMU's own words. */
     int64_t expected_downtime_ms;
+    int throttle_percent; /* in force */
 };
 
 /* Flags: what is to be done now. */
@@ -52,8 +53,8 @@ enum converge_outlook {
     /* How fast the guest writes is not known before QEMU has looked twice:
      * left_ms is what the first pass still takes */
     OUTLOOK_FIRST_PASS,
-    OUTLOOK_ENDS,    /* in left_ms, with a stop of blackout_ms */
-    OUTLOOK_NEVER,   /* not by the means in force: hot_bytes are dirtied again
+    OUTLOOK_ENDS,  /* in left_ms, with a stop of blackout_ms */
+    OUTLOOK_NEVER, /* not by the means in force: hot_bytes are dirtied again
                       * and again */
 };
 
@@ -77,6 +78,8 @@ struct converge {
     uint64_t round_bytes, round_processed;
     uint64_t left_behind; /* what the last whole round left; 0: none yet */
     int in_vain;          /* rounds in a row that left no less */
+    bool stuck;           /* the last one did not, by the means in force */
+    int unthrottled;      /* rounds since we asked, and QEMU did not */
 
     enum converge_outlook outlook;
     int64_t left_ms, blackout_ms;

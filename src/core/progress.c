@@ -78,6 +78,7 @@ static struct converge_sample sample_of(const struct qmp_migration *q)
             q->ram_normal_bytes + q->ram_duplicate_pages * q->ram_page_size,
         .dirty_bps = q->ram_dirty_pages_rate * q->ram_page_size,
         .expected_downtime_ms = q->expected_downtime_ms,
+        .throttle_percent = q->throttle_percent,
     };
 }
 

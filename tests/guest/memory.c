@@ -16,6 +16,7 @@ enum {
     PAGES_PER_MIB = 256,
     PAGES_A_TICK = 64, /* looked at by the walk over all */
     TICK_US = 2000,
+    OWED_US = 50000,
     REST_US = 100000, /* between two walks */
 };
 
@@ -72,8 +73,10 @@ static void *mind_memory(void *unused)
         now = now_us();
         due += (double)rate * PAGES_PER_MIB * (double)(now - last) / 1e6;
         last = now;
-        if (due > 2.0 * (double)hot) /* cannot keep up: do not owe */
-            due = 2.0 * (double)hot;
+        /* Work that was kept from being done, by a throttle or a pause, is not
+         * made up for. */
+        if (due > (double)rate * PAGES_PER_MIB * OWED_US / 1e6)
+            due = (double)rate * PAGES_PER_MIB * OWED_US / 1e6;
         if (hot > n_pages)
             hot = n_pages;
         for (; due >= 1 && hot > 0; due--, next++) {

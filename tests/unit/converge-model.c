@@ -83,6 +83,7 @@ static void take_sample(struct qemu *q, struct converge *c)
         .transferred = (uint64_t)q->processed,
         .processed = (uint64_t)q->processed,
         .dirty_bps = (uint64_t)q->rate,
+        .throttle_percent = q->throttle,
         .expected_downtime_ms = q->pass > 1 ? q->downtime_ms : c->limit_ms,
     };
 

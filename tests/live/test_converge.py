@@ -1,0 +1,86 @@
+"""Guests that write about as fast as the link carries: each gets across by
+the mildest means that its policy allows, or stays where it was."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from cases import FAILED, Case, Move
+
+LINK_MBIT = 100                 # about 11.9 MiB/s
+HOT_MIB = 24                    # two seconds of it: no limit would do
+
+
+@dataclass(frozen=True)
+class Cell:
+    policy: str
+    mem_rate: int               # MiB/s
+    options: tuple = ()
+    code: int = 0
+    throttled: bool = False
+    paused: bool = False
+    blackout_ms: int = 1000     # at most, as the engine counts it
+
+
+CELLS = {
+    'slow': Cell('balanced', 4, blackout_ms=200),
+    'gentle-waits': Cell('gentle', 24, ('--timeout-s', '15'), code=FAILED),
+    'balanced-throttles': Cell('balanced', 24, throttled=True),
+    'urgent-throttles': Cell('urgent', 24, throttled=True, blackout_ms=1800),
+    'urgent-pauses': Cell('urgent', 24, ('--auto-converge', 'off'),
+                          paused=True, blackout_ms=6000),
+}
+
+
+def words(engine):
+    return [e['data']['message'] for e in engine.events('WARNING')]
+
+
+@pytest.mark.parametrize('cell', CELLS)
+def test_policy(lab, pki, cell):
+    cell = CELLS[cell]
+    move = Move(lab, pki, Case(
+        formats=(), mem_rate=cell.mem_rate, hot=HOT_MIB, disk_rate=0,
+        options=('--policy', cell.policy, *cell.options)))
+    move.source.host.limit(LINK_MBIT)
+    move.start()
+    move.engine.wait(120)
+    result = move.engine.result()
+    if cell.code:
+        move.undone((cell.code,))
+        said = [e['data']['ram'] for e in move.engine.events('PROGRESS')
+                if 'ram' in e['data']]
+        assert said[-1]['converges'] is False
+        assert 0.5 < said[-1]['hot-bytes'] / (HOT_MIB << 20) < 1.5, said[-1]
+        return
+    move.moved()
+    told = words(move.engine)
+    assert any('slowed down' in w for w in told) == cell.throttled, told
+    assert any('no milder means' in w for w in told) == cell.paused, told
+    assert (result['ram']['throttle-percent'] > 0) == cell.throttled
+    assert result['handover']['total-ms'] <= cell.blackout_ms, result
+
+
+def test_the_end_is_foretold(lab, pki):
+    """Half-way through, against what happened."""
+    move = Move(lab, pki, Case(formats=(), mem_rate=6, hot=HOT_MIB,
+                               disk_rate=0))
+    move.source.host.limit(LINK_MBIT)
+    move.start()
+    move.engine.wait(120)
+    move.moved()
+    end = next(t for t, e in timed(move, 'STEP')
+               if e['data'] == {'step': 'converge', 'state': 'done'})
+    said = [(t, e['data']['ram']) for t, e in timed(move, 'PROGRESS')
+            if e['data'].get('ram', {}).get('converges')]
+    assert said
+    t, ram = said[0]
+    truth = end - t
+    assert truth * 0.4 - 1 < ram['left-ms'] / 1000 < truth * 1.6 + 1, (
+        truth, ram)
+
+
+def timed(move, name):
+    return [(e['timestamp']['seconds'] +
+             e['timestamp']['microseconds'] / 1e6, e)
+            for e in move.engine.events(name)]
