@@ -88,6 +88,16 @@ int parse_size(struct options *o, const struct option_row *row,
     return refuse_value(row, value, "a size: a number, then K, M, G or T", err);
 }
 
+int parse_on_off(struct options *o, const struct option_row *row,
+                 const char *value, struct qm_error *err)
+{
+    if (!str_equal(value, "on") && !str_equal(value, "off")) {
+        return refuse_value(row, value, "on or off", err);
+    }
+    *(bool *)field_of(o, row) = str_equal(value, "on");
+    return 0;
+}
+
 int parse_ports(struct options *o, const struct option_row *row,
                 const char *value, struct qm_error *err)
 {

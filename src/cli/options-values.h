@@ -42,7 +42,7 @@ void option_table_help(struct buffer *b, const struct option_table *t);
 int options_need_sides(const struct option_table *t, const struct strv *words,
                        struct qm_error *err);
 
-option_parser parse_flag, parse_string, parse_size, parse_number,
+option_parser parse_flag, parse_string, parse_size, parse_number, parse_on_off,
     parse_auto_converge, parse_policy, parse_ports, parse_channels, parse_disks,
     parse_disks_sync, parse_ids, parse_create_disks, parse_on_timeout,
     parse_mode, refuse_unbuilt;
