@@ -2,6 +2,7 @@
 
 dist_man_MANS += \
 	doc/qmigrate.1 \
+	doc/qmigrate-convergence.7 \
 	doc/qmigrate-events.7 \
 	doc/qmigrate-protocol.7 \
 	doc/qmigrate-storage.7 \

@@ -11,6 +11,7 @@ events=$s/doc/qmigrate-events.7
 protocol=$s/doc/qmigrate-protocol.7
 storage=$s/doc/qmigrate-storage.7
 tls=$s/doc/qmigrate-tls.7
+convergence=$s/doc/qmigrate-convergence.7
 status=0
 
 fail()
@@ -47,15 +48,23 @@ items()
     sed -n 's/^\.It L\{0,1\}i\{0,1\} *\([a-zA-Z0-9-]*\).*/\1/p'
 }
 
+# --- policies ----------------------------------------------------------------
+
+expect policies \
+    "$(sed -n 's/^ *{ *\.name = "\([a-z]*\)",.*/\1/p' "$s"/src/core/policy.c |
+        sort)" \
+    "$(section POLICIES "$convergence" | sed -n 's/^\.It Ta //p' | tr -d ' ' |
+        sed 's/Ta/\n/g' | sort)"
+
 # --- options -----------------------------------------------------------------
 
 options=$(sed -n 's/^    { "\([a-z-]*\)", .*/\1/p' "$s"/src/cli/options*.c)
 expect options "$(printf '%s\nversion\n' "$options" | sort -u)" \
-    "$(cat "$page" "$events" "$protocol" "$storage" "$tls" | grep -o 'Fl -[a-z][a-z-]*' |
+    "$(cat "$page" "$events" "$protocol" "$storage" "$tls" "$convergence" | grep -o 'Fl -[a-z][a-z-]*' |
         sed 's/Fl -//' | sort -u)"
 
 # In examples options have their dashes; lines that end in \e go on.
-for file in "$page" "$events" "$protocol" "$storage" "$tls" "$s/README.md"; do
+for file in "$page" "$events" "$protocol" "$storage" "$tls" "$convergence" "$s/README.md"; do
     # shellcheck disable=SC2013 # words it is
     for word in $(sed -e ':again' -e '/\\e*$/N' -e 's/\\e*\n/ /' -e 'tagain' \
                       "$file" |
@@ -193,7 +202,7 @@ done <<<"$said"
 # --- form --------------------------------------------------------------------
 
 if command -v mandoc >/dev/null; then
-    mandoc -Tlint -Wwarning "$page" "$events" "$protocol" "$storage" "$tls" || fail "mandoc complains"
+    mandoc -Tlint -Wwarning "$page" "$events" "$protocol" "$storage" "$tls" "$convergence" || fail "mandoc complains"
 fi
 
 exit $status
