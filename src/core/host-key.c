@@ -31,25 +31,26 @@ struct host_key {
  * Input: QEMU's pid, the folder's name, and the key's line.  Output: `at` and
  * the tmpfs, and QEMU's root folder; or `no` and why; at the end `gone`.  The
  * inner shell is a process of its own, which outlives the outer one if that
- * is killed together with the engine.
+ * is killed together with the engine.  All names are relative: the QEMU, and
+ * with it /proc/PID/root, may be gone before the key.
  */
 static const char key_script[] =
     "trap \"\" HUP INT TERM PIPE; umask 077; "
     "read -r pid; read -r name; "
     "root=/proc/$pid/root; [ -d \"$root/run\" ] || root=; "
     "owner=$(stat -c %u \"/proc/$pid\") || owner=$(id -u); "
-    "dir=; "
+    "at=; "
     "for base in /run /dev/shm; do "
-    "  [ \"$(stat -f -c %T \"$root$base\" 2>/dev/null)\" = tmpfs ] && "
-    "  mkdir \"$root$base/$name\" 2>/dev/null && dir=$root$base/$name && "
-    "  break; "
+    "  cd -P \"$root$base\" 2>/dev/null && "
+    "  [ \"$(stat -f -c %T . 2>/dev/null)\" = tmpfs ] && "
+    "  mkdir \"$name\" 2>/dev/null && at=$base && break; "
     "done; "
-    "[ \"$dir\" ] || { echo no tmpfs; exit 0; }; "
-    "( if head -n 1 >\"$dir/" KEY_FILE "\" && { [ \"$owner\" = \"$(id -u)\" ] "
-    "    || chown \"$owner\" \"$dir/" KEY_FILE "\" \"$dir\" 2>/dev/null; }; "
-    "  then echo \"at $base $root\"; else echo no owner; fi; "
-    "  cat >/dev/null; rm -rf \"$dir\"; "
-    "  [ -e \"$dir\" ] || echo gone ); "
+    "[ \"$at\" ] || { echo no tmpfs; exit 0; }; "
+    "( if head -n 1 >\"$name/" KEY_FILE "\" && { [ \"$owner\" = \"$(id -u)\" ] "
+    "    || chown \"$owner\" \"$name/" KEY_FILE "\" \"$name\" 2>/dev/null; }; "
+    "  then echo \"at $at $root\"; else echo no owner; fi; "
+    "  cat >/dev/null; rm -rf \"$name\"; "
+    "  [ -e \"$name\" ] || echo gone ); "
     "exit 0";
 
 static const struct {
