@@ -125,6 +125,21 @@ static void read_disks(struct json_object *list, struct result *ret)
     }
 }
 
+static void read_connections(struct json_object *list, struct result *ret)
+{
+    ret->connection_count = json_length(list);
+    ret->connection =
+        xcalloc(ret->connection_count + 1, sizeof(ret->connection[0]));
+    for (size_t i = 0; i < ret->connection_count; i++) {
+        struct json_object *c = json_at(list, i);
+
+#define X(member, name)                                                        \
+    ret->connection[i].member = xstrdup(json_get_string(c, name));
+        RESULT_CONNECTION_WORDS(X)
+#undef X
+    }
+}
+
 void read_result(struct json_object *data, struct result *ret)
 {
     struct json_object *left = json_get_array(data, "left");
@@ -150,4 +165,5 @@ void read_result(struct json_object *data, struct result *ret)
     ret->compared_bytes = json_get_uint(data, "compared-bytes");
     ret->compared_stopped_bytes = json_get_uint(data, "compared-stopped-bytes");
     ret->tls = json_get_bool(data, "tls");
+    read_connections(json_get_array(data, "connections"), ret);
 }

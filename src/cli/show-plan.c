@@ -46,6 +46,11 @@ static void write_network(struct buffer *b, const struct facts *f,
                       dress(style, RED), dress(style, PLAIN));
         return;
     }
+    if (f->plan->tls_psk) {
+        write_paragraph(b, INDENT, style->columns,
+                        "under TLS, with a key made for this migration");
+        return;
+    }
     const char *priority = f->plan->tls_priority;
     CLEANUP_FREE char *tls = xasprintf(
         "under TLS%s%s%s, both ends verified; the destination must "

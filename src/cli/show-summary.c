@@ -147,6 +147,50 @@ static void write_limits(struct buffer *b, const struct result *r)
     buffer_printf(b, "\n");
 }
 
+static const struct {
+    const char *proof, *words;
+} proofs[] = {
+    { "full", "seen by qmigrate itself" },
+    { "server", "the destination's certificate seen by qmigrate itself" },
+    { "read-back", "both QEMUs say so" },
+    { "requested", "requested, not proved" },
+};
+
+/* "vd0: TLS1.3 AES-256-GCM, x509, CN=a to CN=b, nobody else is let in; ..." */
+static void write_connection(struct buffer *b,
+                             const struct result_connection *c)
+{
+    CLEANUP_FREE char *what = str_printable(c->what);
+    CLEANUP_FREE char *from = str_printable(c->source ? c->source : "?");
+    CLEANUP_FREE char *to =
+        str_printable(c->destination ? c->destination : "?");
+
+    buffer_printf(b, "%s: ", what);
+    if (str_equal(c->tls, "none")) {
+        buffer_printf(b, "in clear\n");
+        return;
+    }
+    buffer_printf(b, "%s%s%s, ", c->version ? c->version : "TLS",
+                  c->cipher ? " " : "", c->cipher ? c->cipher : "");
+    if (str_equal(c->tls, "psk"))
+        buffer_printf(b, "the key %s", from);
+    else
+        buffer_printf(b, "%s to %s%s", from, to,
+                      c->authz ? ", who accepts nobody else" : "");
+    for (size_t i = 0; i < ARRAY_LEN(proofs); i++)
+        if (str_equal(proofs[i].proof, c->proof))
+            buffer_printf(b, "; %s", proofs[i].words);
+    buffer_printf(b, "\n");
+}
+
+static void write_connections(struct buffer *b, const struct result *r)
+{
+    for (size_t i = 0; r->tls && i < r->connection_count; i++) {
+        write_label(b, i == 0 ? "security" : "");
+        write_connection(b, &r->connection[i]);
+    }
+}
+
 static void write_verified(struct buffer *b, const struct result *r)
 {
     if (!r->verified) {
@@ -221,6 +265,7 @@ void summary_in_words(struct buffer *b, const struct result *r,
         write_disks(b, r);
         write_limits(b, r);
         write_verified(b, r);
+        write_connections(b, r);
     }
     write_images(b, r);
     if (!r->tls) {

@@ -153,6 +153,7 @@ void facts_collect_tls(const struct facts_input *in, struct facts *f)
                        &f->tls_pair);
     }
     f->source_subject = tls_subject(&files[SOURCE]);
+    f->destination_subject = tls_subject(&files[DESTINATION]);
     choose_authz(in->plan, f);
     for (int side = 0; side < SIDES; side++) {
         tls_files_done(&files[side]);

@@ -113,6 +113,7 @@ void facts_done(struct facts *f)
     free(f->backing_shared);
     tls_findings_done(&f->tls_pair);
     free(f->source_subject);
+    free(f->destination_subject);
     free(f->authz_dn);
     free(f->address);
     free(f->address_problem);

@@ -56,6 +56,7 @@ struct facts {
     bool *backing_shared;
     struct tls_findings tls_pair;
     char *source_subject; /* of its certificate, as QEMU sees it; or NULL */
+    char *destination_subject;
     /* Whom alone the destination is to accept; NULL: whoever has a certificate
      * of its CA */
     char *authz_dn;

@@ -18,6 +18,7 @@ libcore_a_SOURCES = \
 	src/core/converge.h \
 	src/core/disk-make.c \
 	src/core/disk-make.h \
+	src/core/evidence.c \
 	src/core/facts-digest.c \
 	src/core/facts-backing.c \
 	src/core/facts-host.c \

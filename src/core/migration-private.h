@@ -56,6 +56,7 @@ struct migration {
     bool door_open;
     bool door_hangs; /* QEMU's main loop, in a TLS handshake (step-door.c) */
     bool stream_started;
+    bool read_back;          /* evidence_check() found all as it was told */
     bool source_is_back;     /* it is known that the stream ended there */
     bool destination_owns;   /* durable: the point of no return */
     bool owner_unknown;      /* the record's fate is unknown */
@@ -240,6 +241,12 @@ const char *secure_hostname(const struct migration *m);
 /* Take a pre-shared key away from both hosts, and forget it: all connections
  * are made. */
 void forget_key(struct migration *m);
+/* Do both QEMUs use what they were told?  Asked once the stream is active. */
+int evidence_check(struct migration *m, struct qm_error *err);
+void evidence_list(const struct migration *m, struct result *r);
+/* Does S have these parameters? */
+int compare_parameters(struct side *s, const struct qmp_settings *wanted,
+                       struct qm_error *err);
 /* Set parameters, read back; restore_settings() puts them back. */
 int set_parameters(struct migration *m, enum side_id side,
                    const struct qmp_settings *wanted, struct qm_error *err);

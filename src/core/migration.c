@@ -283,6 +283,7 @@ static void judge(struct migration *m, bool succeeded, struct result *r)
     r->paused = is_paused(m, r->guest);
     measure(m, r);
     list_disks(m, r);
+    evidence_list(m, r);
 }
 
 static void close_journal(struct migration *m, const struct result *r)

@@ -71,6 +71,22 @@ static struct json_object *disk_data(const struct result_disk *d)
     return data;
 }
 
+static struct json_object *connections_data(const struct result *r)
+{
+    struct json_object *list = json_object_new_array();
+
+    for (size_t i = 0; i < r->connection_count; i++) {
+        const struct result_connection *c = &r->connection[i];
+        struct json_object *data = json_object_new_object();
+
+#define X(member, name) json_add_text(data, name, c->member);
+        RESULT_CONNECTION_WORDS(X)
+#undef X
+        json_object_array_add(list, data);
+    }
+    return list;
+}
+
 static void add_measures(struct json_object *data, const struct result *r)
 {
     struct json_object *disks = json_object_new_array();
@@ -93,6 +109,7 @@ static void add_measures(struct json_object *data, const struct result *r)
                       r->compared_stopped_bytes);
     }
     json_add_bool(data, "tls", r->tls);
+    json_add(data, "connections", connections_data(r));
 }
 
 struct json_object *record_result_data(const struct result *r)

@@ -243,6 +243,9 @@ static struct json_object *plan_data(const struct narration *n)
     json_add_text(data, "bind", n->facts->bind);
     json_add_text(data, "tls-hostname", n->facts->tls_hostname);
     json_add_text(data, "tls-authz-dn", n->facts->authz_dn);
+    if (n->facts->plan->tls_psk) {
+        json_add_bool(data, "tls-psk", true);
+    }
     json_add(data, "disks", disks);
     json_add(data, "steps", steps);
     return data;

@@ -50,6 +50,14 @@ void result_done(struct result *r)
         free_string(r->disk[i].source_file);
     }
     free(r->disk);
+    for (size_t i = 0; i < r->connection_count; i++) {
+        struct result_connection *c = &r->connection[i];
+
+#define X(member, name) free_string(c->member);
+        RESULT_CONNECTION_WORDS(X)
+#undef X
+    }
+    free(r->connection);
     memset(r, 0, sizeof(*r));
 }
 

@@ -53,6 +53,28 @@ struct result_disk {
     bool discard; /* holes stay holes */
 };
 
+/* How one connection was protected, each a word; NULL where it is not known. */
+struct result_connection {
+    char *what;                 /* "RAM", or the disk's label */
+    char *tls;                  /* "x509", "psk", "none" */
+    char *version, *cipher;     /* as the engine itself agreed upon */
+    char *source, *destination; /* who they are: subjects, or the key's name */
+    char *authz;                /* whom alone the destination accepts */
+    /* "full": the engine itself came as far as the export; "server": it proved
+     * the server's certificate and name; "read-back": both QEMUs say that they
+     * use it; "requested"; "none" */
+    char *proof;
+};
+#define RESULT_CONNECTION_WORDS(X)                                             \
+    X(what, "connection")                                                      \
+    X(tls, "tls")                                                              \
+    X(version, "version")                                                      \
+    X(cipher, "cipher")                                                        \
+    X(source, "source")                                                        \
+    X(destination, "destination")                                              \
+    X(authz, "authz")                                                          \
+    X(proof, "proof")
+
 struct result {
     enum outcome outcome;
     enum guest_place guest;
@@ -88,6 +110,8 @@ struct result {
     uint64_t compared_bytes, compared_stopped_bytes;
     size_t disk_count;
     struct result_disk *disk;
+    size_t connection_count;
+    struct result_connection *connection;
 };
 
 void result_init(struct result *r);

@@ -11,6 +11,7 @@
 #include "core/facts.h"
 #include "core/mirror-policy.h"
 #include "core/narration.h"
+#include "tls/client.h"
 
 struct disk_make;
 
@@ -46,6 +47,8 @@ struct disk_copy {
 
     /* what was done, for undo */
     bool exported, node_added, mirror_started, write_blocking;
+    struct tls_seen seen; /* by the engine, with tls_proved */
+    bool seen_whole;      /* the export too, not its server alone */
     bool probed, tls_proved, writer_added;
 
     /* Recorded by callbacks and side_refresh(), read by steps */

@@ -206,6 +206,12 @@ int64_t downtime_of_qemu(const struct migration *m, int64_t max_downtime_ms)
                                             : 1;
 }
 
+int compare_parameters(struct side *s, const struct qmp_settings *wanted,
+                       struct qm_error *err)
+{
+    return compare(s, &parameters_kind, wanted, err);
+}
+
 int set_parameters(struct migration *m, enum side_id side,
                    const struct qmp_settings *wanted, struct qm_error *err)
 {

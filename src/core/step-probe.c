@@ -120,6 +120,8 @@ static int probe_disk(struct migration *m, struct disk_copy *d,
         return -1;
     d->probed = seen.reached;
     d->tls_proved = seen.tls;
+    d->seen = seen.seen;
+    d->seen_whole = seen.complete;
     return 0;
 }
 

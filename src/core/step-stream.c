@@ -79,7 +79,7 @@ int step_start(struct migration *m, struct qm_error *err)
     /* From now on no connection is made any more, with channels neither: QEMU
      * waits for all of them before it is active. */
     forget_key(m);
-    return 0;
+    return evidence_check(m, err);
 }
 
 /* --- undo ------------------------------------------------------------------- */

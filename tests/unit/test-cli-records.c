@@ -98,6 +98,18 @@ static void a_success_is_read(void **state)
                                       .tls_proved = true,
                                       .write_blocking = true,
                                       .discard = true };
+    r.connection_count = 1;
+    r.connection = xcalloc(1, sizeof(*r.connection));
+    r.connection[0] = (struct result_connection){
+        .what = xstrdup("RAM"),
+        .tls = xstrdup("x509"),
+        .version = xstrdup("TLS1.3"),
+        .cipher = xstrdup("AES-256-GCM"),
+        .source = xstrdup("CN=a"),
+        .destination = xstrdup("CN=b"),
+        .authz = xstrdup("CN=a"),
+        .proof = xstrdup("full"),
+    };
     there_and_back(&r);
     result_done(&r);
 }

@@ -107,6 +107,7 @@ static void plan_under_tls(void **state)
                 "    by 192.0.2.2, ports 49152-49215 of the destination\n"
                 "    under TLS, both ends verified; the destination must be\n"
                 "    b.example\n"
+                "    the destination will accept CN=a.example alone\n"
                 "\nDisks\n"
                 "    vd0: 10.0 GiB, copied: writable\n"
                 "        /images/vm.qcow2 -> /images/vm.qcow2\n"
@@ -149,6 +150,23 @@ static struct result_disk result_disks[] = {
       .copied_bytes = GIB },
 };
 
+static struct result_connection connections[] = {
+    { .what = T("RAM"),
+      .tls = T("x509"),
+      .source = T("CN=a"),
+      .destination = T("CN=b"),
+      .authz = T("CN=a"),
+      .proof = T("read-back") },
+    { .what = T("vd0"),
+      .tls = T("psk"),
+      .version = T("TLS1.3"),
+      .cipher = T("AES-256-GCM"),
+      .source = T("qm-1"),
+      .destination = T("qm-1"),
+      .proof = T("full") },
+    { .what = T("vd1"), .tls = T("x509"), .proof = T("requested") },
+};
+
 static struct result moved(void)
 {
     return (struct result){
@@ -171,6 +189,8 @@ static struct result moved(void)
         .tls = true,
         .disk_count = 2,
         .disk = result_disks,
+        .connection_count = ARRAY_LEN(connections),
+        .connection = connections,
     };
 }
 
@@ -198,6 +218,11 @@ static void summary_of_a_success(void **state)
         "4 channels, TLS\n"
         "  disks         vd0: 4.0 GiB copied, TLS proved\n"
         "                vd1: 1.0 GiB copied, TLS requested, not proved\n"
+        "  security      RAM: TLS, CN=a to CN=b, who accepts nobody else; both "
+        "QEMUs say so\n"
+        "                vd0: TLS1.3 AES-256-GCM, the key qm-1; seen by qmigrate "
+        "itself\n"
+        "                vd1: TLS, ? to ?; requested, not proved\n"
         "  stays behind  /images/vm.qcow2\n"
         "                /images/data.raw\n"
         "                (at the source, out of date from now on)\n");
@@ -209,6 +234,7 @@ static void summary_says_what_was_verified(void **state)
     CLEANUP_FREE char *text = NULL;
 
     (void)state;
+    r.connection_count = 0;
     r.verified = true;
     r.compared_bytes = 5 * GIB;
     r.compared_stopped_bytes = 3 * MIB;

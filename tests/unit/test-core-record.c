@@ -229,6 +229,13 @@ static void result_of_a_success(void **state)
                                       .size_bytes = 2,
                                       .copied_bytes = 1,
                                       .tls_proved = true };
+    r.connection_count = 1;
+    r.connection = xcalloc(1, sizeof(*r.connection));
+    r.connection[0] = (struct result_connection){
+        .what = xstrdup("RAM"),
+        .tls = xstrdup("x509"),
+        .proof = xstrdup("read-back"),
+    };
     expect_result(
         &r,
         "{\"outcome\":\"completed\",\"guest\":\"destination\","
@@ -243,7 +250,9 @@ static void result_of_a_success(void **state)
         "\"size-bytes\":2,\"copied-bytes\":1,\"tls-proved\":true,"
         "\"write-blocking\":false,\"discard\":false}],"
         "\"disk-bandwidth-bps\":512,\"verified\":true,"
-        "\"compared-bytes\":12,\"compared-stopped-bytes\":3,\"tls\":true}");
+        "\"compared-bytes\":12,\"compared-stopped-bytes\":3,\"tls\":true,"
+        "\"connections\":[{\"connection\":\"RAM\",\"tls\":\"x509\","
+        "\"proof\":\"read-back\"}]}");
     result_done(&r);
 }
 
