@@ -122,7 +122,7 @@ static const struct bad_case bad_cases[] = {
     { .name = "no TLS after all",
       SAYS(GREETING REPLY "\0\0\0\1\0\0\0\0no TLS record at all"),
       .code = QM_ERR_TLS,
-      .expect = "TLS handshake with " },
+      .expect = "speaks no TLS" },
 };
 
 static void try_bad(const struct bad_case *c)
