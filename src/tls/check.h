@@ -35,6 +35,7 @@ enum tls_file_state { TLS_FILE_READ, TLS_FILE_MISSING, TLS_FILE_UNREADABLE };
 struct tls_files {
     enum tls_role role;
     char *dir;
+    bool holds; /* a key, see base/secret.h */
     struct {
         enum tls_file_state state;
         struct buffer bytes; /* a key's bytes are wiped by tls_files_done() */

@@ -103,12 +103,17 @@ void tls_files_read(const char *dir, enum tls_role role, struct tls_files *ret)
     *ret = (struct tls_files){ .role = role, .dir = xstrdup(dir) };
     for (int which = 0; which < TLS_FILE_COUNT; which++)
         read_file(ret, (enum tls_file)which);
+    ret->holds = ret->file[TLS_KEY].state == TLS_FILE_READ;
+    if (ret->holds)
+        secrets_hold();
 }
 
 void tls_files_done(struct tls_files *f)
 {
     for (int which = 0; which < TLS_FILE_COUNT; which++)
         buffer_wipe(&f->file[which].bytes);
+    if (f->holds)
+        secrets_release();
     free_string(f->dir);
     *f = (struct tls_files){ .role = f->role };
 }

@@ -6,8 +6,10 @@ another machine, as it would be.
 
 import os
 import re
+import threading
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -52,8 +54,10 @@ class Journey(Move):
         return qemu
 
     def arguments(self):
-        words = ['--source-tls-dir', self.tls[0],
-                 '--destination-tls-dir', self.tls[1], *self.case.options]
+        words = ['--tls-psk'] if self.case.psk else \
+            ['--source-tls-dir', self.tls[0],
+             '--destination-tls-dir', self.tls[1]]
+        words += self.case.options
         for qemu in self.qemus:
             sshd = self.sshd.get(qemu.host.name)
             words.append(sshd.url + qemu.address if sshd else qemu.address)
@@ -120,6 +124,56 @@ def test_certificates_that_only_the_source_has(lab, pki, monkeypatch):
     assert [d['tls-proved'] for d in result['disks']] == [False]
     warnings = [w['data']['message'] for w in move.engine.events('WARNING')]
     assert any('requested, not proved' in w for w in warnings), warnings
+
+
+class KeyWatch(threading.Thread):
+    """Reads the keys that appear while it runs: text by folder."""
+
+    def __init__(self, lab):
+        super().__init__(daemon=True)
+        self.keys = {}
+        self._before = set(self._folders())
+        self._over = threading.Event()
+        lab.on_exit(self._over.set)
+        self.start()
+
+    @staticmethod
+    def _folders():
+        return [p for base in ('/run', '/dev/shm')
+                for p in Path(base).glob('qm-*')]
+
+    def run(self):
+        while not self._over.wait(0.001):
+            for folder in set(self._folders()) - self._before:
+                try:
+                    text = (folder / 'keys.psk').read_text()
+                except OSError:
+                    continue
+                if text:
+                    self.keys[folder] = text
+
+    def of(self, name):
+        """Those of the migration of that name."""
+        return {f: k for f, k in self.keys.items() if k.startswith(name)}
+
+
+@pytest.mark.parametrize('way', [HERE_TO_THERE, FROM_A_DESK],
+                         ids=['from-the-source', 'from-a-desk'])
+def test_key_goes_by_ssh(lab, pki, way):
+    lab.host('source'), lab.host('destination')
+    move = Journey(lab, pki, Case(live=False, psk=True), **way)
+    watch = KeyWatch(lab)
+    result = move.start().moved()
+    ram, disk = result['connections']
+    assert [ram['proof'], disk['proof']] == ['read-back', 'full']
+    keys = watch.of(ram['source'])
+    assert any(f.name.endswith('-destination') for f in keys), watch.keys
+    assert len(set(keys.values())) == 1
+    key = next(iter(keys.values())).split(':')[1].strip()
+    assert re.fullmatch('[0-9a-f]{64}', key)
+    assert not any(key in sshd.log() for sshd in move.sshd.values())
+    assert key not in move.engine.out + move.engine.err
+    assert not any(folder.exists() for folder in keys)
 
 
 def test_wrong_certificate_is_seen_by_ssh(lab, pki):
