@@ -12,6 +12,8 @@ libbase_a_SOURCES = \
 	src/base/clock.c \
 	src/base/clock.h \
 	src/base/connect.c \
+	src/base/cut.c \
+	src/base/cut.h \
 	src/base/error.c \
 	src/base/error.h \
 	src/base/folder.c \

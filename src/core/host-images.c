@@ -170,6 +170,11 @@ int host_make_image(struct host *h, int pid, const struct image_spec *spec,
     struct made_image made = { .known = true };
     int status;
 
+    /* a line is a word of the script's: one that breaks would make two */
+    if (!host_path_can_be_asked(spec->path) || strchr(spec->format, '\n') ||
+        strchr(spec->options, '\n')) {
+        return error_set(err, QM_ERR_USAGE, "an image's name has a line break");
+    }
     buffer_printf(&in, "%d\n%s\n%s\n%" PRIu64 "\n%s\n", pid, spec->path,
                   spec->format, spec->size_bytes, spec->options);
     status = host_run(h, make_script, in.data, deadline_in_ms(MAKE_LIMIT_MS),
@@ -200,6 +205,9 @@ int host_remove_image(struct host *h, int pid, const char *path,
     CLEANUP(buffer_done) struct buffer in = { .len = 0 }, out = { .len = 0 };
     int status;
 
+    if (!host_path_can_be_asked(path)) {
+        return error_set(err, QM_ERR_USAGE, "an image's name has a line break");
+    }
     buffer_printf(&in, "%d\n%s\n%" PRIu64 " %" PRIu64 "\n", pid, path,
                   made->device, made->inode);
     status = host_run(h, remove_script, in.data, deadline_in_ms(HOST_LIMIT_MS),

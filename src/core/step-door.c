@@ -14,13 +14,15 @@
  * what fails   A port in use: the next one (a refused bind leaves the
  *              destination able to try again).  A stranger came first: the
  *              source is not sent.  He came in the moment between: the source
- *              answers no more, and the destination is ended at once, which
- *              ends the source's handshake and lets the guest run on.
+ *              answers no more; its connection is cut where that can be done,
+ *              or else the destination is ended at once: either ends the
+ *              source's handshake and lets the guest run on.
  * undo         Once the door was open the destination is used up, since
  *              incoming is one-shot: it is ended.
  */
 #include <string.h>
 
+#include "base/cut.h"
 #include "core/migration-private.h"
 
 /* How long the destination may be silent before the source is sent: so often
@@ -248,13 +250,33 @@ static int discard(struct migration *m, struct qm_error *err)
     return ret;
 }
 
+/* A source on this machine can be freed whoever holds it up. */
+static bool cut_source(struct migration *m)
+{
+    struct side *s = source_of(m);
+    struct qm_error err = QM_ERROR_INIT;
+    int count;
+
+    if (s->pidfd < 0)
+        return false;
+    count = process_cut(s->pidfd, s->process.pid, m->facts.address, m->ram_port,
+                        &err);
+    if (count < 0)
+        migration_warn(m, "the source's connection cannot be cut: %s",
+                       err.message);
+    error_clear(&err);
+    return count > 0;
+}
+
 /* The source has not been told to switch, so the destination has no guest to
  * lose: it may be ended before the source has said anything. */
 void door_free_source(struct migration *m)
 {
     struct qm_error err = QM_ERROR_INIT;
 
-    if (m->door_hangs && m->switchover_us == 0 && discard(m, &err) < 0)
+    if (!m->door_hangs || m->switchover_us != 0 || cut_source(m))
+        return;
+    if (discard(m, &err) < 0)
         migration_warn(m,
                        "the destination, which holds up the source, could "
                        "not be ended: %s",
@@ -266,7 +288,7 @@ void undo_open_door(struct migration *m)
 {
     struct qm_error err = QM_ERROR_INIT;
 
-    if (!m->door_open)
+    if (!m->door_open || side_has_ended(destination_of(m)))
         return;
     destination_of(m)->given_up = true;
     if (!m->source_is_back) {

@@ -155,9 +155,32 @@ static int close_server(struct migration *m, struct qm_error *err)
     return 0;
 }
 
+/*
+ * The guest stands still.  QEMU ends its server only once every
+ * client is gone, and one who began a TLS handshake and is silent never goes:
+ * its main loop then hangs for good, and the destination is of no use.
+ */
+static int close_in_time(struct migration *m, struct qm_error *err)
+{
+    struct side *d = destination_of(m);
+    int ret;
+
+    side_hurry(d, deadline_in_ms(handover_left_ms(m)));
+    ret = close_server(m, err);
+    side_hurry(d, DEADLINE_NEVER);
+    if (ret == 0 || err->code != QM_ERR_SILENT)
+        return ret;
+    m->door_hangs = true;
+    error_hint(err,
+               "somebody may be connected to its NBD port and be silent: let "
+               "nobody but the source's host reach %s port %u, by a firewall",
+               m->facts.bind, m->nbd_port);
+    return ret;
+}
+
 int step_close_exports(struct migration *m, struct qm_error *err)
 {
-    return close_server(m, err) < 0 ? -1 : writers_remove(m, err);
+    return close_in_time(m, err) < 0 ? -1 : writers_remove(m, err);
 }
 
 static int run_deactivate(struct side *s, void *arg, struct qm_error *err)
