@@ -60,12 +60,29 @@ static void judge_psk(const struct facts *f, struct verdicts *v)
     }
 }
 
+/* A rule that stands there by somebody's will, or was left by an earlier
+ * migration: QEMU would go by it, and cannot be told to forget it. */
+static const char *rule_there(const struct facts *f)
+{
+    const char *rule =
+        qmp_settings_get(&f->side[DESTINATION].parameters, "tls-authz");
+
+    return rule && *rule ? rule : NULL;
+}
+
 static void judge_authz(const struct facts *f, struct verdicts *v)
 {
     const char *dn = f->plan->tls_authz_dn;
     struct verdict *w;
 
-    if (dn && f->source_subject && !str_equal(dn, f->source_subject)) {
+    if (!f->authz_dn && !dn && rule_there(f)) {
+        w = verdict_block(v, ABOUT_DESTINATION,
+                          "the destination goes by a rule of somebody else's, "
+                          "tls-authz %s, which may be there no more",
+                          rule_there(f));
+        verdict_fix(w, "say with --tls-authz-dn whom it is to accept, or "
+                       "start a fresh destination");
+    } else if (dn && f->source_subject && !str_equal(dn, f->source_subject)) {
         w = verdict_block(v, ABOUT_BOTH,
                           "the destination is to accept %s alone, and the "
                           "source's certificate is for %s",

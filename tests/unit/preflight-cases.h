@@ -298,6 +298,10 @@ static const struct preflight_case {
       "warning destination tls: the destination accepts whoever has a "
       "certificate of its CA | whose certificate the source has could not be "
       "read | say it with --tls-authz-dn\n" },
+    { "tls_authz_of_somebody", tls_authz_of_somebody,
+      "blocker destination tls: the destination goes by a rule of somebody "
+      "else's, tls-authz old, which may be there no more | say with "
+      "--tls-authz-dn whom it is to accept, or start a fresh destination\n" },
     { "tls_authz_missing", tls_authz_missing,
       "warning destination tls: the destination accepts whoever has a "
       "certificate of its CA | its QEMU cannot be told whom to accept | "

@@ -417,6 +417,14 @@ SPOIL(tls_unauthorised)
     g->f.source_subject = NULL;
     g->f.authz_dn = NULL;
 }
+SPOIL(tls_authz_of_somebody)
+{
+    static struct qmp_setting rule = { .name = T("tls-authz"),
+                                       .value = T("old") };
+
+    tls_unauthorised(g);
+    DST->parameters = (struct qmp_settings){ .count = 1, .item = &rule };
+}
 SPOIL(tls_authz_missing)
 {
     g->f.authz_dn = NULL;
