@@ -5,6 +5,23 @@
 
 #include "qmp/json.h"
 
+static void read_outlook(struct json_object *ram, struct progress *ret)
+{
+    if (json_get(ram, "first-pass-left-ms")) {
+        ret->outlook = OUTLOOK_FIRST_PASS;
+        ret->left_ms = json_get_int(ram, "first-pass-left-ms", 0);
+    } else if (!json_get(ram, "converges")) {
+        ret->outlook = OUTLOOK_UNKNOWN;
+    } else if (json_get_bool(ram, "converges")) {
+        ret->outlook = OUTLOOK_ENDS;
+        ret->left_ms = json_get_int(ram, "left-ms", 0);
+        ret->blackout_ms = json_get_int(ram, "blackout-ms", 0);
+    } else {
+        ret->outlook = OUTLOOK_NEVER;
+        ret->hot_bytes = json_get_uint(ram, "hot-bytes");
+    }
+}
+
 void read_progress(struct json_object *data, struct progress *ret)
 {
     struct json_object *ram = json_get_object(data, "ram");
@@ -23,14 +40,12 @@ void read_progress(struct json_object *data, struct progress *ret)
         .dirty_bps = json_get_uint(ram, "dirty-bps"),
         .throttle_percent = (int)json_get_int(ram, "throttle-percent", 0),
         .downtime_limit_ms = json_get_int(ram, "downtime-limit-ms", 0),
-        .left_ms = json_get_int(ram, "left-ms", -1),
         .disk_count = json_get_uint(disks, "count"),
         .disk_total = json_get_uint(disks, "total-bytes"),
         .disk_copied = json_get_uint(disks, "copied-bytes"),
         .disk_bps = json_get_uint(disks, "bps"),
     };
-    if (json_get(ram, "converges") && !json_get_bool(ram, "converges"))
-        ret->left_ms = -2;
+    read_outlook(ram, ret);
 }
 
 void read_limits(struct json_object *data, struct limits *ret)

@@ -131,10 +131,19 @@ static void every_end_is_read(void **state)
 
 static void progress_is_read(void **state)
 {
-    static const int64_t left[] = { -2, -1, 0, 5 };
+    static const struct {
+        enum converge_outlook outlook;
+        int64_t left_ms, blackout_ms;
+        uint64_t hot_bytes;
+    } said[] = {
+        { OUTLOOK_UNKNOWN, 0, 0, 0 },
+        { OUTLOOK_FIRST_PASS, 5, 0, 0 },
+        { OUTLOOK_ENDS, 6, 7, 0 },
+        { OUTLOOK_NEVER, 0, 0, 8 },
+    };
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(left); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
         const struct progress p = {
             .step = "converge",
             .elapsed_ms = 1,
@@ -147,7 +156,10 @@ static void progress_is_read(void **state)
             .dirty_bps = 7,
             .throttle_percent = 8,
             .downtime_limit_ms = 9,
-            .left_ms = left[i],
+            .outlook = said[i].outlook,
+            .left_ms = said[i].left_ms,
+            .blackout_ms = said[i].blackout_ms,
+            .hot_bytes = said[i].hot_bytes,
             .disk_count = 10,
             .disk_total = 11,
             .disk_copied = 12,
