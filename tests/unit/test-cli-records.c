@@ -166,12 +166,13 @@ static void progress_is_read(void **state)
             .disk_bps = 13,
         };
         CLEANUP_JSON struct json_object *data = record_progress_data(&p);
+        CLEANUP_JSON struct json_object *same = NULL;
         struct progress again;
 
         read_progress(data, &again);
-        assert_string_equal(again.step, p.step);
-        again.step = p.step;
-        assert_memory_equal(&again, &p, sizeof(p));
+        same = record_progress_data(&again);
+        assert_string_equal(json_object_to_json_string(same),
+                            json_object_to_json_string(data));
     }
 }
 
