@@ -17,6 +17,7 @@ RUNNING = {
     'scsi': Case(formats=('raw', 'qcow2'), device='scsi'),
     'psk': Case(psk=True, formats=TWO),
     'psk-multifd': Case(psk=True, options=('--channels', '2')),
+    'psk-verified': Case(psk=True, options=('--verify',)),
     'insecure': Case(tls=False),
     'insecure-multifd': Case(tls=False, formats=(),
                              options=('--channels', '3')),
