@@ -96,13 +96,13 @@ void limits_in_words(struct buffer *b, const struct limits *l)
                       on_timeout_name(l->value[LIMIT_ON_TIMEOUT]));
 }
 
-void lines_progress(struct buffer *b, int64_t elapsed_ms,
+void lines_progress(struct buffer *b, int64_t elapsed_ms, bool insecure,
                     const struct progress *p)
 {
     size_t start;
 
     stamp(b, elapsed_ms);
-    buffer_printf(b, "%s", p->step);
+    buffer_printf(b, "%s%s", insecure ? "INSECURE " : "", p->step);
     start = b->len;
     buffer_printf(b, ": ");
     progress_in_words(b, p);
@@ -137,7 +137,7 @@ static void step_in_words(struct buffer *b, int64_t elapsed_ms,
     buffer_printf(b, "%s%s\n", n->text, words[n->step]);
 }
 
-void lines_narration(struct buffer *b, int64_t elapsed_ms,
+void lines_narration(struct buffer *b, int64_t elapsed_ms, bool insecure,
                      const struct narration *n)
 {
     CLEANUP_FREE char *text = NULL;
@@ -147,7 +147,7 @@ void lines_narration(struct buffer *b, int64_t elapsed_ms,
         step_in_words(b, elapsed_ms, n);
         break;
     case NARRATE_PROGRESS:
-        lines_progress(b, elapsed_ms, n->progress);
+        lines_progress(b, elapsed_ms, insecure, n->progress);
         break;
     case NARRATE_WARNING:
         text = str_printable(n->text);

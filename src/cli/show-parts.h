@@ -21,9 +21,10 @@ static inline const char *dress(const struct style *style, const char *code)
 /* --- show-lines.c: where nothing can be redrawn ---------------------------- */
 
 /* "[   5.0 s] converge: begins"; nothing for what needs no line. */
-void lines_narration(struct buffer *b, int64_t elapsed_ms,
+void lines_narration(struct buffer *b, int64_t elapsed_ms, bool insecure,
                      const struct narration *n);
-void lines_progress(struct buffer *b, int64_t elapsed_ms,
+/* INSECURE: say so, as the migration goes on. */
+void lines_progress(struct buffer *b, int64_t elapsed_ms, bool insecure,
                     const struct progress *p);
 void lines_sentence(struct buffer *b, int64_t elapsed_ms, const char *sentence);
 /* The figures of P that are known, without the step: "RAM 52 %, ..." */

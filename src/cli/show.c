@@ -208,7 +208,7 @@ static void tell_lines(struct show *s, const struct narration *n)
     if (n->kind == NARRATE_PROGRESS && now - s->line_at_ms < LINE_INTERVAL_MS) {
         return;
     }
-    lines_narration(&b, now - s->started_ms, n);
+    lines_narration(&b, now - s->started_ms, s->bar.insecure, n);
     if (b.len > 0) {
         s->line_at_ms = now;
         output_buffer(s->err, &b);
@@ -251,7 +251,7 @@ void show_tick(struct show *s)
     draw(s);
     /* Progress that is told has its own lines; this is for the other steps. */
     if (s->is_lines && s->bar.step && now - s->line_at_ms >= LINE_INTERVAL_MS) {
-        lines_progress(&b, now - s->started_ms,
+        lines_progress(&b, now - s->started_ms, s->bar.insecure,
                        &(struct progress){ .step = s->bar.step });
         s->line_at_ms = now;
         output_buffer(s->err, &b);

@@ -89,10 +89,10 @@ static void lines_of_progress(void **state)
     CLEANUP(buffer_done) struct buffer b = { .data = NULL };
 
     (void)state;
-    lines_progress(&b, 12345, &converging);
-    lines_progress(&b, 999, &mirroring);
-    lines_progress(&b, 3600000, &hopeless);
-    lines_progress(&b, 5000, &(struct progress){ .step = "connect" });
+    lines_progress(&b, 12345, false, &converging);
+    lines_progress(&b, 999, false, &mirroring);
+    lines_progress(&b, 3600000, false, &hopeless);
+    lines_progress(&b, 5000, true, &(struct progress){ .step = "connect" });
     assert_string_equal(
         b.data,
         "[    12.3 s] converge: disks 100 % of 10.0 GiB, RAM 75 % in pass 2, "
@@ -101,7 +101,7 @@ static void lines_of_progress(void **state)
         "[     0.9 s] mirror disks: disks 40 % of 10.0 GiB, 200.0 MiB/s\n"
         "[  3600.0 s] converge: RAM 0 %, 0.0 MiB/s, "
         "never ends this way: hot set 600.0 MiB\n"
-        "[     5.0 s] connect: still at it\n");
+        "[     5.0 s] INSECURE connect: still at it\n");
 }
 
 static void lines_of_what_happens(void **state)
@@ -120,7 +120,7 @@ static void lines_of_what_happens(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(told); i++) {
-        lines_narration(&b, (int64_t)i * 100, &told[i]);
+        lines_narration(&b, (int64_t)i * 100, false, &told[i]);
     }
     assert_string_equal(b.data, "[     0.0 s] connect\n"
                                 "[     0.4 s] warning: bad\\x1b[2J\n"
