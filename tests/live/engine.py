@@ -42,10 +42,12 @@ def program():
     return os.environ.get('QMIGRATE') or str(ROOT / 'build' / 'qmigrate')
 
 
-def command_line(lab, *args):
-    """To run the program with these arguments, in folders of the lab's own."""
+def command_line(lab, *args, through=()):
+    """To run the program with these arguments, in folders of the lab's own;
+    through: a command that runs it."""
     return ['unshare', '--mount', '--', 'sh', '-c', ISOLATE, 'sh',
-            run_dir(lab), state_dir(lab), program(), *map(str, args)]
+            run_dir(lab), state_dir(lab), *through, program(),
+            *map(str, args)]
 
 
 class Engine:
@@ -54,16 +56,16 @@ class Engine:
     stdout and stderr are lists of (time, line), growing as it speaks.
     """
 
-    def __init__(self, lab, *args, host=None, env=None):
+    def __init__(self, lab, *args, host=None, env=None, through=()):
         self.args = [str(a) for a in args]
         self.stdout = []
         self.stderr = []
         self._heard = threading.Condition()
         self._open = 2
         self.began = time.monotonic()
-        self.process = lab.spawn(command_line(lab, *self.args), host=host,
-                                 env=env, stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE)
+        self.process = lab.spawn(
+            command_line(lab, *self.args, through=through), host=host, env=env,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         lab.show('engine ' + ' '.join(self.args), lambda: (
             f'exit status {self.process.poll()}\n{self.text()}'))
         self._threads = [
