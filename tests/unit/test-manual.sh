@@ -12,6 +12,7 @@ protocol=$s/doc/qmigrate-protocol.7
 storage=$s/doc/qmigrate-storage.7
 tls=$s/doc/qmigrate-tls.7
 convergence=$s/doc/qmigrate-convergence.7
+security=$s/doc/qmigrate-security.7
 status=0
 
 fail()
@@ -60,11 +61,11 @@ expect policies \
 
 options=$(sed -n 's/^    { "\([a-z-]*\)", .*/\1/p' "$s"/src/cli/options*.c)
 expect options "$(printf '%s\nversion\n' "$options" | sort -u)" \
-    "$(cat "$page" "$events" "$protocol" "$storage" "$tls" "$convergence" | grep -o 'Fl -[a-z][a-z-]*' |
+    "$(cat "$page" "$events" "$protocol" "$storage" "$tls" "$convergence" "$security" | grep -o 'Fl -[a-z][a-z-]*' |
         sed 's/Fl -//' | sort -u)"
 
 # In examples options have their dashes; lines that end in \e go on.
-for file in "$page" "$events" "$protocol" "$storage" "$tls" "$convergence" "$s/README.md"; do
+for file in "$page" "$events" "$protocol" "$storage" "$tls" "$convergence" "$security" "$s/README.md"; do
     # shellcheck disable=SC2013 # words it is
     for word in $(sed -e ':again' -e '/\\e*$/N' -e 's/\\e*\n/ /' -e 'tagain' \
                       "$file" |
@@ -177,6 +178,16 @@ while read -r title; do
         fail "sections: a hint names $title, which qmigrate(1) does not have"
 done <<<"$named"
 
+# --- security ----------------------------------------------------------------
+
+# What is shown by a test has that test; QM_SOURCE is a release's tree, too.
+shown=$(section 'SHOWN BY' "$security" | sed -n 's/^\.It Li //p')
+[ -n "$shown" ] || fail "security: no test was found in the manual"
+for name in $shown; do
+    grep -qE "^def $name\(" "$s"/tests/live/test_*.py ||
+        fail "security: the manual names the test $name, which is none"
+done
+
 # --- trouble -----------------------------------------------------------------
 
 # Every sentence about a certificate is in the table of qmigrate-tls(7), and
@@ -202,7 +213,7 @@ done <<<"$said"
 # --- form --------------------------------------------------------------------
 
 if command -v mandoc >/dev/null; then
-    mandoc -Tlint -Wwarning "$page" "$events" "$protocol" "$storage" "$tls" "$convergence" || fail "mandoc complains"
+    mandoc -Tlint -Wwarning "$page" "$events" "$protocol" "$storage" "$tls" "$convergence" "$security" || fail "mandoc complains"
 fi
 
 exit $status
