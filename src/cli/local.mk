@@ -18,12 +18,13 @@ libcli_a_SOURCES = \
 	src/cli/detach.h \
 	src/cli/figures.c \
 	src/cli/figures.h \
+	src/cli/keys.h \
 	src/cli/metrics.c \
 	src/cli/metrics.h \
 	src/cli/options-control.c \
 	src/cli/options-copy.c \
-	src/cli/keys.h \
 	src/cli/options-keys.c \
+	src/cli/options-migrate.c \
 	src/cli/options-values.c \
 	src/cli/options-values.h \
 	src/cli/options.c \

@@ -1,6 +1,6 @@
 /*
- * The options of `migrate`, `check`, `copy` and `keys`: parsed by one table each, from
- * which the help is made too.
+ * The options of each command: parsed by one table each, from which the help
+ * is made too.
  */
 #ifndef QM_CLI_OPTIONS_H
 #define QM_CLI_OPTIONS_H
