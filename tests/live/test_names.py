@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cases import DONE, REFUSED, Case, Move
+from cases import DONE, FAILED, REFUSED, Case, Move
 from engine import Engine
 from qemu import Image, Qemu, make_image
 from sshd import Sshd, ssh_env
@@ -53,14 +53,15 @@ class Evil(Move):
             host=self.source.host, env=ssh_env(self.lab))
         return self.engine.wait(90)
 
-    def check_harmless(self):
-        assert self.engine.crashes() == []
-        for text in (self.engine.out, self.engine.err):
-            for char in text.replace('\n', ''):
-                assert char.isprintable(), repr(text)
-        for folder in (Path.cwd(), Path.home(), Path('/'), self.lab.dir):
-            assert not (folder / 'pwned').exists()
-        assert not list(self.lab.dir.rglob('pwned'))
+
+def check_harmless(lab, engine):
+    assert engine.crashes() == []
+    for text in (engine.out, engine.err):
+        for char in text.replace('\n', ''):
+            assert char.isprintable(), repr(text)
+    for folder in (Path.cwd(), Path.home(), Path('/')):
+        assert not (folder / 'pwned').exists()
+    assert not list(lab.dir.rglob('pwned'))
 
 
 @pytest.mark.parametrize('kind', NAMES)
@@ -69,9 +70,9 @@ def test_evil_names(lab, pki, kind):
     nothing changed."""
     move = Evil(lab, pki, Case(live=False), NAMES[kind])
     plain = move.run('check', '--name', 'tame', json=False)
-    move.check_harmless()
+    check_harmless(lab, move.engine)
     code = move.run('migrate', '--name', 'tame')
-    move.check_harmless()
+    check_harmless(lab, move.engine)
     assert (code == DONE) == (plain == DONE)
     if code == DONE:
         assert move.destination.status() == 'running'
@@ -88,9 +89,28 @@ def test_evil_name_is_no_name(lab, pki, kind):
     """What the guest calls itself becomes a file's name only if it is one."""
     move = Evil(lab, pki, Case(live=False), NAMES[kind])
     code = move.run('migrate')
-    move.check_harmless()
+    check_harmless(lab, move.engine)
     assert code in (REFUSED, DONE), move.engine.text()
     for path in [*lab.dir.rglob('*.journal'), *lab.dir.rglob('*.done')]:
         assert path.parent == lab.dir / 'engine-state'
     if code == REFUSED:
         assert '--name' in move.error
+
+
+@pytest.mark.parametrize('json', [True, False], ids=['json', 'people'])
+@pytest.mark.parametrize('side,command', [
+    ('source', 'blockdev-mirror'), ('source', 'migrate'),
+    ('destination', 'block-export-add'), ('destination', 'query-name')])
+def test_evil_words(lab, pki, side, command, json):
+    """What a QEMU gives as its reason is told, and that is all."""
+    words = f'{SHELL}\r\n{TERMINAL}{"x" * 100000}'
+    move = Move(lab, pki, Case(live=False, proxied=True))
+    getattr(move, side).proxy.fail(command, desc=words)
+    move.engine = Engine(lab, 'migrate', *['--json'] * json,
+                         *move.arguments(), host=move.source.host)
+    assert move.engine.wait(60) in (REFUSED, FAILED)
+    check_harmless(lab, move.engine)
+    assert 'touch pwned' in move.engine.err
+    if json:
+        move.undone((REFUSED, FAILED), 'any')
+        assert 'touch pwned' in move.error

@@ -4,6 +4,7 @@
 
 unit_tests = \
 	tests/unit/test-base-child \
+	tests/unit/test-base-cut \
 	tests/unit/test-base-error \
 	tests/unit/test-base-folder \
 	tests/unit/test-base-secret \
