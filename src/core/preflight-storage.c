@@ -9,6 +9,7 @@
  * server is nobody's here, its name.  What is left is UNKNOWN, and the operator
  * has to say it.
  */
+#include <ctype.h>
 #include <string.h>
 
 #include "core/preflight-private.h"
@@ -174,17 +175,36 @@ static struct storage judge_mixed(const struct file_identity *a,
 
 /* --- names ------------------------------------------------------------------ */
 
+/* Is WORD in NAME, and not the end of a longer word or address? */
+static bool has_word(const char *name, const char *word)
+{
+    for (const char *at = name; (at = strstr(at, word)); at++) {
+        if (at == name || (!isalnum((unsigned char)at[-1]) && at[-1] != '.' &&
+                           at[-1] != ':')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A name that means another thing on another machine. */
 static bool is_local_name(const struct qmp_disk *d)
 {
-    static const char *const local[] = { "127.", "localhost", "[::1]", "+unix",
-                                         "unix" };
+    static const char *const protocols[] = { "nvme", "nvme-io_uring",
+                                             "io_uring", "vvfat" };
+    static const char *const words[] = { "127.", "localhost", "::1",
+                                         "unix", "vsock",     "\"fd\"" };
 
-    if (str_equal(d->protocol, "nvme") || str_starts(d->protocol, "virtio-")) {
+    if (str_starts(d->protocol, "virtio-")) {
         return true;
     }
-    for (size_t i = 0; i < ARRAY_LEN(local); i++) {
-        if (strstr(d->protocol_filename, local[i])) {
+    for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
+        if (str_equal(d->protocol, protocols[i])) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (has_word(d->protocol_filename, words[i])) {
             return true;
         }
     }

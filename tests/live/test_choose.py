@@ -403,17 +403,23 @@ class OneShared(Move):
                     binary=BINARIES[binary]())
 
 
-def test_one_disk_of_two_is_shared(lab, pki):
+@pytest.mark.parametrize('case', [
+    Case(formats=('raw', 'raw')),
+    Case(formats=('raw', 'raw'), stopped=True, binaries=('system', 'system')),
+], ids=['qemu10', 'system'])
+def test_one_disk_of_two_is_shared(lab, pki, case):
     """Nothing is said of disks, and every record is where the guest is."""
-    move = OneShared(lab, pki, Case(formats=('raw', 'raw')))
-    result = move.start().moved()
+    move = OneShared(lab, pki, case)
+    result = move.start().moved(paused=case.stopped)
     assert [d['source-file'] for d in result['disks']] == \
         [move.source.disks[1].path]
     assert marks(lab) == []
 
 
-def test_an_empty_tray_moves(lab, pki):
-    tray = Refusal('', both=pc('ide-cd', id='cd0', bus='ide.0'))
+@pytest.mark.parametrize('binary', ['qemu10', 'system'])
+def test_an_empty_tray_moves(lab, pki, binary):
+    tray = Refusal('', both={'binary': BINARIES[binary](),
+                             **pc('ide-cd', id='cd0', bus='ide.0')})
     pair = Pair(lab, pki, tray)
     engine = pair.run(tray)
     assert engine.process.returncode == 0, engine.text()
@@ -437,11 +443,13 @@ def flash(lab, name, variables, size=1 << 18):
             '-blockdev', 'driver=raw,node-name=vars,file=vars-f')}
 
 
-def test_flash_travels_with_ram(lab, pki):
+@pytest.mark.parametrize('binary', ['qemu10', 'system'])
+def test_flash_travels_with_ram(lab, pki, binary):
     """It is not mirrored, and its file at the destination is written."""
     here, source = flash(lab, 'source', b'what the firmware knows')
     there, destination = flash(lab, 'destination', b'')
-    case = Refusal('', source=source, destination=destination)
+    case = Refusal('', both={'binary': BINARIES[binary]()}, source=source,
+                   destination=destination)
     pair = Pair(lab, pki, case)
     engine = pair.run(case)
     assert engine.process.returncode == 0, engine.text()

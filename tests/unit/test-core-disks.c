@@ -194,6 +194,57 @@ static void only_what_tells_is_read(void **state)
     }
 }
 
+/* One name on both sides: of one thing, or of something near each. */
+static void names_of_network_images(void **state)
+{
+    static const struct {
+        const char *protocol, *name;
+        bool same;
+    } names[] = {
+        { "rbd", "json:{\"driver\": \"rbd\", \"pool\": \"p\"}", true },
+        { "nbd", "nbd://10.0.0.9:10809/vm", true },
+        { "nbd", "nbd://192.168.127.9:10809/vm", true },
+        { "nbd", "nbd://2001:db8::1:10809/vm", true },
+        { "iscsi", "json:{\"portal\": \"san:3260\", \"lun\": 1}", true },
+        { "nfs", "nfs://nas/vm/disk", true },
+        { "gluster", "gluster://node1/vol/disk", true },
+        { "http", "http://nas/vm.iso", true },
+        { "https", "https://nas/vm.iso", true },
+        { "ssh", "json:{\"path\": \"/vm\", \"host\": \"nas\"}", true },
+        { "nbd", "nbd://127.0.0.1:10809/vm", false },
+        { "nbd", "nbd://::1:10809/vm", false },
+        { "nbd", "nbd://localhost:10809/vm", false },
+        { "nbd", "nbd+unix:///vm?socket=/run/nbd", false },
+        { "nbd", "json:{\"server\": {\"type\": \"fd\"}}", false },
+        { "nbd", "json:{\"server\": {\"type\": \"vsock\"}}", false },
+        { "gluster", "gluster+unix:///vol/disk", false },
+        { "http", "http://[::1]/vm.iso", false },
+        { "nvme", "nvme://0000:44:00.0/1", false },
+        { "nvme-io_uring", "/dev/ng0n1", false },
+        { "io_uring", "/srv/vm.raw", false },
+        { "virtio-blk-vhost-user", "/run/vhost", false },
+        { "vvfat", "json:{\"driver\": \"vvfat\", \"dir\": \"/c\"}", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct good_facts g;
+
+        good_facts_init(&g);
+        for (int side = 0; side < SIDES; side++) {
+            g.disk[side][0].protocol = T(names[i].protocol);
+            g.disk[side][0].protocol_filename = T(names[i].name);
+            g.file[side][0].known = false;
+        }
+        if (facts_storage(&g.f, 0, 0).relation !=
+            (names[i].same ? STORAGE_SAME : STORAGE_UNKNOWN)) {
+            fail_msg("%s is %staken for one image", names[i].name,
+                     names[i].same ? "not " : "");
+        }
+        plan_done(&g.plan);
+    }
+}
+
 static void add_tests(struct CMUnitTest *ret, const struct disks_case *c,
                       size_t count)
 {
@@ -209,13 +260,14 @@ static void add_tests(struct CMUnitTest *ret, const struct disks_case *c,
 int main(void)
 {
     struct CMUnitTest
-        tests[2 + ARRAY_LEN(cases) + ARRAY_LEN(read_only_cases)] = {
+        tests[3 + ARRAY_LEN(cases) + ARRAY_LEN(read_only_cases)] = {
             cmocka_unit_test(preflight_says_the_same),
             cmocka_unit_test(only_what_tells_is_read),
+            cmocka_unit_test(names_of_network_images),
         };
 
-    add_tests(tests + 2, cases, ARRAY_LEN(cases));
-    add_tests(tests + 2 + ARRAY_LEN(cases), read_only_cases,
+    add_tests(tests + 3, cases, ARRAY_LEN(cases));
+    add_tests(tests + 3 + ARRAY_LEN(cases), read_only_cases,
               ARRAY_LEN(read_only_cases));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
