@@ -130,8 +130,9 @@ static int add_credentials(struct migration *m, enum side_id side,
 
     if (side_do(&m->side[side], run_add, asked_object, &o, err) == 0)
         return 0;
-    error_hint(err, "the %s QEMU must be able to read %s", side_name(side),
-               o.dir);
+    if (err->code == QM_ERR_QEMU)
+        error_hint(err, "the %s QEMU must be able to read %s", side_name(side),
+                   o.dir);
     return -1;
 }
 

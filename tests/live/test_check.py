@@ -60,7 +60,8 @@ def test_check_tells_programs(lab, pki):
     assert {v['level'] for v in verdicts} <= {'ok', 'warning'}
     assert {v['side'] for v in verdicts} <= {'source', 'destination', 'both'}
     # what has nothing to say of such a pair
-    silent = {'same-process', 'libvirt', 'multifd', 'restart', 'boot'}
+    silent = {'same-process', 'libvirt', 'multifd', 'restart', 'boot',
+              'backing', 'bitmaps'}
     order = table_of_checks()
     found = [v['id'] for v in verdicts]
     assert set(order) - silent <= set(found) <= set(order)
@@ -195,7 +196,7 @@ USAGE = {
     'relative': (['unix:vm', '/b'], 'has no absolute path'),
     'ssh-without-path': (['/a', 'ssh://host'], 'has no path behind its host'),
     'ssh-option': (['/a', 'ssh://-oProxyCommand=x/b'], "begins with '-'"),
-    'tls': (['/a', 'tls:host:1'], 'QMP over TLS, which is not built yet'),
+    'tls': (['/a', 'tls:host'], 'has no port'),
     'ports': (['--ports', '10-5', *NO_QEMU], '--ports 10-5: not LOW-HIGH'),
     'size': (['--bandwidth', '5X', *NO_QEMU], "'5X' is not a size"),
     'channels': (['--channels', '256', *NO_QEMU], 'between 0 and 255'),
@@ -234,7 +235,7 @@ def test_help(lab):
     """Help goes to stdout and needs no QEMU; each documented option is in
     it."""
     documented = re.findall(r'^\{? *\{ "([a-z-]+)", (?:"|NULL)',
-                            Path(ROOT / 'src/cli/options.c').read_text(),
+                            Path(ROOT / 'src/cli/options-migrate.c').read_text(),
                             re.M)
     for command in ('check', 'migrate'):
         for words in ([command, '--help'], [command, '-h'],
@@ -249,7 +250,8 @@ def test_help(lab):
     engine = Engine(lab, '--help')
     assert engine.wait(10) == 0
     assert re.findall(r'^  qmigrate (\w+)', engine.out, re.M) == [
-        'migrate', 'check']
+        'migrate', 'check', 'copy', 'status', 'watch', 'cancel', 'complete',
+        'set', 'keys']
     for code in range(10):
         assert re.search(rf'^  {code}  \w', engine.out, re.M)
 
