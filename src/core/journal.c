@@ -3,6 +3,7 @@
  */
 #include "core/journal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
@@ -14,7 +15,7 @@
 
 #include "core/rundir.h"
 
-#define JOURNAL_VERSION 1
+#define SUFFIX ".journal"
 
 struct journal {
     int fd;
@@ -30,7 +31,7 @@ static int sync_parent(const char *path)
     return fd < 0 ? -1 : fsync(fd);
 }
 
-/* Append one line and make it durable; -1 with errno. */
+/* Append one line; -1 with errno. */
 static int write_line(int fd, struct json_object *record)
 {
     const char *text = json_object_to_json_string_ext(
@@ -49,13 +50,15 @@ static int write_line(int fd, struct json_object *record)
             return -1;
         done += (size_t)n;
     }
-    return fsync(fd);
+    return 0;
 }
 
-static int append(struct journal *j, struct json_object *record,
-                  struct qm_error *err)
+static int append_line(struct journal *j, struct json_object *record,
+                       bool durable, struct qm_error *err)
 {
-    int failed = write_line(j->fd, record) < 0 ? errno : 0;
+    bool written =
+        write_line(j->fd, record) == 0 && (!durable || fsync(j->fd) == 0);
+    int failed = written ? 0 : errno;
 
     json_object_put(record);
     if (failed)
@@ -63,43 +66,18 @@ static int append(struct journal *j, struct json_object *record,
     return 0;
 }
 
+/* Durable. */
+static int append(struct journal *j, struct json_object *record,
+                  struct qm_error *err)
+{
+    return append_line(j, record, true, err);
+}
+
 static void add_string(struct json_object *o, const char *key,
                        const char *value)
 {
     if (value)
         json_object_object_add(o, key, json_object_new_string(value));
-}
-
-static struct json_object *side_record(const struct journal_begin *b, int side)
-{
-    struct json_object *o = json_object_new_object();
-    const struct process_identity *id = b->process[side];
-
-    add_string(o, "address", b->address[side]);
-    if (id && id->known) {
-        json_object_object_add(o, "pid", json_object_new_int(id->pid));
-        json_object_object_add(o, "start-time",
-                               json_object_new_uint64(id->start_time));
-        add_string(o, "boot-id", id->boot_id);
-    }
-    return o;
-}
-
-static struct json_object *begin_record(const struct journal_begin *b)
-{
-    struct json_object *o = json_object_new_object();
-
-    json_object_object_add(o, "qmigrate-journal",
-                           json_object_new_int(JOURNAL_VERSION));
-    add_string(o, "name", b->name);
-    add_string(o, "id", b->id);
-    for (int i = 0; i < SIDES; i++)
-        json_object_object_add(o, side_name((enum side_id)i),
-                               side_record(b, i));
-    add_string(o, "guest-uuid", b->uuid);
-    json_object_object_add(o, "was-running",
-                           json_object_new_boolean(b->was_running));
-    return o;
 }
 
 static struct json_object *owner_record(enum side_id owner)
@@ -124,9 +102,7 @@ static int explain_existing(const char *path, const char *name,
     }
     error_set(err, QM_ERR_REFUSED,
               "an earlier migration named '%s' did not finish: %s", name, path);
-    error_hint(err, "its last \"owner\" line says which side owns the guest; "
-                    "qmigrate(1), AFTER A CRASH, says how to settle it; then "
-                    "remove that file");
+    error_hint(err, "`qmigrate recover %s` finishes or undoes it", name);
     return -1;
 }
 
@@ -146,28 +122,51 @@ static int create(struct journal *j, const char *name, struct qm_error *err)
     return -1;
 }
 
-struct journal *journal_begin(const struct journal_begin *b,
-                              struct qm_error *err)
+static struct journal *journal_new(const char *path, const char *name,
+                                   const char *id)
 {
-    CLEANUP_FREE char *dir = statedir_path(err);
-    struct journal *j;
+    const char *slash = strrchr(path, '/');
+    struct journal *j = XNEW(struct journal);
 
-    if (!dir)
-        return NULL;
-    j = XNEW(struct journal);
-    j->path = xasprintf("%s/%s.journal", dir, b->name);
-    j->done_path = xasprintf("%s/%s.%s.done", dir, b->name, b->id);
-    if (create(j, b->name, err) < 0) {
+    j->fd = -1;
+    j->path = xstrdup(path);
+    j->done_path =
+        xasprintf("%.*s/%s.%s.done", (int)(slash - path), path, name, id);
+    return j;
+}
+
+struct journal *journal_begin(const char *name, const char *id,
+                              struct json_object *story, struct qm_error *err)
+{
+    CLEANUP_FREE char *path = journal_path_of(name, err);
+    struct journal *j = path ? journal_new(path, name, id) : NULL;
+
+    if (!j || create(j, name, err) < 0) {
+        json_object_put(story);
         journal_close(j);
         return NULL;
     }
-    if (append(j, begin_record(b), err) < 0 ||
+    if (append_line(j, story, false, err) < 0 ||
         append(j, owner_record(SOURCE), err) < 0) {
         unlink(j->path);
         journal_close(j);
         return NULL;
     }
     return j;
+}
+
+struct journal *journal_resume(int fd, const char *path, const char *name,
+                               const char *id, size_t whole_bytes,
+                               struct qm_error *err)
+{
+    struct journal *j = journal_new(path, name, id);
+
+    j->fd = fd;
+    if (ftruncate(fd, (off_t)whole_bytes) == 0 && lseek(fd, 0, SEEK_END) >= 0)
+        return j;
+    error_set_errno(err, QM_ERR_SYSTEM, errno, "truncate %s", path);
+    journal_close(j);
+    return NULL;
 }
 
 int journal_destination_owns(struct journal *j, struct qm_error *err)
@@ -188,6 +187,45 @@ int journal_makes(struct journal *j, const char *path, struct qm_error *err)
     struct json_object *o = json_object_new_object();
 
     add_string(o, "makes", path);
+    return append(j, o, err);
+}
+
+int journal_made(struct journal *j, const char *path, uint64_t device,
+                 uint64_t inode, struct qm_error *err)
+{
+    struct json_object *o = json_object_new_object();
+
+    add_string(o, "made", path);
+    json_object_object_add(o, "device", json_object_new_uint64(device));
+    json_object_object_add(o, "inode", json_object_new_uint64(inode));
+    return append(j, o, err);
+}
+
+int journal_step(struct journal *j, const char *step, const char *state,
+                 bool durable, struct qm_error *err)
+{
+    struct json_object *o = json_object_new_object();
+
+    add_string(o, "step", step);
+    add_string(o, "state", state);
+    return append_line(j, o, durable, err);
+}
+
+int journal_fact(struct journal *j, const char *key, bool value,
+                 struct qm_error *err)
+{
+    struct json_object *o = json_object_new_object();
+
+    json_object_object_add(o, key, json_object_new_boolean(value));
+    return append(j, o, err);
+}
+
+int journal_recovers(struct journal *j, const char *action, enum side_id owner,
+                     struct qm_error *err)
+{
+    struct json_object *o = owner_record(owner);
+
+    add_string(o, "recover", action);
     return append(j, o, err);
 }
 
@@ -219,4 +257,45 @@ void journal_close(struct journal *j)
     free(j->path);
     free(j->done_path);
     free(j);
+}
+
+/* --- those that are open ------------------------------------------------------ */
+
+char *journal_path_of(const char *name, struct qm_error *err)
+{
+    CLEANUP_FREE char *dir = statedir_path(err);
+
+    return dir ? xasprintf("%s/%s" SUFFIX, dir, name) : NULL;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int journal_list(struct strv *ret, struct qm_error *err)
+{
+    CLEANUP_FREE char *path = statedir_path(err);
+    struct dirent *entry;
+    DIR *dir;
+
+    if (!path)
+        return -1;
+    dir = opendir(path);
+    if (!dir)
+        return error_set_errno(err, QM_ERR_SYSTEM, errno, "open %s", path);
+    while ((entry = readdir(dir))) {
+        size_t len = strlen(entry->d_name);
+        CLEANUP_FREE char *name = NULL;
+
+        if (!str_ends(entry->d_name, SUFFIX))
+            continue;
+        name = xstrndup(entry->d_name, len - strlen(SUFFIX));
+        if (plan_name_is_valid(name))
+            strv_add(ret, name);
+    }
+    closedir(dir);
+    if (ret->count > 0)
+        qsort(ret->item, ret->count, sizeof(ret->item[0]), by_name);
+    return 0;
 }

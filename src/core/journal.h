@@ -4,9 +4,19 @@
  *
  *     {"qmigrate-journal": 1, "name": ..., "id": ..., "source": {...}, ...}
  *     {"owner": "source"}
+ *     {"step": "mirror disks", "state": "begins"}     done, failed, undone
  *     {"makes": "/images/vm.qcow2"}   an image on the destination's host
+ *     {"made": "/images/vm.qcow2", "device": ..., "inode": ...}
+ *     {"was-running": false}          the operator stopped the guest meanwhile
  *     {"owner": "destination"}        once, never reversed
+ *     {"started": true}               the guest was seen to run there
+ *     {"returned": true}              it never ran there, and never will
+ *     {"recover": "undo", "owner": "source"}          what recover decided
  *     {"end": "completed", "guest": "destination"}
+ *
+ * The first line holds all that cannot be asked later (journal-story.c), and
+ * no secret.  From the start of the stream until the guest runs nothing but
+ * the owner waits for the disk: the guest may be stopped.
  *
  * In /var/lib/qmigrate for root, else $XDG_STATE_HOME/qmigrate (or
  * ~/.local/state/qmigrate): NAME.journal while the migration runs, renamed to
@@ -17,35 +27,57 @@
 #ifndef QM_CORE_JOURNAL_H
 #define QM_CORE_JOURNAL_H
 
-#include "core/host.h"
+#include "base/error.h"
+#include "base/util.h"
 #include "core/plan.h"
 
 struct journal;
+struct json_object;
 
-struct journal_begin {
-    const char *name, *id;
-    const char *address[SIDES]; /* as given */
-    const struct process_identity *process[SIDES];
-    const char *uuid; /* of the guest, or NULL */
-    bool was_running;
-};
-
-/* Create it and make the first owner record (the source) durable. */
-struct journal *journal_begin(const struct journal_begin *b,
-                              struct qm_error *err);
+/*
+ * Create it with its first line, STORY (consumed), and make the first owner
+ * record (the source) durable.
+ */
+struct journal *journal_begin(const char *name, const char *id,
+                              struct json_object *story, struct qm_error *err);
+/*
+ * The journal of a migration whose engine died, to go on with.  FD (consumed)
+ * is open for reading and writing, and locked; what is behind the first
+ * WHOLE_BYTES is a line that was never finished, and is cut off.
+ */
+struct journal *journal_resume(int fd, const char *path, const char *name,
+                               const char *id, size_t whole_bytes,
+                               struct qm_error *err);
 /*
  * From here on the destination owns the guest: durable when this returns 0.
  * -1: the record is certainly not there (it was cut off again).  -2: nobody
  * can tell.
  */
 int journal_destination_owns(struct journal *j, struct qm_error *err);
-/* An image is about to be made at PATH on the destination's host. */
+/* A row of the recipe came to a STATE; DURABLE: on the disk when this
+ * returns. */
+int journal_step(struct journal *j, const char *step, const char *state,
+                 bool durable, struct qm_error *err);
+/* An image is about to be made at PATH on the destination's host; it was. */
 int journal_makes(struct journal *j, const char *path, struct qm_error *err);
+int journal_made(struct journal *j, const char *path, uint64_t device,
+                 uint64_t inode, struct qm_error *err);
+/* KEY ("was-running", "started", "returned") is so now; durable. */
+int journal_fact(struct journal *j, const char *key, bool value,
+                 struct qm_error *err);
+/* What recover is about to do, for whom it found the guest to be: durable. */
+int journal_recovers(struct journal *j, const char *action, enum side_id owner,
+                     struct qm_error *err);
 /* The last record; then the journal is history.  Errors are told, not fatal. */
 int journal_end(struct journal *j, const char *outcome, const char *guest,
                 struct qm_error *err);
 const char *journal_path(const struct journal *j);
 /* Without an end record if journal_end() was not called.  NULL is allowed. */
 void journal_close(struct journal *j);
+
+/* "open NAME.journal" names: those in the state directory, sorted. */
+int journal_list(struct strv *ret, struct qm_error *err);
+/* Its path; the caller frees it. */
+char *journal_path_of(const char *name, struct qm_error *err);
 
 #endif

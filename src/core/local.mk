@@ -45,6 +45,10 @@ libcore_a_SOURCES = \
 	src/core/host.h \
 	src/core/journal.c \
 	src/core/journal.h \
+	src/core/journal-open.c \
+	src/core/journal-read.c \
+	src/core/journal-read.h \
+	src/core/journal-story.c \
 	src/core/limits.c \
 	src/core/limits.h \
 	src/core/migration-private.h \

@@ -167,6 +167,24 @@ extern const size_t recipe_first_change; /* rows before it change nothing */
 /* Rows [0, COUNT): run downwards; at a failure roll back unless the
  * destination owns the guest. */
 int recipe_run(struct migration *m, size_t count, struct qm_error *err);
+/* Rows [0, FROM], the last one first: what of them was never done is nothing
+ * to undo. */
+void recipe_undo(struct migration *m, size_t from);
+/* The rows that follow once the guest is at the destination. */
+int recipe_finish(struct migration *m, struct qm_error *err);
+
+/* --- the end, and beginning in the middle ---------------------------------- */
+
+/* Judge how it went, fill RET, close the journal if nothing is open. */
+void migration_conclude(struct migration *m, bool succeeded,
+                        struct result *ret);
+/* The first line of the journal (journal-story.c); the caller puts it. */
+struct json_object *journal_story(const struct migration *m);
+/* `cont` at the destination, until its guest is seen to run. */
+int start_destination(struct migration *m, struct qm_error *err);
+/* What an engine that died may have left for the undo of these rows. */
+void proof_adopt(struct migration *m);
+void verify_adopt(struct migration *m);
 
 #define STEP(name)                                                             \
     int step_##name(struct migration *m, struct qm_error *err);                \

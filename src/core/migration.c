@@ -290,13 +290,15 @@ static void close_journal(struct migration *m, const struct result *r)
 {
     struct qm_error err = QM_ERROR_INIT;
 
-    /* It is not over while it is undecided, or while a destination waits that
-     * must never be started: then the journal stays as it is. */
+    /* It is not over while it is undecided, or while a QEMU waits that must
+     * never be started: then the journal stays as it is. */
     if (!m->journal || r->outcome == OUTCOME_UNDECIDED ||
-        m->side[DESTINATION].given_up) {
+        m->side[DESTINATION].given_up ||
+        (m->destination_owns && m->side[SOURCE].given_up)) {
         if (m->journal)
-            migration_warn(m, "the journal stays open: %s",
-                           journal_path(m->journal));
+            migration_warn(m,
+                           "the journal stays open, for `qmigrate recover %s`",
+                           m->name);
         return;
     }
     if (journal_end(m->journal, outcome_name(r->outcome),
@@ -305,15 +307,20 @@ static void close_journal(struct migration *m, const struct result *r)
     error_clear(&err);
 }
 
+void migration_conclude(struct migration *m, bool succeeded, struct result *ret)
+{
+    judge(m, succeeded, ret);
+    close_journal(m, ret);
+    steer_close(m, ret);
+}
+
 void migration_run(struct migration *m, struct result *ret)
 {
     bool succeeded;
 
     result_init(ret);
     succeeded = recipe_run(m, recipe_count, &ret->error) == 0;
-    judge(m, succeeded, ret);
-    close_journal(m, ret);
-    steer_close(m, ret);
+    migration_conclude(m, succeeded, ret);
 }
 
 static void tell_plan(struct migration *m)

@@ -50,7 +50,46 @@ static void tell_step(struct migration *m, const struct step *step,
                       });
 }
 
-static void roll_back(struct migration *m, size_t from)
+/*
+ * Before anything is changed the journal says so, on the disk; but not between
+ * the guest's stop and its start, where nothing but the owner may take time.
+ */
+static int note_begin(struct migration *m, const struct step *step,
+                      struct qm_error *err)
+{
+    bool hurry = m->stream_started && !m->guest_started;
+    struct qm_error failed = QM_ERROR_INIT;
+
+    if (!m->journal ||
+        journal_step(m->journal, step->name, "begins", !hurry, &failed) == 0)
+        return 0;
+    if (!m->destination_owns)
+        return error_move(err, &failed);
+    migration_warn(m, "%s", failed.message); /* there is no way but on */
+    error_clear(&failed);
+    return 0;
+}
+
+/* How it ended is only for who reads it. */
+static void note(struct migration *m, const struct step *step, const char *how)
+{
+    struct qm_error ignored = QM_ERROR_INIT;
+
+    if (m->journal)
+        journal_step(m->journal, step->name, how, false, &ignored);
+    error_clear(&ignored);
+}
+
+static void undo_row(struct migration *m, const struct step *step)
+{
+    m->step = step->name;
+    note(m, step, "undoing");
+    step->undo(m);
+    note(m, step, "undone");
+    tell_step(m, step, STEP_UNDONE);
+}
+
+void recipe_undo(struct migration *m, size_t from)
 {
     m->hold_interrupts = true;
     m->rolling_back = true;
@@ -58,11 +97,8 @@ static void roll_back(struct migration *m, size_t from)
         side_hurry(&m->side[i], DEADLINE_NEVER);
     undo_hurry(m);
     for (size_t i = from + 1; i-- > 0;) {
-        if (!recipe[i].undo)
-            continue;
-        m->step = recipe[i].name;
-        recipe[i].undo(m);
-        tell_step(m, &recipe[i], STEP_UNDONE);
+        if (recipe[i].undo)
+            undo_row(m, &recipe[i]);
     }
 }
 
@@ -105,8 +141,10 @@ static int run_step(struct migration *m, const struct step *step,
         return error_set(err, QM_ERR_CANCELLED, "cancelled by the operator");
     tell_step(m, step, STEP_BEGINS);
     steer_serve(m);
-    if (failpoint(step->name, "before", err) < 0 || run_row(m, step, err) < 0 ||
+    if (note_begin(m, step, err) < 0 ||
+        failpoint(step->name, "before", err) < 0 || run_row(m, step, err) < 0 ||
         failpoint(step->name, "after", err) < 0) {
+        note(m, step, "failed");
         tell_step(m, step,
                   err->code == QM_ERR_CANCELLED ? STEP_CANCELLED : STEP_FAILED);
         name_the_dead(m, err);
@@ -114,6 +152,7 @@ static int run_step(struct migration *m, const struct step *step,
             error_wrap(err, "%s", step->name);
         return -1;
     }
+    note(m, step, "done");
     tell_step(m, step, STEP_DONE);
     return 0;
 }
@@ -125,8 +164,20 @@ int recipe_run(struct migration *m, size_t count, struct qm_error *err)
             continue;
         if (m->returned_to_source ||
             (!m->destination_owns && !m->owner_unknown))
-            roll_back(m, i);
+            recipe_undo(m, i);
         return -1;
     }
+    return 0;
+}
+
+int recipe_finish(struct migration *m, struct qm_error *err)
+{
+    size_t i = 0;
+
+    while (recipe[i].run != step_run_destination)
+        i++;
+    while (++i < recipe_count)
+        if (run_step(m, &recipe[i], err) < 0)
+            return -1;
     return 0;
 }

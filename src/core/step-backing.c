@@ -162,6 +162,17 @@ static int end_server(struct proof *p, struct qm_error *err)
     return 0;
 }
 
+static struct proof *proof_new(struct migration *m)
+{
+    struct proof *p = XNEW(struct proof);
+
+    *p = (struct proof){
+        .m = m,
+        .socket = verify_socket_beside(m->plan->peer[SOURCE].path, m->id),
+    };
+    return p;
+}
+
 static void proof_free(struct proof *p)
 {
     close_disks(p);
@@ -178,11 +189,7 @@ int step_prove_backing(struct migration *m, struct qm_error *err)
         tops += m->disk[i].top;
     if (tops == 0)
         return 0;
-    p = m->proof = XNEW(struct proof);
-    *p = (struct proof){
-        .m = m,
-        .socket = verify_socket_beside(m->plan->peer[SOURCE].path, m->id),
-    };
+    p = m->proof = proof_new(m);
     for (size_t i = 0; i < m->disk_count; i++)
         if (m->disk[i].top && prove_disk(p, &m->disk[i], err) < 0)
             return -1;
@@ -190,6 +197,12 @@ int step_prove_backing(struct migration *m, struct qm_error *err)
         return -1;
     proof_free(STEAL(m->proof));
     return 0;
+}
+
+void proof_adopt(struct migration *m)
+{
+    m->proof = proof_new(m);
+    m->proof->server_up = true;
 }
 
 void undo_prove_backing(struct migration *m)

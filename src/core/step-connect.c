@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "core/disk-make.h"
+#include "core/journal-read.h"
 #include "core/migration-private.h"
 #include "core/steer.h"
 
@@ -45,14 +46,6 @@ static bool is_same_socket(const struct qmp_address *a,
            x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* Two monitors of one QEMU: its lock would be found held, by ourselves. */
-static bool is_same_process(const struct process_identity *a,
-                            const struct process_identity *b)
-{
-    return a->known && b->known && a->pid == b->pid &&
-           a->start_time == b->start_time && str_equal(a->boot_id, b->boot_id);
-}
-
 static int connect_side(struct migration *m, enum side_id i,
                         struct qm_error *err)
 {
@@ -65,11 +58,12 @@ static int connect_side(struct migration *m, enum side_id i,
     side_identify(s, &m->plan->peer[i]);
     if (!s->process.known)
         return 0;
+    /* two monitors of it: its lock would be found held, by ourselves */
     if (i == DESTINATION &&
-        is_same_process(&s->process, &source_of(m)->process))
+        process_is_same(&s->process, &source_of(m)->process))
         return refuse_same_qemu(err);
     s->lock = rundir_lock_process(s->name, &s->process, err);
-    return s->lock < 0 ? -1 : 0;
+    return s->lock < 0 ? -1 : journal_check_free(s->name, &s->process, err);
 }
 
 int step_connect(struct migration *m, struct qm_error *err)
@@ -261,18 +255,7 @@ int step_remember(struct migration *m, struct qm_error *err)
     const struct facts *f = &m->facts;
 
     m->was_running = f->side[SOURCE].run_state.running;
-    m->journal = journal_begin(
-        &(struct journal_begin){
-            .name = m->name,
-            .id = m->id,
-            .address = { m->plan->peer[SOURCE].text,
-                         m->plan->peer[DESTINATION].text },
-            .process = { &m->side[SOURCE].process,
-                         &m->side[DESTINATION].process },
-            .uuid = f->side[SOURCE].machine.uuid,
-            .was_running = m->was_running,
-        },
-        err);
+    m->journal = journal_begin(m->name, m->id, journal_story(m), err);
     if (!m->journal)
         return -1;
     m->remembered = true;

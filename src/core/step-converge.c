@@ -15,6 +15,15 @@
 #define CONVERGE_LIMIT_MS (30LL * 24 * 3600 * 1000) /* the stall governs */
 #define SAMPLE_INTERVAL_MS 250
 
+static int was_running_now(struct migration *m, bool running,
+                           struct qm_error *err)
+{
+    if (m->was_running == running)
+        return 0;
+    m->was_running = running;
+    return journal_fact(m->journal, "was-running", running, err);
+}
+
 int follow_run_state(struct migration *m, struct qm_error *err)
 {
     struct side *s = source_of(m);
@@ -24,10 +33,8 @@ int follow_run_state(struct migration *m, struct qm_error *err)
     if (m->we_paused)
         return 0;
     if (str_equal(s->run_state, "paused"))
-        m->was_running = false;
-    else if (s->running)
-        m->was_running = true;
-    return 0;
+        return was_running_now(m, false, err);
+    return s->running ? was_running_now(m, true, err) : 0;
 }
 
 static bool guest_has_stopped(struct migration *m)

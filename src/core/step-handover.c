@@ -227,13 +227,19 @@ static void return_to_source(struct migration *m)
         error_clear(&err);
         return;
     }
+    if (journal_fact(m->journal, "returned", true, &err) < 0) {
+        migration_left(m, "the guest is stopped at the source: %s",
+                       err.message);
+        error_clear(&err);
+        return;
+    }
     m->returned_to_source = true;
     if (source_resume(m, &err) < 0)
         migration_left(m, "the guest at the source: %s", err.message);
     error_clear(&err);
 }
 
-static int start_guest(struct migration *m, struct qm_error *err)
+int start_destination(struct migration *m, struct qm_error *err)
 {
     /* its RESUME may be lost with the link */
     const struct wait wait = {
@@ -243,12 +249,28 @@ static int start_guest(struct migration *m, struct qm_error *err)
         .ends_on = ENDS_ON_DESTINATION_DEATH,
     };
 
-    if (side_cont(destination_of(m), err) < 0) {
-        if (err->code == QM_ERR_QEMU)
-            return_to_source(m);
+    if (side_cont(destination_of(m), err) < 0)
         return -1;
-    }
     return migration_wait(m, &wait, err);
+}
+
+static int start_guest(struct migration *m, struct qm_error *err)
+{
+    if (start_destination(m, err) == 0)
+        return 0;
+    if (err->code == QM_ERR_QEMU)
+        return_to_source(m);
+    return -1;
+}
+
+/* It runs: what the journal cannot take now is no reason to stop. */
+static void note_start(struct migration *m)
+{
+    struct qm_error err = QM_ERROR_INIT;
+
+    if (journal_fact(m->journal, "started", true, &err) < 0)
+        migration_warn(m, "%s", err.message);
+    error_clear(&err);
 }
 
 int step_run_destination(struct migration *m, struct qm_error *err)
@@ -261,6 +283,8 @@ int step_run_destination(struct migration *m, struct qm_error *err)
         (!stays_paused && start_guest(m, err) < 0))
         return -1;
     m->guest_started = true;
+    if (!stays_paused)
+        note_start(m);
     m->running_us =
         stays_paused ? clock_now_us() : destination_of(m)->resumed_us;
     if (m->running_us == 0)

@@ -155,7 +155,9 @@ static int make_image(struct migration *m, struct disk_make *k,
 
     if (journal_makes(m->journal, k->path, err) < 0 ||
         host_make_image(s->host, s->process.known ? s->process.pid : 0, &spec,
-                        &k->made, &k->made_unsure, err) < 0)
+                        &k->made, &k->made_unsure, err) < 0 ||
+        journal_made(m->journal, k->path, k->made.device, k->made.inode, err) <
+            0)
         return -1;
     k->stage = NODE_ADDED;
     if (side_do(s, run_add_blank, asked_own, k, err) == 0 &&

@@ -116,13 +116,15 @@ int destination_discard(struct migration *m, struct qm_error *err)
     struct qm_error ignored = QM_ERROR_INIT;
     bool yanked;
 
-    if (side_has_ended(d) || quit(m, d, &ignored) == 0)
+    if (side_has_ended(d) || (d->qmp && quit(m, d, &ignored) == 0))
         return 0;
     error_clear(&ignored);
-    yanked = qmp_yank_migration(d->qmp, &ignored) == 0;
+    yanked = d->qmp && qmp_yank_migration(d->qmp, &ignored) == 0;
     error_clear(&ignored);
     /* One that answers nothing at all is killed where that is possible. */
-    if ((yanked || !d->process.known) && quit(m, d, &ignored) == 0)
+    if (!d->qmp)
+        error_set(&ignored, QM_ERR_LINK, "it cannot be reached");
+    else if ((yanked || !d->process.known) && quit(m, d, &ignored) == 0)
         return 0;
     if (!d->process.known || !d->host)
         return error_move(err, &ignored);
@@ -147,6 +149,8 @@ static void read_final_figures(struct migration *m)
 {
     struct qm_error ignored = QM_ERROR_INIT;
 
+    if (!source_of(m)->qmp)
+        return;
     qmp_query_migrate(source_of(m)->qmp, &m->final, &ignored);
     error_clear(&ignored);
     if (m->disk_count > 0)
@@ -165,6 +169,18 @@ static void end_source(struct migration *m)
                        "`quit`, never `cont`",
                        err.message);
     error_clear(&err);
+}
+
+/* Only recover comes so far without it. */
+static void leave_unreached(struct migration *m)
+{
+    struct side *s = source_of(m);
+
+    if (s->process_dead)
+        return;
+    s->given_up = true;
+    migration_left(m, "the source QEMU, stopped for good, which cannot be "
+                      "reached; end it with `quit`, never `cont`");
 }
 
 /* The guest that was started there may be dead already.  What the source still
@@ -189,7 +205,9 @@ int step_retire(struct migration *m, struct qm_error *err)
     clean_survivor(m, DESTINATION);
     if (check_survivor(m, err) < 0)
         return -1;
-    if (m->plan->keep_source) {
+    if (!source_of(m)->qmp) {
+        leave_unreached(m);
+    } else if (m->plan->keep_source) {
         undo_mirror(m);
         clean_survivor(m, SOURCE);
     } else {

@@ -293,6 +293,15 @@ int step_verify(struct migration *m, struct qm_error *err)
     return 0;
 }
 
+void verify_adopt(struct migration *m)
+{
+    struct verify *v = m->verify = verify_new(m);
+
+    v->server_up = true;
+    for (size_t i = 0; i < v->count; i++)
+        v->disk[i].bitmap.added = true;
+}
+
 void undo_compare(struct migration *m)
 {
     struct verify *v = STEAL(m->verify);

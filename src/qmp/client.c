@@ -155,12 +155,12 @@ bool qmp_has_oob(const struct qmp *q)
 
 bool qmp_is_up(const struct qmp *q)
 {
-    return q->state == LINK_READY;
+    return q && q->state == LINK_READY;
 }
 
 bool qmp_is_gone(const struct qmp *q)
 {
-    return q->state == LINK_GONE;
+    return !q || q->state == LINK_GONE;
 }
 
 unsigned qmp_generation(const struct qmp *q)

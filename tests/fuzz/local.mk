@@ -6,6 +6,7 @@
 fuzzers = \
 	tests/fuzz/fuzz-address \
 	tests/fuzz/fuzz-control \
+	tests/fuzz/fuzz-journal \
 	tests/fuzz/fuzz-schema \
 	tests/fuzz/fuzz-tls-files \
 	tests/fuzz/fuzz-wire \
@@ -37,6 +38,8 @@ EXTRA_DIST += \
 	tests/fuzz/corpus/address/unix \
 	tests/fuzz/corpus/control/others \
 	tests/fuzz/corpus/control/set \
+	tests/fuzz/corpus/journal/finished \
+	tests/fuzz/corpus/journal/torn \
 	tests/fuzz/corpus/schema/small \
 	tests/fuzz/corpus/tls-files/chain \
 	tests/fuzz/corpus/tls-files/cut-short \

@@ -135,7 +135,7 @@ def owners(move):
     assert lines[0]['qmigrate-journal'] == 1
     assert lines[0]['source']['pid'] == move.source.pid
     assert lines[0]['destination']['pid'] == move.destination.pid
-    return [line['owner'] for line in lines[1:]]
+    return [line['owner'] for line in lines if 'owner' in line]
 
 
 def running(move):

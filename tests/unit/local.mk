@@ -28,6 +28,7 @@ unit_tests = \
 	tests/unit/test-core-disks \
 	tests/unit/test-core-host \
 	tests/unit/test-core-host-parse \
+	tests/unit/test-core-journal \
 	tests/unit/test-core-mirror-policy \
 	tests/unit/test-core-images \
 	tests/unit/test-core-marks \

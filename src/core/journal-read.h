@@ -1,0 +1,83 @@
+/*
+ * A journal, read again by whoever settles what its engine left.  Pure: bytes
+ * to facts, or a sentence why they are none.
+ */
+#ifndef QM_CORE_JOURNAL_READ_H
+#define QM_CORE_JOURNAL_READ_H
+
+#include "core/side.h"
+
+#define JOURNAL_VERSION 1
+#define JOURNAL_MAX_BYTES (16 * MIB)
+
+struct journal_side {
+    char *address; /* as given */
+    char *host;    /* --source-host ..., or NULL */
+    struct process_identity process;
+    struct qmp_settings capabilities, parameters; /* before all */
+};
+
+/* A row of the recipe, and the last that is known of it. */
+struct journal_row {
+    char *step;
+    bool done;
+};
+
+struct journal_content {
+    char *name, *id, *uuid; /* the guest's, or NULL */
+    struct journal_side side[SIDES];
+    bool was_running;
+    bool insecure, tls_psk, verify, keep_source, paused;
+    char *qmp_tls_dir, *authz_dn; /* or NULL */
+    size_t disk_count;
+    struct disk_copy *disk; /* what they are called, not what was done */
+
+    enum side_id owner;
+    bool started;  /* the guest was seen to run at the destination */
+    bool returned; /* it never ran there, and that QEMU is dead */
+    size_t row_count;
+    struct journal_row *row;
+    bool ended;
+
+    size_t whole_bytes; /* up to the end of the last finished line */
+    bool torn;          /* there is more: a line that was never finished */
+};
+
+/* The members of struct disk_copy that are texts of a disk's record. */
+struct journal_disk_text {
+    const char *key;
+    size_t offset;
+    bool ours; /* it begins with the migration's id */
+    bool needed;
+};
+extern const struct journal_disk_text journal_disk_texts[];
+extern const size_t journal_disk_text_count;
+
+/*
+ * Understand LEN BYTES.  A last line without its end was never acted on, and
+ * is passed over.  -1 with REFUSED: no journal, a newer one, one that is
+ * damaged; the sentence says where.  RET is then untouched.
+ */
+int journal_read(const char *bytes, size_t len, struct journal_content *ret,
+                 struct qm_error *err);
+/* The same of what is in FD, called PATH. */
+int journal_load(int fd, const char *path, struct journal_content *ret,
+                 struct qm_error *err);
+void journal_content_done(struct journal_content *c);
+DEFINE_CLEANUP_DONE(struct journal_content, journal_content_done)
+
+/* Had that row begun?  Was it done? */
+bool journal_began(const struct journal_content *c, const char *step);
+bool journal_did(const struct journal_content *c, const char *step);
+
+/* Two known identities, of one process? */
+bool process_is_same(const struct process_identity *a,
+                     const struct process_identity *b);
+/*
+ * No open journal speaks of that QEMU; or REFUSED: what is done to it now
+ * would make that journal's story false, and recover act on it.
+ */
+int journal_check_free(const char *who, const struct process_identity *id,
+                       struct qm_error *err);
+
+#endif

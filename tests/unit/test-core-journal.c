@@ -1,0 +1,175 @@
+/*
+ * Reading a journal: what is in it, where it is cut off, what is wrong.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/disk-make.h"
+#include "core/journal-read.h"
+
+#define SIDE(name)                                                             \
+    "\"" name "\":{\"address\":\"/run/" name ".qmp\",\"pid\":42,"              \
+    "\"start-time\":18446744073709551615,\"boot-id\":\"b\","                   \
+    "\"capabilities\":[{\"capability\":\"events\",\"state\":false}],"          \
+    "\"parameters\":{\"tls-creds\":\"\",\"max-bandwidth\":1}},"
+#define DISK(id)                                                               \
+    "{\"disk\":\"vda\",\"source-node\":\"a\",\"destination-node\":\"b\","      \
+    "\"export\":\"" id "-export0\",\"export-name\":\"" id "-export0\","        \
+    "\"node\":\"" id "-disk0\",\"job\":\"" id "-mirror0\","                    \
+    "\"makes\":\"/i.raw\",\"size-bytes\":7}"
+#define STORY_OF(version, id)                                                           \
+    "{\"qmigrate-journal\":" version ",\"name\":\"vm\",\"id\":\"" id                    \
+    "\"," SIDE("source") SIDE(                                                          \
+        "destination") "\"was-running\":true,"                                          \
+                       "\"plan\":{\"insecure\":true,\"paused\":true},\"disks\":[" DISK( \
+                           "qm-0123abcd") "]}\n"
+#define STORY STORY_OF("1", "qm-0123abcd")
+#define OWNER(side) "{\"owner\":\"" side "\"}\n"
+#define BEGUN STORY OWNER("source")
+#define STEP(row, state) "{\"step\":\"" row "\",\"state\":\"" state "\"}\n"
+
+static void expect_error(const char *text, const char *says)
+{
+    struct qm_error err = QM_ERROR_INIT;
+    struct journal_content c = { .name = NULL };
+
+    assert_int_equal(journal_read(text, strlen(text), &c, &err), -1);
+    assert_null(c.name);
+    if (!strstr(err.message, says))
+        fail_msg("'%s' is not '%s'", err.message, says);
+    assert_non_null(strstr(err.message, says));
+    error_clear(&err);
+}
+
+static struct journal_content read_well(const char *text)
+{
+    struct qm_error err = QM_ERROR_INIT;
+    struct journal_content c;
+
+    if (journal_read(text, strlen(text), &c, &err) < 0)
+        fail_msg("%s", err.message);
+    return c;
+}
+
+static void story_is_read(void **state)
+{
+    CLEANUP(journal_content_done) struct journal_content c = read_well(BEGUN);
+
+    (void)state;
+    assert_string_equal(c.name, "vm");
+    assert_string_equal(c.id, "qm-0123abcd");
+    assert_true(c.was_running && c.insecure && c.paused && !c.keep_source);
+    assert_int_equal(c.owner, SOURCE);
+    assert_true(!c.torn && !c.ended && !c.started && !c.returned);
+    assert_int_equal(c.whole_bytes, strlen(BEGUN));
+    for (int i = 0; i < SIDES; i++) {
+        assert_true(c.side[i].process.known);
+        assert_int_equal(c.side[i].process.pid, 42);
+        assert_true(c.side[i].process.start_time == UINT64_MAX);
+        assert_string_equal(
+            qmp_settings_get(&c.side[i].parameters, "max-bandwidth"), "1");
+        assert_string_equal(qmp_settings_get(&c.side[i].capabilities, "events"),
+                            "off");
+    }
+    assert_int_equal(c.disk_count, 1);
+    assert_string_equal(c.disk[0].job_id, "qm-0123abcd-mirror0");
+    assert_int_equal(c.disk[0].size_bytes, 7);
+    assert_string_equal(c.disk[0].make->path, "/i.raw");
+}
+
+static void records_are_read(void **state)
+{
+    CLEANUP(journal_content_done)
+    struct journal_content c =
+        read_well(BEGUN STEP("agree capabilities", "begins") STEP(
+            "agree capabilities",
+            "done") "{\"makes\":\"/i.raw\"}\n"
+                    "{\"made\":\"/i.raw\",\"device\":3,\"inode\":4}\n"
+                    "{\"was-running\":false}\n{\"of\":\"another kind\"}\n" STEP(
+                        "switch over", "begins")
+                        OWNER("destination") "{\"started\":true}\n");
+
+    (void)state;
+    assert_int_equal(c.owner, DESTINATION);
+    assert_true(c.started && !c.was_running);
+    assert_true(journal_did(&c, "agree capabilities"));
+    assert_true(journal_began(&c, "switch over"));
+    assert_false(journal_did(&c, "switch over"));
+    assert_false(journal_began(&c, "converge"));
+    assert_true(c.disk[0].make->made.known && !c.disk[0].make->made_unsure);
+    assert_int_equal(c.disk[0].make->made.inode, 4);
+}
+
+/* Wherever it is cut off: it is refused, or the owner is what was durable. */
+static void any_end_is_understood(void **state)
+{
+    static const char whole[] = BEGUN STEP("switch over", "done")
+        OWNER("destination") "{\"started\":true}\n";
+    const size_t owned =
+        strlen(BEGUN STEP("switch over", "done") OWNER("destination"));
+
+    (void)state;
+    for (size_t len = 0; len < sizeof(whole); len++) {
+        CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+        struct journal_content c;
+        int ret = journal_read(whole, len, &c, &err);
+
+        assert_int_equal(ret, len < strlen(BEGUN) ? -1 : 0);
+        if (ret < 0) {
+            assert_non_null(strstr(err.message, "before its first owner"));
+            continue;
+        }
+        assert_int_equal(c.owner, len < owned ? SOURCE : DESTINATION);
+        assert_int_equal(c.torn, c.whole_bytes < len);
+        journal_content_done(&c);
+    }
+}
+
+static void owner_goes_back_only_from_the_dead(void **state)
+{
+    CLEANUP(journal_content_done)
+    struct journal_content c = read_well(
+        BEGUN OWNER("destination") "{\"returned\":true}\n" OWNER("source"));
+
+    (void)state;
+    assert_true(c.returned);
+    assert_int_equal(c.owner, SOURCE);
+    expect_error(BEGUN OWNER("destination") OWNER("source"), "went back");
+}
+
+static void damage_is_explained(void **state)
+{
+    (void)state;
+    expect_error("", "before its first owner");
+    expect_error("\n", "first line cannot be read");
+    expect_error("hello\n", "first line cannot be read");
+    expect_error("{\"a\":1}\n", "that is no journal of qmigrate");
+    expect_error(STORY_OF("2", "qm-0123abcd"), "another version");
+    expect_error(STORY_OF("1", "../../etc/a"), "line 1: it does not say what");
+    expect_error(STORY_OF("1", "qm-ffffffff"), "another migration");
+    expect_error(STORY STEP("converge", "begins"), "line 2: the owner is miss");
+    expect_error(STORY OWNER("destination"), "line 2: the first owner");
+    expect_error(STORY OWNER("nobody"), "line 2: an owner that is neither");
+    expect_error(BEGUN "{\"started\":tru\n", "line 3: it cannot be read");
+    expect_error(BEGUN "[]\n", "line 3: it cannot be read");
+    expect_error(BEGUN "{} {}\n", "line 3: it cannot be read");
+    expect_error(BEGUN "{\"end\":\"failed\"}\n{}\n", "line 4: something foll");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(story_is_read),
+        cmocka_unit_test(records_are_read),
+        cmocka_unit_test(any_end_is_understood),
+        cmocka_unit_test(owner_goes_back_only_from_the_dead),
+        cmocka_unit_test(damage_is_explained),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
