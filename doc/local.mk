@@ -5,6 +5,7 @@ dist_man_MANS += \
 	doc/qmigrate-convergence.7 \
 	doc/qmigrate-events.7 \
 	doc/qmigrate-protocol.7 \
+	doc/qmigrate-recovery.7 \
 	doc/qmigrate-security.7 \
 	doc/qmigrate-storage.7 \
 	doc/qmigrate-tls.7 \

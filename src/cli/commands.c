@@ -32,7 +32,8 @@ static const struct command {
       "change bandwidth, disk-bandwidth and other limits", cmd_set },
     { "keys", "create-ca|create-host|show|check [options] ...",
       "make certificates for QEMU, look at them, check them", cmd_keys },
-    { .name = "recover" },
+    { "recover", "[options] [NAME]",
+      "finish or undo a migration whose qmigrate died", cmd_recover },
     { .name = "cpu" },
 };
 

@@ -8,7 +8,7 @@
 typedef int command_fn(int argc, char **argv);
 
 command_fn cmd_status, cmd_watch, cmd_cancel, cmd_complete, cmd_set;
-command_fn cmd_migrate, cmd_check, cmd_copy, cmd_keys;
+command_fn cmd_migrate, cmd_check, cmd_copy, cmd_keys, cmd_recover;
 
 /* What `qmigrate ARGV...` does, ARGV[0] being the program; its exit code. */
 int command_main(int argc, char **argv);

@@ -9,6 +9,7 @@ libcli_a_SOURCES = \
 	src/cli/cmd-copy.c \
 	src/cli/cmd-keys.c \
 	src/cli/cmd-migrate.c \
+	src/cli/cmd-recover.c \
 	src/cli/cmd-set.c \
 	src/cli/cmd-status.c \
 	src/cli/cmd-watch.c \

@@ -32,6 +32,20 @@ static const struct option_row complete_rows[] = {
     HELP,
 };
 
+static const struct option_row recover_rows[] = {
+    { .help = "Options" },
+    { "dry-run", NULL, parse_flag, offsetof(struct options, dry_run),
+      "say what would be done, and why", NULL },
+    { "fence", "COMMAND", parse_string, offsetof(struct options, fence),
+      "for sh: succeeds once the host of the side $1, at the address $2, is "
+      "certainly off",
+      NULL },
+    { "i-have-checked", "WHAT", parse_checked, 0,
+      "source-is-down or destination-is-down: a person has made sure", NULL },
+    JSON,
+    HELP,
+};
+
 #define ROWS(r) .rows = (r), .count = ARRAY_LEN(r)
 
 static const struct option_table tables[] = {
@@ -42,6 +56,9 @@ static const struct option_table tables[] = {
     { .command = "cancel", .words = "NAME", ROWS(help_rows) },
     { .command = "complete", .words = "NAME", ROWS(complete_rows) },
     { .command = "set", .words = "NAME key=value...", ROWS(help_rows) },
+    { .command = "recover",
+      .words = "NAME, or nothing if there is but one",
+      ROWS(recover_rows) },
     { .command = NULL },
 };
 

@@ -210,6 +210,7 @@ void options_done(struct options *o)
     free_string(o->keys.qemu);
     strv_done(&o->keys.addresses);
     free_string(o->metrics);
+    free_string(o->fence);
     free_string(o->qmp_tls_dir);
     for (int side = 0; side < SIDES; side++) {
         free_string(o->side_tls_dir[side]);

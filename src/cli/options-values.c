@@ -278,3 +278,19 @@ int refuse_unbuilt(struct options *o, const struct option_row *row,
     error_hint(err, "%s", row->help);
     return -1;
 }
+
+int parse_checked(struct options *o, const struct option_row *row,
+                  const char *value, struct qm_error *err)
+{
+    for (int side = 0; side < SIDES; side++) {
+        CLEANUP_FREE char *word =
+            xasprintf("%s-is-down", side_name((enum side_id)side));
+
+        if (str_equal(value, word)) {
+            o->is_down[side] = true;
+            return 0;
+        }
+    }
+    return refuse_value(row, value, "source-is-down or destination-is-down",
+                        err);
+}

@@ -30,7 +30,7 @@ struct option_table {
 };
 
 extern const struct option_table copy_options;
-/* Of status, watch, cancel, complete and set; NULL: no such command. */
+/* Of status, watch, cancel, complete, set and recover; NULL: no such command. */
 const struct option_table *control_options_of(const char *command);
 
 /* The options of ARGV into O, everything else into WORDS, in its order. */
@@ -45,7 +45,7 @@ int options_need_sides(const struct option_table *t, const struct strv *words,
 option_parser parse_flag, parse_string, parse_size, parse_number, parse_on_off,
     parse_auto_converge, parse_policy, parse_ports, parse_channels, parse_disks,
     parse_disks_sync, parse_ids, parse_create_disks, parse_on_timeout,
-    parse_mode, refuse_unbuilt;
+    parse_mode, parse_checked, refuse_unbuilt;
 
 /* "8M" and the like; false if it is no size. */
 bool size_parse(const char *value, int64_t *ret);

@@ -27,6 +27,8 @@ struct options {
     bool help;           /* asked for: the rest is then not complete */
     int64_t connections; /* of `copy`: to each server, at most */
     const char *mode;    /* of `complete` */
+    char *fence;         /* of `recover`, or NULL */
+    bool is_down[SIDES]; /* of `recover`: --i-have-checked */
 
     enum { THROTTLE_OF_POLICY, THROTTLE_ON, THROTTLE_OFF } auto_converge;
 

@@ -94,6 +94,13 @@ libcore_a_SOURCES = \
 	src/core/record.c \
 	src/core/record.h \
 	src/core/result.c \
+	src/core/recover-meet.c \
+	src/core/recover-private.h \
+	src/core/recover-rebuild.c \
+	src/core/recover.c \
+	src/core/recover.h \
+	src/core/recovery.c \
+	src/core/recovery.h \
 	src/core/resume.c \
 	src/core/result.h \
 	src/core/rundir.c \

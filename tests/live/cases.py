@@ -10,6 +10,7 @@ the QEMUs themselves, and only then at what the engine says of itself.
 
 import contextlib
 import re
+import signal
 from dataclasses import dataclass, field
 
 import binaries
@@ -132,6 +133,19 @@ class Move:
         self.engine = Engine(
             self.lab, command, '--json', *options, *self.arguments(),
             host=self.source.host, env=self.lab.env(**self.case.env, **env))
+        return self
+
+    def recover(self, *options, **env):
+        """Another engine settles what that one, which is dead, has left."""
+        self.engine = Engine(
+            self.lab, 'recover', '--json', *options, host=self.source.host,
+            env=self.lab.env(**self.case.env, **env))
+        return self
+
+    def die(self, at):
+        """The engine is killed at that point of the recipe."""
+        self.start(QMIGRATE_FAIL=f'{at}=kill')
+        assert self.engine.wait(ENGINE_LIMIT_S) == -signal.SIGKILL
         return self
 
     def wait_step(self, step, state='begins', timeout=60):

@@ -184,17 +184,22 @@ def test_living_guest_is_taken_back(lab, pki):
 
 
 def test_journal_names_what_was_made(lab, pki):
-    """An engine that is killed removes nothing."""
+    """An engine that is killed removes nothing, recover does."""
     move = Made(lab, pki, STILL)
     move.start(QMIGRATE_FAIL='make disks:after=kill')
     assert move.engine.wait(60) == -signal.SIGKILL
     [journal] = move.journals()
     records = [json.loads(line) for line in
                journal.read_text().splitlines()]
-    assert records[1:] == [{'owner': 'source'},
-                           {'makes': str(move.paths[0])}]
+    assert {'makes': str(move.paths[0])} in records
+    (made,) = [r for r in records if 'made' in r]
+    status = os.stat(move.paths[0])
+    assert made == {'made': str(move.paths[0]), 'device': status.st_dev,
+                    'inode': status.st_ino}
     assert move.paths[0].exists()
     assert move.source.status() == 'running'
+    move.recover().undone((FAILED,), 'gone')
+    assert os.listdir(move.folder) == []
 
 
 COMMANDS = [(name, nth) for name, count in (('blockdev-add', 2),

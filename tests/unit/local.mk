@@ -37,6 +37,7 @@ unit_tests = \
 	tests/unit/test-core-preflight \
 	tests/unit/test-core-recipe \
 	tests/unit/test-core-record \
+	tests/unit/test-core-recovery \
 	tests/unit/test-nbd-compare \
 	tests/unit/test-nbd-probe \
 	tests/unit/test-nbd-uri \

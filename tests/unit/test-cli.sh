@@ -69,8 +69,14 @@ says err "^qmigrate: there is no command 'migrat'$"
 says err '^  hint: did you mean qmigrate migrate\?$'
 expect 2 --json
 says err '^qmigrate: there is no option --json before a command$'
-expect 2 recover
-says err '^qmigrate: recover is not built yet$'
+expect 2 cpu
+says err '^qmigrate: cpu is not built yet$'
+expect 2 recover ../vm1
+says err "^qmigrate: '../vm1' is no name of a migration$"
+expect 2 recover --i-have-checked both-are-down vm1
+says err "^qmigrate: --i-have-checked 'both-are-down' is not source-is-down or"
+expect 3 recover nobody
+says err '^qmigrate: there is nothing to recover: .*/nobody.journal is not there$'
 expect 2 migrate
 says err '^qmigrate: SOURCE and DESTINATION are needed$'
 expect 2 migrate --insecur "$tmp/a" "$tmp/b"

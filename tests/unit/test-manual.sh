@@ -9,6 +9,7 @@ s=${QM_SOURCE:-.}
 page=$s/doc/qmigrate.1
 events=$s/doc/qmigrate-events.7
 protocol=$s/doc/qmigrate-protocol.7
+recovery=$s/doc/qmigrate-recovery.7
 storage=$s/doc/qmigrate-storage.7
 tls=$s/doc/qmigrate-tls.7
 convergence=$s/doc/qmigrate-convergence.7
@@ -61,11 +62,11 @@ expect policies \
 
 options=$(sed -n 's/^    { "\([a-z-]*\)", .*/\1/p' "$s"/src/cli/options*.c)
 expect options "$(printf '%s\nversion\n' "$options" | sort -u)" \
-    "$(cat "$page" "$events" "$protocol" "$storage" "$tls" "$convergence" "$security" | grep -o 'Fl -[a-z][a-z-]*' |
+    "$(cat "$page" "$events" "$protocol" "$recovery" "$storage" "$tls" "$convergence" "$security" | grep -o 'Fl -[a-z][a-z-]*' |
         sed 's/Fl -//' | sort -u)"
 
 # In examples options have their dashes; lines that end in \e go on.
-for file in "$page" "$events" "$protocol" "$storage" "$tls" "$convergence" "$security" "$s/README.md"; do
+for file in "$page" "$events" "$protocol" "$recovery" "$storage" "$tls" "$convergence" "$security" "$s/README.md"; do
     # shellcheck disable=SC2013 # words it is
     for word in $(sed -e ':again' -e '/\\e*$/N' -e 's/\\e*\n/ /' -e 'tagain' \
                       "$file" |
@@ -210,10 +211,22 @@ while read -r sentence; do
     fail "trouble: the manual does not have '$sentence'"
 done <<<"$said"
 
+# --- recovery ------------------------------------------------------------------
+
+# The table itself is held against the code by test-core-recovery.
+expect "recovery: what is found" \
+    "$(sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)").*/\1/p' \
+        "$s/src/core/recovery.h" | head -7)" \
+    "$(section 'WHAT IS FOUND' "$recovery" | sed -n 's/^\.It //p' | head -7)"
+expect "recovery: actions" \
+    "$(sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)").*/\1/p' \
+        "$s/src/core/recovery.h" | tail -n +8)" \
+    "$(section DECISIONS "$recovery" | sed -n 's/^\.It //p')"
+
 # --- form --------------------------------------------------------------------
 
 if command -v mandoc >/dev/null; then
-    mandoc -Tlint -Wwarning "$page" "$events" "$protocol" "$storage" "$tls" "$convergence" "$security" || fail "mandoc complains"
+    mandoc -Tlint -Wwarning "$page" "$events" "$protocol" "$recovery" "$storage" "$tls" "$convergence" "$security" || fail "mandoc complains"
 fi
 
 exit $status

@@ -1,0 +1,113 @@
+/*
+ * qmigrate recover: finish or undo a migration whose engine died.
+ */
+#include <signal.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/show.h"
+#include "core/journal.h"
+#include "core/record.h"
+#include "core/recover.h"
+
+struct cmd {
+    const struct options *options;
+    struct show *show;
+};
+
+static void ignore_signals(void)
+{
+    static const int ignored[] = { SIGINT,  SIGTERM, SIGHUP,
+                                   SIGTSTP, SIGTTOU, SIGTTIN };
+
+    for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+        signal(ignored[i], SIG_IGN);
+}
+
+/* From here on nothing is to be interrupted, though it could be done again. */
+static void tell_decision(void *arg, const char *sentence)
+{
+    struct cmd *cmd = arg;
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+    struct output *out;
+
+    if (!cmd->options->dry_run)
+        ignore_signals();
+    if (!cmd->options->json) {
+        show_note(cmd->show, sentence);
+        return;
+    }
+    out = output_new(STDOUT_FILENO);
+    record_note(&b, sentence, clock_wall_us());
+    output_buffer(out, &b);
+    output_free(out);
+}
+
+static int refuse(const struct qm_error *err, int code)
+{
+    CLEANUP(output_free) struct output *o = output_new(STDERR_FILENO);
+
+    show_error(o, err);
+    return code;
+}
+
+/* The one that there is: 1; 0 if there is none; -1 with ERR. */
+static int find_name(struct strv *words, struct qm_error *err)
+{
+    CLEANUP(strv_done) struct strv open = { 0 };
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+
+    if (words->count > 0)
+        return 1;
+    if (journal_list(&open, err) < 0)
+        return -1;
+    if (open.count == 1)
+        strv_add(words, open.item[0]);
+    if (open.count <= 1)
+        return (int)open.count;
+    for (size_t i = 0; i < open.count; i++)
+        buffer_printf(&b, " %s", open.item[i]);
+    buffer_append(&b, "", 1);
+    error_set(err, QM_ERR_USAGE, "which one?  There are%s", b.data);
+    return -1;
+}
+
+static int run(const struct options *o, const char *name)
+{
+    CLEANUP(loop_free) struct loop *loop = loop_new();
+    CLEANUP(show_free) struct show *show = show_new(o, SHOW_MIGRATION);
+    struct cmd cmd = { o, show };
+    struct recover_wish wish = { .name = name,
+                                 .dry_run = o->dry_run,
+                                 .fence = o->fence };
+    struct narrator narrator = { .tell = show_narration, .arg = show };
+    struct result result;
+    int code;
+
+    for (int i = 0; i < SIDES; i++)
+        wish.is_down[i] = o->is_down[i];
+    recover_run(loop, &wish, &narrator, tell_decision, &cmd, &result);
+    show_result(show, &result);
+    code = (int)result_exit(&result);
+    result_done(&result);
+    return code;
+}
+
+int cmd_recover(int argc, char **argv)
+{
+    CLEANUP(options_done) struct options o;
+    CLEANUP(strv_done) struct strv words = { 0 };
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+    int found;
+
+    signal(SIGPIPE, SIG_IGN);
+    if (options_parse_control(&o, &words, 0, 1, argc, argv, &err) < 0)
+        return refuse(&err, QM_EXIT_USAGE);
+    if (o.help)
+        return command_help(argv[0]);
+    found = find_name(&words, &err);
+    if (found < 0)
+        return refuse(&err, err.code == QM_ERR_USAGE ? QM_EXIT_USAGE
+                                                     : QM_EXIT_REFUSED);
+    return found == 0 ? QM_EXIT_DONE : run(&o, words.item[0]);
+}

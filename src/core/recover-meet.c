@@ -1,0 +1,166 @@
+/*
+ * Who still answers, and is it the QEMU of the journal?
+ *
+ * happy path   The process that the journal names is alive, and is the one
+ *              that listens at its address.
+ * what fails   It is gone: proved by its pid, start time and boot id, here or
+ *              through ssh.  It cannot be asked: then it is silent, which
+ *              proves nothing.  Another one listens there: it is left alone.
+ *              One that never had an identity (TCP) is taken for what it says.
+ */
+#include <stdlib.h>
+
+#include "base/child.h"
+#include "core/recover-private.h"
+
+#define CONNECT_LIMIT_MS 10000
+#define LOOK_LIMIT_MS 10000
+#define FENCE_LIMIT_MS 120000
+
+static void be_silent(struct recover *r, enum side_id side, const char *why)
+{
+    struct side *s = &r->m->side[side];
+
+    qmp_close(STEAL(s->qmp));
+    str_replace(&r->silent_because[side], why);
+}
+
+/* A link that was made leads to the process of the journal, or is closed. */
+static void check_identity(struct recover *r, enum side_id side,
+                           const struct process_identity *expected)
+{
+    struct side *s = &r->m->side[side];
+
+    side_identify(s, &r->plan.peer[side]);
+    if (!expected->known || process_is_same(&s->process, expected))
+        return;
+    be_silent(r, side,
+              s->process.known     ? "another process listens there now"
+              : s->process_problem ? s->process_problem
+                                   : "it is not known which process answers");
+    loop_watch_free(STEAL(s->pidfd_watch));
+    close_fd(s->pidfd);
+    s->pidfd = -1;
+    s->process_dead = false;
+    s->process = *expected;
+}
+
+static int lock_side(struct recover *r, enum side_id side, struct qm_error *err)
+{
+    struct side *s = &r->m->side[side];
+
+    if (!s->process.known)
+        return 0;
+    s->lock = rundir_lock_process(s->name, &s->process, err);
+    return s->lock < 0 ? -1 : 0;
+}
+
+static int ask(struct recover *r, enum side_id side, struct qm_error *err)
+{
+    return side_ask(&r->m->side[side], err) < 0 ||
+                   recover_compare(r, side, err) < 0
+               ? -1
+               : 0;
+}
+
+static int meet(struct recover *r, enum side_id side, struct qm_error *err)
+{
+    struct side *s = &r->m->side[side];
+    const struct process_identity expected = s->process;
+    CLEANUP(error_clear) struct qm_error failed = QM_ERROR_INIT;
+
+    s->host = r->plan.host[side]
+                  ? host_new(r->loop, r->plan.host[side], &failed)
+                  : host_of_address(r->loop, &r->plan.peer[side]);
+    if (lock_side(r, side, err) < 0)
+        return -1;
+    if (side_check_dead(s, deadline_in_ms(LOOK_LIMIT_MS)))
+        return 0;
+    error_clear(&failed);
+    if (side_connect(s, &r->plan, r->m->dir, deadline_in_ms(CONNECT_LIMIT_MS),
+                     &failed) < 0) {
+        be_silent(r, side, failed.message);
+        side_check_dead(s, deadline_in_ms(LOOK_LIMIT_MS));
+        return 0;
+    }
+    check_identity(r, side, &expected);
+    if (s->qmp && ask(r, side, &failed) < 0)
+        be_silent(r, side, failed.message);
+    return 0;
+}
+
+int recover_meet(struct recover *r, struct qm_error *err)
+{
+    for (int i = 0; i < SIDES; i++)
+        if (meet(r, (enum side_id)i, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* --- proofs ---------------------------------------------------------------- */
+
+static bool fence(struct recover *r, enum side_id side)
+{
+    const char *argv[] = { "sh",
+                           "-c",
+                           r->wish->fence,
+                           "qmigrate-fence",
+                           side_name(side),
+                           r->plan.peer[side].text,
+                           NULL };
+    const struct child_options options = { .argv = argv,
+                                           .output_max = 4096,
+                                           .own_session = true };
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+    CLEANUP_FREE char *complaint = NULL;
+    int status = child_run(r->loop, &options, deadline_in_ms(FENCE_LIMIT_MS),
+                           NULL, &complaint, &err);
+
+    if (status == 0)
+        return true;
+    if (status < 0)
+        migration_warn(r->m, "--fence for the %s: %s", side_name(side),
+                       err.message);
+    else
+        migration_warn(r->m, "--fence for the %s ended with %d: %s",
+                       side_name(side), status,
+                       complaint && *complaint ? complaint : "no word");
+    return false;
+}
+
+void recover_prove_dead(struct recover *r, enum side_id side)
+{
+    struct side *s = &r->m->side[side];
+
+    if (r->wish->is_down[side])
+        s->process_dead = true;
+    else if (r->wish->fence && !r->wish->dry_run)
+        s->process_dead = fence(r, side);
+}
+
+/* --- deciding ---------------------------------------------------------------- */
+
+void recover_decide(struct recover *r)
+{
+    const struct migration *m = r->m;
+    struct recovery_facts f = {
+        .owner = m->destination_owns ? DESTINATION : SOURCE,
+        .stays = !m->was_running || r->plan.paused || m->guest_started,
+    };
+
+    for (int i = 0; i < SIDES; i++) {
+        const struct side *s = &m->side[i];
+
+        f.side[i] = (struct recovery_side){
+            .reached = s->qmp != NULL,
+            .dead = s->process_dead,
+            .running = s->running,
+            .run_state = s->run_state,
+            .status = s->status,
+        };
+    }
+    /* The journal says that it refused `cont`, and was proved dead. */
+    if (r->journal.returned)
+        f.side[DESTINATION].dead = true;
+    r->decision = recovery_decide(&f);
+}

@@ -1,0 +1,288 @@
+"""The engine is killed at every row of the recipe, and `recover` settles it.
+
+Until the owner changes the guest is taken back, from then on it is brought to
+its end at the destination; either way exactly one guest runs, with all that it
+had, and what survives holds nothing of the engine's. The rows are read from
+the recipe, so that a new one is attacked by itself.
+"""
+
+import json
+import signal
+
+import pytest
+
+from cases import (DONE, FAILED, LEFT_HERE, NOWHERE, REFUSED,
+                   UNDECIDED, Case, Move, recipe_rows)
+from engine import ROOT
+
+ROWS = recipe_rows(ROOT / 'src/core/recipe.c')
+REMEMBER = ROWS.index('remember the source')
+DOOR = ROWS.index('open the door')
+OWNER = ROWS.index('run the destination')
+
+POINTS = [f'{row}:{when}' for row in ROWS for when in ('before', 'after')] + \
+    ['owner:written']
+
+CASES = {
+    'raw': Case(formats=('raw',)),
+    'no-disk': Case(formats=()),
+}
+STILL = Case(live=False, proxied=True)
+
+
+def place(at):
+    """How many rows were done when the engine died there."""
+    row, when = at.split(':')
+    return OWNER + 1 if row == 'owner' else ROWS.index(row) + (when == 'after')
+
+
+def finish(move, at):
+    """Recover, and see that all is as it has to be."""
+    move.recover()
+    if place(at) > OWNER:
+        return move.moved()
+    return move.undone((FAILED,),
+                       'gone' if place(at) > DOOR else 'any')
+
+
+@pytest.mark.parametrize('at', POINTS)
+@pytest.mark.parametrize('case', CASES.values(), ids=CASES)
+def test_engine_dies(lab, pki, case, at):
+    move = Move(lab, pki, case).die(at)
+    if place(at) <= REMEMBER:
+        move.recover()
+        assert move.engine.wait(30) == DONE
+        for qemu in move.qemus:
+            assert move.unlike_before(qemu) == []
+        return
+    finish(move, at)
+    assert move.recover().engine.wait(30) == DONE       # nothing is left
+
+
+@pytest.mark.parametrize('at', ['mirror disks:after', 'converge:after',
+                                'switch over:after', 'owner:written'])
+@pytest.mark.parametrize('case', [
+    Case(formats=('qcow2', 'raw'), options=('--verify',)),
+    Case(psk=True, tls=False)], ids=['verify', 'psk'])
+def test_engine_dies_otherwise(lab, pki, case, at):
+    finish(Move(lab, pki, case).die(at), at)
+
+
+@pytest.mark.parametrize('at', ['converge:after', 'owner:written'])
+def test_stopped_guest_is_started_nowhere(lab, pki, at):
+    move = Move(lab, pki, Case(live=False, stopped=True)).die(at).recover()
+    assert move.engine.wait(60) == (DONE if place(at) > OWNER else FAILED)
+    assert not [e for q in move.qemus for e in q.spy.events
+                if e.name == 'RESUME']
+
+
+def test_source_is_kept(lab, pki):
+    move = Move(lab, pki, Case(live=False, options=('--keep-source',)))
+    move.die('owner:written').recover()
+    assert move.engine.wait(60) == DONE
+    # that it was to be kept is in the journal
+    assert move.source.status() == 'postmigrate'
+    assert move.destination.status() == 'running'
+
+
+# ---- what is said, and done twice ----
+
+def notes(move):
+    return [e['data']['message'] for e in move.engine.events('NOTE')]
+
+
+@pytest.mark.parametrize('at,word', [('converge:after', 'undo'),
+                                     ('owner:written', 'start'),
+                                     ('announce:after', 'finish')])
+def test_dry_run_touches_nothing(lab, pki, at, word):
+    move = Move(lab, pki, STILL).die(at)
+    (journal,) = move.journals()
+    before = journal.read_bytes()
+    status = [q.status() for q in move.qemus]
+    for qemu in move.qemus:
+        qemu.proxy.commands.clear()
+    move.recover('--dry-run')
+    assert move.engine.wait(30) == DONE
+    (note,) = notes(move)
+    assert f': {word}: ' in note
+    assert journal.read_bytes() == before
+    assert status == [q.status() for q in move.qemus]
+    for qemu in move.qemus:
+        assert [name for name in qemu.proxy.names()
+                if not name.startswith('query-') and
+                name != 'qmp_capabilities'] == []
+    finish(move, at)
+
+
+@pytest.mark.parametrize('at', ['converge:after', 'owner:written'])
+def test_two_at_once(lab, pki, at):
+    """One does it, the other one is refused."""
+    move = Move(lab, pki, STILL).die(at)
+    hold = move.destination.proxy.hold('query-status')
+    move.recover()
+    first = move.engine
+    hold.wait()
+    move.recover()
+    assert move.engine.wait(30) == REFUSED, move.engine.text()
+    assert 'under way' in move.error
+    hold.release()
+    move.engine = first
+    if place(at) > OWNER:
+        move.moved()
+    else:
+        move.undone((FAILED,), 'gone')
+
+
+@pytest.mark.parametrize('command,at', [
+    ('migrate_cancel', 'converge:after'), ('object-del', 'converge:after'),
+    ('cont', 'owner:written'), ('object-del', 'owner:written')])
+def test_recover_dies(lab, pki, command, at):
+    """And is run again."""
+    move = Move(lab, pki, STILL).die(at)
+    side = move.destination if place(at) > OWNER else move.source
+    hold = side.proxy.hold(command)
+    move.recover()
+    hold.wait()
+    move.engine.process.send_signal(signal.SIGKILL)
+    move.engine.wait(30)
+    hold.release()
+    finish(move, at)
+
+
+# ---- a side is dead, or cannot be reached ----
+
+EARLY, LATE, OWNED = 'export disks:after', 'converge:after', 'owner:written'
+
+
+@pytest.mark.parametrize('at', [EARLY, LATE])
+def test_destination_dies_while_no_engine_lives(lab, pki, at):
+    move = Move(lab, pki, Case()).die(at)
+    move.destination.kill()
+    move.recover().undone((FAILED,), 'gone')
+
+
+@pytest.mark.parametrize('at', [EARLY, LATE, 'switch over:after'])
+def test_source_dies_while_no_engine_lives(lab, pki, at):
+    """The guest is lost, and what the destination has is not started."""
+    move = Move(lab, pki, STILL).die(at)
+    move.source.kill()
+    move.recover()
+    assert move.engine.wait(60) == NOWHERE, move.engine.text()
+    assert not [e for e in move.destination.spy.events if e.name == 'RESUME']
+    assert "boot the guest again from the source's disks" in move.error
+
+
+def test_source_dies_after_the_owner(lab, pki):
+    move = Move(lab, pki, STILL).die(OWNED)
+    move.source.kill()
+    move.recover()
+    assert move.engine.wait(60) == DONE, move.engine.text()
+    assert move.destination.status() == 'running'
+
+
+def test_owner_dies(lab, pki):
+    """It may have run: the source is neither started nor ended."""
+    move = Move(lab, pki, STILL).die(OWNED)
+    move.destination.kill()
+    move.recover()
+    assert move.engine.wait(60) == NOWHERE, move.engine.text()
+    assert move.source.status() == 'postmigrate'
+    assert not [e for e in move.source.spy.events if e.name == 'RESUME']
+    move.check_folders()
+
+
+PROOFS = {
+    'none': ((), UNDECIDED),
+    'fence-fails': (('--fence', 'exit 3'), UNDECIDED),
+    'fence': (('--fence', 'test "$1" = source'), NOWHERE),
+    'checked-other': (('--i-have-checked', 'destination-is-down'), UNDECIDED),
+    'checked': (('--i-have-checked', 'source-is-down'), NOWHERE),
+}
+
+
+@pytest.mark.parametrize('proof', PROOFS)
+def test_source_cannot_be_reached(lab, pki, proof):
+    """Alive or dead, nobody knows; and nothing is touched without a proof."""
+    options, code = PROOFS[proof]
+    move = Move(lab, pki, STILL).die('switch over:after')
+    move.source.proxy.refuse()
+    move.recover(*options)
+    assert move.engine.wait(90) == code, move.engine.text()
+    assert not [e for q in move.qemus for e in q.spy.events
+                if e.name == 'RESUME']
+    assert move.source.status() == 'postmigrate'
+    assert move.destination.status() == 'paused'
+    if code == UNDECIDED:
+        assert 'source-is-down' in move.error
+        assert move.ran_at_once() == []
+
+
+@pytest.mark.parametrize('options,code', [
+    ((), UNDECIDED), (('--i-have-checked', 'destination-is-down'), NOWHERE)])
+def test_owner_cannot_be_reached(lab, pki, options, code):
+    move = Move(lab, pki, STILL).die(OWNED)
+    move.destination.proxy.refuse()
+    move.recover(*options)
+    assert move.engine.wait(90) == code, move.engine.text()
+    assert move.source.status() == 'postmigrate'
+    assert move.destination.status() == 'paused'
+
+
+def test_destination_cannot_be_reached(lab, pki):
+    """The source owns the guest, and has it back; the rest comes later."""
+    move = Move(lab, pki, STILL).die(LATE)
+    move.destination.proxy.refuse()
+    move.recover()
+    code = move.engine.wait(90)
+    assert code in (FAILED, LEFT_HERE), move.engine.text()
+    assert move.source.status() == 'running'
+    assert move.ran_at_once() == []
+
+
+# ---- another QEMU, another migration, a journal that is damaged ----
+
+def test_next_migration_is_refused_until_then(lab, pki):
+    """By any name: the journal would speak of a past that is none."""
+    move = Move(lab, pki, STILL).die('hold the destination:after')
+    move.start('--name', 'another')
+    assert move.engine.wait(60) == REFUSED
+    assert 'did not finish' in move.error
+    assert 'qmigrate recover' in move.error
+    finish(move, 'hold the destination:after')
+    move.start()
+    move.moved()
+
+
+@pytest.mark.parametrize('damage,says', [
+    (lambda b: b'', 'ends before its first owner'),
+    (lambda b: b[:100], 'ends before its first owner'),
+    (lambda b: b'\x7fELF\n' + b, 'first line cannot be read'),
+    (lambda b: b.replace(b'-journal":1', b'-journal":2'), 'another version'),
+    (lambda b: b.replace(b'{"owner":"source"}', b'{"owner":"nobody"}'),
+     'neither source nor destination'),
+    (lambda b: b[:-30] + b'\n', 'line '),
+], ids=['empty', 'cut', 'foreign', 'newer', 'owner', 'corrupt'])
+def test_damaged_journal(lab, pki, damage, says):
+    """It is explained, and nothing is touched."""
+    move = Move(lab, pki, STILL).die(LATE)
+    (journal,) = move.journals()
+    whole = journal.read_bytes()
+    journal.write_bytes(damage(whole))
+    move.recover()
+    assert move.engine.wait(30) == UNDECIDED, move.engine.text()
+    assert says in move.error
+    assert move.source.status() == 'finish-migrate'
+    journal.write_bytes(whole)
+    finish(move, LATE)
+
+
+def test_last_line_without_its_end(lab, pki):
+    """What it announced was never done."""
+    move = Move(lab, pki, STILL).die('switch over:after')
+    (journal,) = move.journals()
+    with journal.open('ab') as file:
+        file.write(b'{"owner":"destination"')
+    finish(move, 'switch over:after')
+    (journal,) = move.journals()
+    for line in journal.read_text().splitlines():
+        json.loads(line)
