@@ -113,10 +113,11 @@ static void *write_records(void *arg)
     return NULL;
 }
 
-static bool read_text(const char *path, char *text, size_t size)
+/* Of a binary file, what can be text in it: from SKIP on. */
+static bool read_from(const char *path, size_t skip, char *text, size_t size)
 {
     int fd = open(path, O_RDONLY);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+    ssize_t n = fd < 0 ? -1 : pread(fd, text, size - 1, (off_t)skip);
 
     if (fd >= 0)
         close(fd);
@@ -126,13 +127,31 @@ static bool read_text(const char *path, char *text, size_t size)
     return true;
 }
 
+static bool read_text(const char *path, char *text, size_t size)
+{
+    return read_from(path, 0, text, size);
+}
+
+enum { VPD_HEAD = 4 }; /* of a SCSI page: its type and length */
+
+/* Linux finds disks of one SCSI bus in any order: names tell nothing. */
+static bool read_serial(const char *name, char *serial, size_t size)
+{
+    char path[80];
+
+    snprintf(path, sizeof path, "/sys/block/%.30s/serial", name);
+    if (read_text(path, serial, size) && serial[0])
+        return true;
+    snprintf(path, sizeof path, "/sys/block/%.30s/device/vpd_pg80", name);
+    return read_from(path, VPD_HEAD, serial, size) && serial[0];
+}
+
 /* A disk's number ends its serial ("disk3"); without one, it is its place. */
 static int disk_number(const char *name, int place)
 {
-    char path[80], serial[64];
+    char serial[64];
 
-    snprintf(path, sizeof path, "/sys/block/%.30s/serial", name);
-    if (read_text(path, serial, sizeof serial) && serial[0]) {
+    if (read_serial(name, serial, sizeof serial)) {
         size_t n = strcspn(serial, "0123456789");
 
         if (serial[n])

@@ -23,8 +23,7 @@ IMAGES = {
     'raw': (Case(), 'raw'),
     'qcow2': (Case(formats=('qcow2',)), 'qcow2'),
     'two': (Case(formats=('raw', 'qcow2')), 'qcow2'),
-    # of two the guest may call either one sda
-    'scsi': (Case(device='scsi'), 'raw'),
+    'scsi': (Case(formats=('raw', 'qcow2'), device='scsi'), 'qcow2'),
     'ide': (replace(STILL, device='ide'), 'raw'),
     'old-qcow2': (replace(STILL, formats=('qcow2',)), 'old'),
     'wide-qcow2': (replace(STILL, formats=('qcow2',)), 'wide'),
