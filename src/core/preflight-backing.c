@@ -35,12 +35,10 @@ static bool judge_start(const struct facts *f, const struct qmp_disk *a,
     return false;
 }
 
-/* The overlay alone of disk I is copied onto J. */
-static void judge_top(const struct facts *f, size_t i, size_t j,
-                      struct verdicts *v)
+/* What keeps the overlay A from being copied onto B; false: something does. */
+static bool judge_chains(const struct qmp_disk *a, const struct qmp_disk *b,
+                         struct verdicts *v)
 {
-    const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
-    const struct qmp_disk *b = &f->side[DESTINATION].disks.item[j];
     struct verdict *x;
 
     if (!b->has_backing) {
@@ -52,7 +50,7 @@ static void judge_top(const struct facts *f, size_t i, size_t j,
                     "make it an overlay on the same backing file (qemu-img "
                     "create -b); or %s",
                     say_full);
-        return;
+        return false;
     }
     if (a->backing_size != b->backing_size) {
         x = verdict_block(
@@ -62,7 +60,7 @@ static void judge_top(const struct facts *f, size_t i, size_t j,
             disk_label(a), (unsigned long long)a->backing_size,
             (unsigned long long)b->backing_size);
         verdict_fix(x, "copy the source's there; or %s", say_full);
-        return;
+        return false;
     }
     if (!a->backing_node) {
         x = verdict_block(v, ABOUT_SOURCE,
@@ -70,9 +68,19 @@ static void judge_top(const struct facts *f, size_t i, size_t j,
                           "disk %s, so it cannot be compared",
                           disk_label(a));
         verdict_fix(x, "%s", say_full);
-        return;
+        return false;
     }
-    if (!judge_start(f, a, v)) {
+    return true;
+}
+
+/* The overlay alone of disk I is copied onto J. */
+static void judge_top(const struct facts *f, size_t i, size_t j,
+                      struct verdicts *v)
+{
+    const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
+    const struct qmp_disk *b = &f->side[DESTINATION].disks.item[j];
+
+    if (!judge_chains(a, b, v) || !judge_start(f, a, v)) {
         return;
     }
     if (f->backing_shared && f->backing_shared[i]) {

@@ -93,6 +93,46 @@ static void warn_of_content(const struct qmp_disk *a, struct verdicts *v)
     verdict_fix(x, "add it to --disks");
 }
 
+/* A writable disk A that stays, though it is one that both sides may have. */
+static void judge_writable(const struct facts *f, size_t i, size_t j,
+                           struct verdicts *v)
+{
+    struct storage st = facts_storage(f, i, j);
+    struct verdict *x;
+
+    if (st.relation != STORAGE_DIFFERENT) {
+        warn_of_cache(f, i, j, v);
+        return;
+    }
+    x = verdict_warn(v, ABOUT_BOTH,
+                     "disk %s is not copied, and its images on the two sides "
+                     "are different files",
+                     disk_label(&f->side[SOURCE].disks.item[i]));
+    verdict_why(x, "the guest would wake up with the destination's");
+    verdict_fix(x, "add it to --disks");
+}
+
+/* A drive with a medium on one side alone. */
+static void warn_of_medium(const struct qmp_disk *a, struct verdicts *v)
+{
+    struct verdict *x;
+
+    if (a->tray_empty) {
+        x = verdict_warn(v, ABOUT_DESTINATION,
+                         "disk %s has a medium at the destination and none at "
+                         "the source",
+                         disk_label(a));
+        verdict_why(x, "the guest would find it in the drive");
+        verdict_fix(x, "eject it there");
+    } else {
+        x = verdict_warn(v, ABOUT_DESTINATION,
+                         "disk %s has a medium at the source and none at the "
+                         "destination",
+                         disk_label(a));
+        verdict_why(x, "the guest would find it gone");
+    }
+}
+
 void preflight_left_disk(const struct facts *f, size_t i, const size_t *j,
                          const char *never, struct verdicts *v)
 {
@@ -108,33 +148,11 @@ void preflight_left_disk(const struct facts *f, size_t i, const size_t *j,
     } else if (a->qdev && a->is_pflash) {
         judge_flash(a, b, v);
     } else if (!never && b && !a->read_only) {
-        struct storage st = facts_storage(f, i, *j);
-
-        if (st.relation == STORAGE_DIFFERENT) {
-            x = verdict_warn(v, ABOUT_BOTH,
-                             "disk %s is not copied, and its images on the two "
-                             "sides are different files",
-                             disk_label(a));
-            verdict_why(x, "the guest would wake up with the destination's");
-            verdict_fix(x, "add it to --disks");
-        } else {
-            warn_of_cache(f, i, *j, v);
-        }
+        judge_writable(f, i, *j, v);
     } else if (!never && b && b->node_name &&
                facts_content(f, i, *j) == CONTENT_DIFFERENT) {
         warn_of_content(a, v);
-    } else if (a->qdev && !a->tray_empty && b && b->tray_empty) {
-        x = verdict_warn(v, ABOUT_DESTINATION,
-                         "disk %s has a medium at the source and none at the "
-                         "destination",
-                         disk_label(a));
-        verdict_why(x, "the guest would find it gone");
-    } else if (a->qdev && a->tray_empty && b && !b->tray_empty) {
-        x = verdict_warn(v, ABOUT_DESTINATION,
-                         "disk %s has a medium at the destination and none at "
-                         "the source",
-                         disk_label(a));
-        verdict_why(x, "the guest would find it in the drive");
-        verdict_fix(x, "eject it there");
+    } else if (a->qdev && b && a->tray_empty != b->tray_empty) {
+        warn_of_medium(a, v);
     }
 }

@@ -11,6 +11,7 @@ libqmp_a_SOURCES = \
 	src/qmp/bitmaps.h \
 	src/qmp/block-image.c \
 	src/qmp/block-jobs.c \
+	src/qmp/block-protocol.c \
 	src/qmp/block.c \
 	src/qmp/block.h \
 	src/qmp/client-forward.c \
