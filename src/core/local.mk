@@ -63,6 +63,8 @@ libcore_a_SOURCES = \
 	src/core/narration.h \
 	src/core/nodes.c \
 	src/core/nodes.h \
+	src/core/plan-private.h \
+	src/core/plan-tls.c \
 	src/core/plan.c \
 	src/core/plan.h \
 	src/core/policy.c \
