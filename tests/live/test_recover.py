@@ -13,7 +13,9 @@ import pytest
 
 from cases import (DONE, FAILED, LEFT_HERE, NOWHERE, REFUSED,
                    UNDECIDED, Case, Move, recipe_rows)
-from engine import ROOT
+from engine import ROOT, Engine
+from sshd import ssh_env
+from test_ssh import Journey
 
 ROWS = recipe_rows(ROOT / 'src/core/recipe.c')
 REMEMBER = ROWS.index('remember the source')
@@ -286,3 +288,56 @@ def test_last_line_without_its_end(lab, pki):
     (journal,) = move.journals()
     for line in journal.read_text().splitlines():
         json.loads(line)
+
+
+# ---- through ssh: what is proved there ----
+
+class Far(Journey):
+    """Both QEMUs are behind ssh, the engines on a third host."""
+
+    def __init__(self, lab, pki, case=Case(live=False)):
+        super().__init__(lab, pki, case, ('source', 'destination'), 'desk')
+
+    def start(self, *options, command='migrate', **env):
+        self.engine = Engine(
+            self.lab, command, '--json', *options,
+            *(self.arguments() if command == 'migrate' else ()),
+            host=self.lab.host(self.where), env={**ssh_env(self.lab), **env})
+        return self
+
+    def recover(self, *options, **env):
+        return self.start(*options, command='recover', **env)
+
+
+@pytest.mark.parametrize('at', ['mirror disks:after', LATE, OWNED])
+def test_from_far(lab, pki, at):
+    finish(Far(lab, pki).die(at), at)
+
+
+@pytest.mark.parametrize('victim,at,code', [
+    ('source', LATE, NOWHERE), ('destination', LATE, FAILED),
+    ('source', OWNED, DONE), ('destination', OWNED, NOWHERE)])
+def test_death_is_proved_from_far(lab, pki, victim, at, code):
+    move = Far(lab, pki).die(at)
+    getattr(move, victim).kill()
+    move.recover()
+    assert move.engine.wait(90) == code, move.engine.text()
+    survivor, = {*move.qemus} - {getattr(move, victim)}
+    if code != NOWHERE:
+        assert survivor.status() == 'running'
+    else:
+        assert not [e for e in survivor.spy.events if e.name == 'RESUME']
+
+
+@pytest.mark.parametrize('victim,at', [('source', LATE),
+                                       ('destination', OWNED)])
+def test_silent_host_is_not_dead(lab, pki, victim, at):
+    """The owner may run there for all that is known."""
+    move = Far(lab, pki).die(at)
+    move.sshd[victim].stop()
+    move.recover()
+    assert move.engine.wait(120) == UNDECIDED, move.engine.text()
+    assert f'{victim}-is-down' in move.error
+    assert move.ran_at_once() == []
+    assert move.source.status() in ('finish-migrate', 'postmigrate')
+    assert move.destination.status() in ('inmigrate', 'paused')
