@@ -29,8 +29,14 @@ struct host_key {
 
 /*
  * Input: QEMU's pid, the folder's name, and the key's line.  Output: `at` and
- * the tmpfs, and QEMU's root folder; or `no` and why; at the end `gone`.  The
- * inner shell is a process of its own, which outlives the outer one if that
+ * the tmpfs, and QEMU's root folder; or `no` and why; at the end `gone`.
+ *
+ * A QEMU in a container may own the tmpfs that is its /run, and could put a
+ * link in the new folder's place.  So nothing goes through the folder's name
+ * but a chdir, after which it is looked at: what is ours and lies right
+ * below the base is no other folder of the host.
+ *
+ * The inner shell is a process of its own, which outlives the outer one if that
  * is killed together with the engine.  All names are relative: the QEMU, and
  * with it /proc/PID/root, may be gone before the key.
  */
@@ -38,7 +44,7 @@ static const char key_script[] =
     "trap \"\" HUP INT TERM PIPE; umask 077; "
     "read -r pid; read -r name; "
     "root=/proc/$pid/root; [ -d \"$root/run\" ] || root=; "
-    "owner=$(stat -c %u \"/proc/$pid\") || owner=$(id -u); "
+    "me=$(id -u); owner=$(stat -c %u \"/proc/$pid\") || owner=$me; "
     "at=; "
     "for base in /run /dev/shm; do "
     "  cd -P \"$root$base\" 2>/dev/null && "
@@ -46,9 +52,15 @@ static const char key_script[] =
     "  mkdir \"$name\" 2>/dev/null && at=$base && break; "
     "done; "
     "[ \"$at\" ] || { echo no tmpfs; exit 0; }; "
-    "( if head -n 1 >\"$name/" KEY_FILE "\" && { [ \"$owner\" = \"$(id -u)\" ] "
-    "    || chown \"$owner\" \"$name/" KEY_FILE "\" \"$name\" 2>/dev/null; }; "
-    "  then echo \"at $at $root\"; else echo no owner; fi; "
+    "above=$(stat -c %d:%i .); "
+    "put() ( "
+    "  cd -P \"$name\" && [ \"$(stat -c %u .)\" = $me ] "
+    "  && [ \"$(stat -c %d:%i ..)\" = \"$above\" ] || { echo no own; exit 1; }; "
+    "  set -C; head -n 1 >" KEY_FILE " && { [ \"$owner\" = \"$me\" ] "
+    "    || chown \"$owner\" " KEY_FILE " . 2>/dev/null; } "
+    "  || { echo no owner; exit 1; } "
+    "); "
+    "( put && echo \"at $at $root\"; "
     "  cat >/dev/null; rm -rf \"$name\"; "
     "  [ -e \"$name\" ] || echo gone ); "
     "exit 0";
@@ -59,6 +71,8 @@ static const struct {
     { "no tmpfs\n", "there is no tmpfs in which a key could be put",
       "/run or /dev/shm must be a tmpfs that the QEMU there sees, and in which "
       "whoever logs in there may make a folder" },
+    { "no own\n", "the folder made for the key is not there any more",
+      "somebody in QEMU's /run or /dev/shm meddles with it" },
     { "no owner\n", "the key cannot be given to QEMU's user",
       "log in there as root, or as the user that QEMU runs as" },
 };

@@ -27,6 +27,7 @@ unit_tests = \
 	tests/unit/test-core-copy \
 	tests/unit/test-core-disks \
 	tests/unit/test-core-host \
+	tests/unit/test-core-host-key \
 	tests/unit/test-core-host-parse \
 	tests/unit/test-core-journal \
 	tests/unit/test-core-mirror-policy \
