@@ -10,11 +10,13 @@
 
 #include "tls/internal.h"
 
+#define HEX_DIGITS "0123456789abcdef"
+
 enum { KEY_BYTES = 32 };
 
 struct secret *tls_psk_new(const char *name, struct qm_error *err)
 {
-    static const char digits[] = "0123456789abcdef";
+    static const char digits[] = HEX_DIGITS;
     size_t at = strlen(name) + 1;
     CLEANUP(secret_free) struct secret *key = secret_new(KEY_BYTES);
     CLEANUP(secret_free)
@@ -41,20 +43,26 @@ struct secret *tls_psk_new(const char *name, struct qm_error *err)
 
 int psk_credentials(struct secret *line, gnutls_psk_client_credentials_t *ret)
 {
-    const char *text = secret_bytes(line);
+    char *text = secret_bytes(line); /* zeroes are behind it */
     size_t len = strcspn(text, ":");
+    size_t digits = text[len] ? strspn(text + len + 1, HEX_DIGITS) : 0;
     CLEANUP_FREE char *name = xstrndup(text, len);
     /* GnuTLS reads it, and no more */
-    gnutls_datum_t key = { (unsigned char *)secret_bytes(line) + len + 1,
-                           (unsigned)(secret_len(line) - len - 2) };
+    gnutls_datum_t key = { (unsigned char *)text + len + 1, (unsigned)digits };
     gnutls_psk_client_credentials_t creds;
-    int rc = gnutls_psk_allocate_client_credentials(&creds);
+    int rc;
 
-    if (rc == 0)
-        rc = gnutls_psk_set_client_credentials(creds, name, &key,
-                                               GNUTLS_PSK_KEY_HEX);
+    if (!len || !digits || digits % 2 || len + digits + 2 != secret_len(line) ||
+        text[len + 1 + digits] != '\n')
+        return GNUTLS_E_PARSING_ERROR;
+    rc = gnutls_psk_allocate_client_credentials(&creds);
     if (rc < 0)
         return rc;
-    *ret = creds;
-    return 0;
+    rc = gnutls_psk_set_client_credentials(creds, name, &key,
+                                           GNUTLS_PSK_KEY_HEX);
+    if (rc < 0)
+        gnutls_psk_free_client_credentials(creds);
+    else
+        *ret = creds;
+    return rc;
 }

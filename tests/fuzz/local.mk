@@ -7,6 +7,7 @@ fuzzers = \
 	tests/fuzz/fuzz-address \
 	tests/fuzz/fuzz-control \
 	tests/fuzz/fuzz-journal \
+	tests/fuzz/fuzz-psk \
 	tests/fuzz/fuzz-schema \
 	tests/fuzz/fuzz-tls-files \
 	tests/fuzz/fuzz-wire \
@@ -40,6 +41,15 @@ EXTRA_DIST += \
 	tests/fuzz/corpus/control/set \
 	tests/fuzz/corpus/journal/finished \
 	tests/fuzz/corpus/journal/torn \
+	tests/fuzz/corpus/psk/capitals \
+	tests/fuzz/corpus/psk/key \
+	tests/fuzz/corpus/psk/no-break \
+	tests/fuzz/corpus/psk/no-colon \
+	tests/fuzz/corpus/psk/no-digits \
+	tests/fuzz/corpus/psk/no-name \
+	tests/fuzz/corpus/psk/nul \
+	tests/fuzz/corpus/psk/odd \
+	tests/fuzz/corpus/psk/two-lines \
 	tests/fuzz/corpus/schema/small \
 	tests/fuzz/corpus/tls-files/chain \
 	tests/fuzz/corpus/tls-files/cut-short \
