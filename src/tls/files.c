@@ -101,11 +101,12 @@ static void read_file(struct tls_files *f, enum tls_file which)
 void tls_files_read(const char *dir, enum tls_role role, struct tls_files *ret)
 {
     *ret = (struct tls_files){ .role = role, .dir = xstrdup(dir) };
+    secrets_hold(); /* before a key is in memory */
     for (int which = 0; which < TLS_FILE_COUNT; which++)
         read_file(ret, (enum tls_file)which);
     ret->holds = ret->file[TLS_KEY].state == TLS_FILE_READ;
-    if (ret->holds)
-        secrets_hold();
+    if (!ret->holds)
+        secrets_release();
 }
 
 void tls_files_done(struct tls_files *f)
