@@ -64,6 +64,23 @@ void check_constraints(struct check_run *run)
             " (certtool: without \"ca\" in the template)");
 }
 
+/* QEMU wants to know its peer's, and whom to let in (QEMU
+ * crypto/tlssession.c); names in the certificate are none. */
+void check_subject(struct check_run *run)
+{
+    CLEANUP_FREE char *path = file_path(run->files, TLS_CERT);
+    CLEANUP_FREE char *dn =
+        run->parsed.own.count ? dn_of(run->parsed.own.item[0]) : NULL;
+
+    if (!run->parsed.own.count || (dn && *dn))
+        return;
+    finding_add(
+        run->found, TLS_BAD,
+        xasprintf("%s has no subject, and QEMU accepts no such peer", path),
+        xstrdup("make it anew: " MAKE_HOST
+                " (certtool: \"cn = NAME\" in the template)"));
+}
+
 static void check_own_usage(struct check_run *run, gnutls_x509_crt_t own)
 {
     unsigned usage = 0, critical = 0;

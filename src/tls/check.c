@@ -144,9 +144,10 @@ static void check_mode(struct check_run *run)
 }
 
 static check_fn *const checks[] = {
-    check_presence,    check_parsed,    check_mode,       check_times,
-    check_constraints, check_key_usage, check_purpose,    check_strength,
-    check_key_fits,    check_chain,     check_revocation, check_names,
+    check_presence,    check_parsed,    check_mode,    check_times,
+    check_constraints, check_key_usage, check_purpose, check_strength,
+    check_subject,     check_key_fits,  check_chain,   check_revocation,
+    check_names,
 };
 
 /* Nothing is wrong: say whose certificate it is. */

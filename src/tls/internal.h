@@ -47,7 +47,8 @@ typedef void check_fn(struct check_run *run);
 /* check-chain.c */
 check_fn check_key_fits, check_chain, check_revocation, check_names;
 /* check-usage.c */
-check_fn check_constraints, check_key_usage, check_purpose, check_strength;
+check_fn check_constraints, check_key_usage, check_purpose, check_strength,
+    check_subject;
 /* check-time.c */
 check_fn check_times;
 

@@ -107,8 +107,9 @@ struct pki_id *pki_new(const struct pki_spec *spec, const struct pki_id *issuer)
     must(gnutls_x509_crt_init(&id->crt));
     must(gnutls_x509_crt_set_version(id->crt, 3));
     must(gnutls_x509_crt_set_key(id->crt, id->key));
-    must(gnutls_x509_crt_set_dn_by_oid(id->crt, GNUTLS_OID_X520_COMMON_NAME, 0,
-                                       cn, (unsigned)strlen(cn)));
+    if (*cn)
+        must(gnutls_x509_crt_set_dn_by_oid(id->crt, GNUTLS_OID_X520_COMMON_NAME,
+                                           0, cn, (unsigned)strlen(cn)));
     set_serial(id->crt);
     must(gnutls_x509_crt_set_activation_time(
         id->crt, now + (spec->from_s ? spec->from_s : -PKI_DAY)));

@@ -12,7 +12,7 @@ enum { PKI_DAY = 24 * 3600 };
 
 /* What is 0 or NULL is what a good certificate has. */
 struct pki_spec {
-    const char *cn; /* NULL: "ca" or "host" */
+    const char *cn; /* NULL: "ca" or "host"; "": no subject */
     bool ca;        /* basicConstraints; see no_constraints */
     bool no_constraints;
     int64_t from_s, until_s; /* relative to now; 0: yesterday, in a year */
