@@ -146,11 +146,17 @@ FAIL = {
 }
 
 
+# A guest that runs on 10, and one that is stopped on 7.2.
+OLD_AND_NEW = {'qemu10': {},
+               'system': {'stopped': True, 'binaries': ('system', 'system')}}
+
+
+@pytest.mark.parametrize('how', OLD_AND_NEW.values(), ids=OLD_AND_NEW)
 @pytest.mark.parametrize('images,blockdevs,says', FAIL.values(), ids=FAIL)
-def test_destination_cannot_be_written(lab, pki, images, blockdevs, says):
+def test_destination_cannot_be_written(lab, pki, images, blockdevs, says, how):
     """The guest does not notice; the disk, the host and what is missing are
     named."""
-    case = Case(options=('--disks', 'vd0'))
+    case = Case(options=('--disks', 'vd0'), **how)
     move = Stored(lab, pki, case, images, blockdevs).start()
     move.undone((FAILED,), 'waiting')
     assert 'destination: disk vd0 could not be written' in move.error
@@ -270,13 +276,15 @@ LOOPS = {'both': ('source', 'destination'), 'source': ('source',),
          'destination': ('destination',)}
 
 
+@pytest.mark.parametrize('how', OLD_AND_NEW.values(), ids=OLD_AND_NEW)
 @pytest.mark.parametrize('sides', LOOPS.values(), ids=LOOPS)
-def test_block_device(lab, pki, sides):
+def test_block_device(lab, pki, sides, how):
     def make(lab, side):
         image = make_image(lab, f'{side}0', 'raw', SIZE)
         return loop_device(image, lab) if side in sides else image
 
-    Stored(lab, pki, Case(disk_rate=300), make).start().moved()
+    case = Case(disk_rate=300, **how)
+    Stored(lab, pki, case, make).start().moved(paused=case.stopped)
 
 
 # ---- thousands of writes while the mirror starts ----
