@@ -75,9 +75,11 @@ def settle(source, disks):
 
 def migrate(source, destination, *, disks=(), tls=None, hostname=None,
             channels=0, parameters=None, address=None, port=49152,
-            nbd_port=49153, uri=None, resume=True, quit_source=True):
+            nbd_port=49153, uri=None, resume=True, quit_source=True,
+            timeout=120):
     """Moves the guest. tls: (source's folder, destination's folder). disks:
-    numbers of those to mirror. uri: another way than TCP, as unix:PATH."""
+    numbers of those to mirror. uri: another way than TCP, as unix:PATH.
+    timeout: how long RAM may take, in s; then it raises TimeoutError."""
     s, d = source.spy, destination.spy
     address = address or destination.host.address
     hostname = hostname or destination.host.name
@@ -105,7 +107,7 @@ def migrate(source, destination, *, disks=(), tls=None, hostname=None,
     d.cmd('migrate-incoming', uri=uri)
     first = len(s.events)
     s.cmd('migrate', uri=uri)
-    s.wait_status('pre-switchover', timeout=120)
+    s.wait_status('pre-switchover', timeout=timeout)
     if destination.status() != 'inmigrate':
         raise RuntimeError(f'destination is {destination.status()}')
     settle(source, disks)
