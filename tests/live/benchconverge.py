@@ -33,7 +33,7 @@ from qemu import MIB, Qemu, make_image
 
 LINK_MBIT = 200
 LINK_MIB = LINK_MBIT * 1e6 / 8 / MIB
-MEM, HOT = 256, 64                  # MiB
+MEM, DATA, HOT = 256, 96, 64        # MiB: RAM, what it checks, writes to
 DISK_RATE = 200                     # records of 4 KiB a second
 TIMEOUT_S = 45                      # of the RAM
 BASELINE_S = 1.5                    # of heartbeats, before
@@ -85,11 +85,11 @@ def images_of(lab, disk):
 class Saved:
     """A booted guest in a file; its disk, if it has one, is still empty."""
 
-    def __init__(self, lab, disk, mem=MEM):
+    def __init__(self, lab, disk, mem=MEM, data=DATA):
         self.path = lab.path(f'booted-{disk}-{mem}')
         with Lab() as boot:
             qemu = Qemu(boot, boot.host('source'), images_of(boot, disk),
-                        mem=mem)
+                        mem=mem, kernel_line=f'guest_mem={data}')
             Guest(qemu).wait_ready()
             qemu.spy.cmd('migrate-set-parameters', max_bandwidth=0)
             qemu.spy.cmd('migrate', uri=f'file:{self.path}')
