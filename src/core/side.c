@@ -326,9 +326,15 @@ int side_refresh_jobs(struct side *s, struct qm_error *err)
 
 int side_refresh_run_state(struct side *s, struct qm_error *err)
 {
+    return side_finish_run_state(s, qmp_send_query_status(s->qmp), err);
+}
+
+int side_finish_run_state(struct side *s, struct qmp_request *r,
+                          struct qm_error *err)
+{
     struct qmp_run_state run = { 0 };
 
-    if (qmp_query_status(s->qmp, &run, err) < 0)
+    if (qmp_finish_query_status(s->qmp, r, &run, err) < 0)
         return -1;
     s->running = run.running;
     str_replace(&s->run_state, run.status);

@@ -121,6 +121,9 @@ void side_identify(struct side *s, const struct qmp_address *a);
 int side_refresh(struct side *s, struct qm_error *err);
 /* Each alone. */
 int side_refresh_run_state(struct side *s, struct qm_error *err);
+/* The same of a qmp_send_query_status() that is under way. */
+int side_finish_run_state(struct side *s, struct qmp_request *r,
+                          struct qm_error *err);
 int side_refresh_jobs(struct side *s, struct qm_error *err);
 void side_record_migration(struct side *s, const struct qmp_migration *q);
 /* The link was made anew since the last refresh. */

@@ -24,17 +24,22 @@ static int was_running_now(struct migration *m, bool running,
     return journal_fact(m->journal, "was-running", running, err);
 }
 
-int follow_run_state(struct migration *m, struct qm_error *err)
+static int record_run_state(struct migration *m, struct qm_error *err)
 {
-    struct side *s = source_of(m);
+    const struct side *s = source_of(m);
 
-    if (side_refresh_run_state(s, err) < 0)
-        return -1;
     if (m->we_paused)
         return 0;
     if (str_equal(s->run_state, "paused"))
         return was_running_now(m, false, err);
     return s->running ? was_running_now(m, true, err) : 0;
+}
+
+int follow_run_state(struct migration *m, struct qm_error *err)
+{
+    if (side_refresh_run_state(source_of(m), err) < 0)
+        return -1;
+    return record_run_state(m, err);
 }
 
 static bool guest_has_stopped(struct migration *m)
@@ -161,13 +166,25 @@ static int check_stall(struct migration *m, struct qm_error *err)
 static int ask_stream(struct migration *m, struct qm_error *err)
 {
     struct converge_sample sample;
+    /* asked in one go: the guest may stop in the meantime, and then waits */
+    struct qmp_request *run_state = qmp_send_query_status(source_of(m)->qmp);
+    int sampled = progress_sample(m, &sample, err);
+    struct qm_error lost = QM_ERROR_INIT;
+    int asked = side_finish_run_state(source_of(m), run_state, &lost);
 
-    if (progress_sample(m, &sample, err) < 0 || guest_has_stopped(m))
-        return error_is_set(err) ? -1 : 0;
+    if (sampled < 0) {
+        error_clear(&lost);
+        return -1;
+    }
+    if (asked < 0)
+        return error_move(err, &lost);
+    if (record_run_state(m, err) < 0)
+        return -1;
+    if (guest_has_stopped(m))
+        return 0;
     sample.at_ms = (clock_now_us() - m->migrate_us) / 1000;
     if ((m->pause_asked && pause_guest(m, PAUSE_ASKED, err) < 0) ||
-        act(m, converge_step(&m->converge, &sample), err) < 0 ||
-        follow_run_state(m, err) < 0)
+        act(m, converge_step(&m->converge, &sample), err) < 0)
         return -1;
     return check_stall(m, err);
 }

@@ -2,8 +2,8 @@
  * The handover: from the source's stop to the destination's start.
  *
  * happy path   The destination is asked first: at pre-switchover the source
- *              does not notice that its peer died (QEMU.md fact 9).  Then
- *              every mirror is concluded, migrate-continue sent, both sides
+ *              does not notice that its peer died (QEMU.md fact 9).  Meanwhile
+ *              every mirror is concluded; migrate-continue is sent, both sides
  *              awaited at `completed`, the NBD server stopped, the owner
  *              written, and `cont` sent.
  * what fails   Before the owner record: everything is undone.  If a cancel
@@ -24,17 +24,14 @@
 /* Once the destination owns the guest there is no way but on: its link is
  * given longer to come back. */
 #define OWNER_PATIENCE_MS 300000
-#define RUN_STATE_INTERVAL_MS 20
+
+/* Commands of one monitor that may be under way at once (qmp/client.h). */
+#define ENDED_AT_ONCE 4
 
 /* --- settle ----------------------------------------------------------------- */
 
-static int ask_destination(struct migration *m, struct qm_error *err)
+static int judge_destination(const struct side *d, struct qm_error *err)
 {
-    struct side *d = destination_of(m);
-
-    if (qmp_wait_up(d->qmp, deadline_in_ms(ALIVE_LIMIT_MS), err) < 0 ||
-        side_refresh_run_state(d, err) < 0)
-        return -1;
     if (!str_equal(d->run_state, "inmigrate"))
         return error_set(err, QM_ERR_MIGRATION,
                          "destination: it should be in inmigrate but is %s",
@@ -68,6 +65,32 @@ static void hurry(struct migration *m, deadline_t by)
         side_hurry(&m->side[i], by);
 }
 
+/*
+ * A guest stands still: the destination is asked while the first mirrors end,
+ * as many as the client allows to be under way.  What they answer is left to
+ * the caller, by the replies' errors; a destination that is not as it should
+ * be has the last word, as its mirrors' end is then undone anyway.
+ */
+static int ask_and_end_mirrors(struct migration *m, struct qm_error *ended,
+                               size_t count, struct qm_error *err)
+{
+    struct qmp_request *cancel[ENDED_AT_ONCE];
+    struct side *d = destination_of(m);
+    struct qmp_request *asked;
+    int ret;
+
+    if (qmp_wait_up(d->qmp, deadline_in_ms(ALIVE_LIMIT_MS), err) < 0)
+        return -1;
+    asked = qmp_send_query_status(d->qmp);
+    for (size_t i = 0; i < count; i++)
+        cancel[i] =
+            qmp_send_block_job_cancel(source_of(m)->qmp, m->disk[i].job_id);
+    ret = side_finish_run_state(d, asked, err);
+    for (size_t i = 0; i < count; i++)
+        qmp_finish(cancel[i], NULL, &ended[i]);
+    return ret < 0 ? -1 : judge_destination(d, err);
+}
+
 static int run_end_mirror(struct side *s, void *arg, struct qm_error *err)
 {
     const struct disk_copy *d = arg;
@@ -85,6 +108,47 @@ static int asked_mirror_ending(struct side *s, void *arg, struct qm_error *err)
     return d->state == MIRROR_CONCLUDED || d->state == MIRROR_FAILED;
 }
 
+/* The link took a reply with it, and may be back by now. */
+static int run_end_mirror_again(struct side *s, void *arg, struct qm_error *err)
+{
+    int ending = asked_mirror_ending(s, arg, err);
+
+    return ending == 0 ? run_end_mirror(s, arg, err) : ending < 0 ? -1 : 0;
+}
+
+static int end_mirror(struct migration *m, struct disk_copy *d,
+                      struct qm_error *lost, struct qm_error *err)
+{
+    side_run_fn *run = run_end_mirror;
+
+    if (lost && lost->code != QM_ERR_LINK)
+        return error_move(err, lost);
+    if (lost)
+        run = run_end_mirror_again;
+    return side_do(source_of(m), run, asked_mirror_ending, d, err);
+}
+
+static int end_mirrors(struct migration *m, struct qm_error *err)
+{
+    struct qm_error ended[ENDED_AT_ONCE] = { QM_ERROR_INIT };
+    size_t at_once = m->disk_count;
+    int ret;
+
+    if (at_once > ENDED_AT_ONCE)
+        at_once = ENDED_AT_ONCE;
+    ret = ask_and_end_mirrors(m, ended, at_once, err);
+    for (size_t i = 0; i < m->disk_count && ret == 0; i++) {
+        if (i < at_once && !error_is_set(&ended[i]))
+            continue;
+        ret = end_mirror(m, &m->disk[i], i < at_once ? &ended[i] : NULL, err);
+        if (ret < 0)
+            error_wrap(err, "disk %s", m->disk[i].label);
+    }
+    for (size_t i = 0; i < at_once; i++)
+        error_clear(&ended[i]);
+    return ret;
+}
+
 int step_settle(struct migration *m, struct qm_error *err)
 {
     struct wait wait = {
@@ -97,12 +161,8 @@ int step_settle(struct migration *m, struct qm_error *err)
     /* Nothing may take longer than the guest may stand still: the undo, or the
      * source's `completed`, ends the hurry. */
     hurry(m, deadline_in_ms(handover_left_ms(m)));
-    if (ask_destination(m, err) < 0)
+    if (end_mirrors(m, err) < 0)
         return -1;
-    for (size_t i = 0; i < m->disk_count; i++)
-        if (side_do(source_of(m), run_end_mirror, asked_mirror_ending,
-                    &m->disk[i], err) < 0)
-            return error_wrap(err, "disk %s", m->disk[i].label);
     wait.limit_ms = handover_left_ms(m);
     if (migration_wait(m, &wait, err) < 0)
         return -1;
@@ -136,18 +196,6 @@ static bool destination_is_done(struct migration *m)
     return destination_of(m)->status == MIGRATION_COMPLETED;
 }
 
-static bool destination_has_loaded(struct migration *m)
-{
-    const char *state = destination_of(m)->run_state;
-
-    return *state && !str_equal(state, "inmigrate");
-}
-
-static int ask_loaded(struct migration *m, struct qm_error *err)
-{
-    return side_refresh_run_state(destination_of(m), err);
-}
-
 static const struct wait wait_for_source = {
     .what = "the source to complete",
     .holds = source_is_done,
@@ -156,6 +204,9 @@ static const struct wait wait_for_source = {
         ENDS_ON_STREAM_FAILURE | ENDS_ON_GUEST_END | ENDS_ON_SOURCE_DEATH,
 };
 
+/* QEMU says so once it has left inmigrate, and not before: it is the last
+ * thing that process_incoming_migration_bh() does (7.2 to 10.2), meant for
+ * those who then start the guest.  So nothing more is asked. */
 static const struct wait wait_for_destination = {
     .what = "the destination to complete",
     .holds = destination_is_done,
@@ -163,25 +214,14 @@ static const struct wait wait_for_destination = {
     .ends_on = ENDS_ON_DESTINATION_DEATH | ENDS_ON_LOAD_FAILURE,
 };
 
-static const struct wait wait_for_load = {
-    .what = "the destination to leave inmigrate",
-    .holds = destination_has_loaded,
-    .limit_ms = PAUSED_LIMIT_MS,
-    .ends_on = ENDS_ON_DESTINATION_DEATH | ENDS_ON_LOAD_FAILURE,
-    .ask = ask_loaded,
-    .interval_ms = RUN_STATE_INTERVAL_MS,
-};
-
 int step_switch_over(struct migration *m, struct qm_error *err)
 {
-    str_replace(&destination_of(m)->run_state, "");
     if (side_do(source_of(m), run_continue, asked_continued, NULL, err) < 0 ||
         migration_wait(m, &wait_for_source, err) < 0)
         return -1;
     m->completed_us = clock_now_us();
     hurry(m, DEADLINE_NEVER);
-    if (migration_wait(m, &wait_for_destination, err) < 0 ||
-        migration_wait(m, &wait_for_load, err) < 0)
+    if (migration_wait(m, &wait_for_destination, err) < 0)
         return -1;
     /* A cancel that comes now comes too late. */
     m->hold_interrupts = true;

@@ -159,9 +159,13 @@ int qmp_blockdev_mirror(struct qmp *q, const struct qmp_mirror *m,
 int qmp_block_job_cancel(struct qmp *q, const char *job_id,
                          struct qm_error *err)
 {
-    return qmp_command(q, "block-job-cancel",
-                       json_with_string("device", job_id), QMP_BLOCKING, NULL,
-                       err);
+    return qmp_finish(qmp_send_block_job_cancel(q, job_id), NULL, err);
+}
+
+struct qmp_request *qmp_send_block_job_cancel(struct qmp *q, const char *job_id)
+{
+    return qmp_send(q, "block-job-cancel", json_with_string("device", job_id),
+                    QMP_BLOCKING);
 }
 
 int qmp_block_job_write_blocking(struct qmp *q, const char *job_id,

@@ -158,6 +158,9 @@ int qmp_blockdev_mirror(struct qmp *q, const struct qmp_mirror *m,
  * writes through a write-blocking mirror. */
 int qmp_block_job_cancel(struct qmp *q, const char *job_id,
                          struct qm_error *err);
+/* The same, to be finished by qmp_finish(). */
+struct qmp_request *qmp_send_block_job_cancel(struct qmp *q,
+                                              const char *job_id);
 int qmp_block_job_write_blocking(struct qmp *q, const char *job_id,
                                  struct qm_error *err);
 int qmp_block_job_set_speed(struct qmp *q, const char *job_id,

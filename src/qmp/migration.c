@@ -144,9 +144,20 @@ int run_state_parse(struct json_object *reply, struct qmp_run_state *ret,
 int qmp_query_status(struct qmp *q, struct qmp_run_state *ret,
                      struct qm_error *err)
 {
+    return qmp_finish_query_status(q, qmp_send_query_status(q), ret, err);
+}
+
+struct qmp_request *qmp_send_query_status(struct qmp *q)
+{
+    return qmp_send(q, "query-status", NULL, QMP_QUERY);
+}
+
+int qmp_finish_query_status(struct qmp *q, struct qmp_request *r,
+                            struct qmp_run_state *ret, struct qm_error *err)
+{
     CLEANUP_JSON struct json_object *reply = NULL;
 
-    if (qmp_command(q, "query-status", NULL, QMP_QUERY, &reply, err) < 0) {
+    if (qmp_finish(r, &reply, err) < 0) {
         return -1;
     }
     if (run_state_parse(reply, ret, err) < 0) {

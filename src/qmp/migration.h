@@ -69,6 +69,10 @@ struct qmp_run_state {
 };
 int qmp_query_status(struct qmp *q, struct qmp_run_state *ret,
                      struct qm_error *err);
+/* The same in two parts, so that something else can be asked meanwhile. */
+struct qmp_request *qmp_send_query_status(struct qmp *q);
+int qmp_finish_query_status(struct qmp *q, struct qmp_request *r,
+                            struct qmp_run_state *ret, struct qm_error *err);
 void qmp_run_state_done(struct qmp_run_state *s);
 DEFINE_CLEANUP_DONE(struct qmp_run_state, qmp_run_state_done)
 

@@ -28,14 +28,14 @@ import reference
 from bench import machine, show_progress
 from engine import Engine
 from guest import Guest
-from lab import Lab, sweep
+from lab import Lab, sweep, wait_until
 from qemu import MIB, Qemu, make_image
 
 LINK_MBIT = 200
 LINK_MIB = LINK_MBIT * 1e6 / 8 / MIB
 MEM, DATA, HOT = 256, 96, 64        # MiB: RAM, what it checks, writes to
 DISK_RATE = 200                     # records of 4 KiB a second
-TIMEOUT_S = 45                      # of the RAM
+TIMEOUT_S = 52                      # of the RAM
 BASELINE_S = 1.5                    # of heartbeats, before
 
 RATES = (0.2, 0.5, 0.8, 1.0, 1.5, 2, 4)     # of the link's
@@ -101,6 +101,8 @@ class Saved:
         images = [images_of(lab, self.disk) for _ in range(2)]
         source = Qemu(lab, lab.host('source'), images[0], live=True,
                       mem=self.mem, extra=['-incoming', f'file:{self.path}'])
+        # what it is told while it is loaded would be lost
+        wait_until(lambda: source.status() == 'running', 30, 'the guest runs')
         source.host.limit(mbit)
         return source, Qemu(lab, lab.host('destination'), images[1],
                             live=True, mem=self.mem, incoming=True)

@@ -12,10 +12,13 @@ else; each rule works once.
     proxy.drop('cont', when='before')        cut the link; 'after': QEMU did
                                              it, the reply is lost
     proxy.call('stop', function)             call it, then pass the command
+
+delay() makes the way longer for everything, in both directions.
 """
 
 import json
 import os
+import queue
 import selectors
 import socket
 import threading
@@ -66,7 +69,7 @@ class QmpProxy:
         self.path = str(lab.path(f'{name}.qmp'))
         self.commands = []
         self.upstream = str(upstream)
-        self.delay_s = 0.0          # each message, both ways
+        self.delay_s = 0.0          # of each message, each way: delay()
         self._rules = []
         self._lock = threading.Lock()
         self._links = []
@@ -108,6 +111,11 @@ class QmpProxy:
 
     def call(self, name, function, nth=1):
         return self._rule(Rule(name, nth, 'call', function=function))
+
+    def delay(self, seconds):
+        """The way is so long from now on, each way; what is under way at once
+        arrives at once."""
+        self.delay_s = seconds
 
     def _rule(self, rule):
         with self._lock:
@@ -196,6 +204,33 @@ class QmpProxy:
         self.cut()
 
 
+class Way:
+    """One direction of a link: what is put in comes out, in its order, once
+    the proxy's delay has passed; then what is to be done at its end."""
+
+    def __init__(self, proxy, deliver, at_end):
+        self._proxy = proxy
+        self._deliver = deliver
+        self._at_end = at_end
+        self._queue = queue.SimpleQueue()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def put(self, message):
+        self._queue.put((time.monotonic() + self._proxy.delay_s, message))
+
+    def end(self):
+        self.put(None)
+
+    def _run(self):
+        while True:
+            due, message = self._queue.get()
+            time.sleep(max(0, due - time.monotonic()))
+            if message is None:
+                self._at_end()
+                return
+            self._deliver(message)
+
+
 class Link:
     """One connection through the proxy, with a thread for each direction and
     one for what is held."""
@@ -210,6 +245,8 @@ class Link:
         self._held_lock = threading.Lock()
         self._swapped = {}          # id of a command: the error to answer
         self._fatal_id = None       # its reply ends the link
+        self._up = Way(proxy, self._command, self._client_left)
+        self._down = Way(proxy, self._pass_on, self._server_left)
 
     def start(self):
         for target in (self._from_client, self._from_server):
@@ -253,12 +290,14 @@ class Link:
                 except ValueError:
                     break           # not all of it is there yet
                 text = text[end:]
-                self._command(message)
+                self._up.put(message)
+        self._up.end()
+
+    def _client_left(self):
         self.close()
         self._client.close()
 
     def _command(self, message):
-        time.sleep(self.proxy.delay_s)
         oob = 'exec-oob' in message
         rule = self.proxy.decide(message, oob)
         with self._held_lock:
@@ -314,23 +353,24 @@ class Link:
         with self._server.makefile('rb') as lines:
             try:
                 for line in lines:
-                    if not self._pass_on(line):
-                        break
+                    self._down.put(line)
             except OSError:
                 pass
+        self._down.end()
+
+    def _server_left(self):
         self.close()
         self._server.close()
 
     def _pass_on(self, line):
-        time.sleep(self.proxy.delay_s)
         if self._swapped or self._fatal_id:
             message = json.loads(line)
             identity = json.dumps(message.get('id'))
             if 'event' not in message and identity == self._fatal_id:
-                return False
+                self.close()
+                return
             if 'event' not in message and identity in self._swapped:
                 self._reply({'error': self._swapped.pop(identity)},
                             message.get('id'))
-                return True
+                return
         self.to_client(line)
-        return True

@@ -138,6 +138,51 @@ def test_owner_does_not_come_back(lab, pki):
     move.check_folders(open_journals=1)
 
 
+# ---- a long way to both monitors ----
+
+ONE_WAY_S = 0.05
+
+
+def rounds(move, since, until):
+    """Commands of the handover, those together that were sent together: each
+    list had to wait for what the one before it brought."""
+    came = sorted((c.time, c.name) for q in move.qemus
+                  for c in q.proxy.commands if since < c.time < until)
+    found = []
+    for at, name in came:
+        if not found or at - found[-1][0] > ONE_WAY_S:
+            found.append((at, []))
+        found[-1][1].append(name)
+    return [names for _, names in found]
+
+
+@pytest.mark.parametrize('disks', [0, 1, 3])
+def test_no_needless_round_trip(lab, pki, disks):
+    """Between the source's STOP and the destination's RESUME: what it stands
+    on (and, with disks, that the mirrors end; then their exports), the switch,
+    and `cont`. A sample that was under way as the guest stopped comes once
+    more."""
+    move = Move(lab, pki, Case(formats=('raw',) * disks, proxied=True,
+                               options=('--bandwidth', '64M')))
+    for qemu in move.qemus:
+        qemu.proxy.delay(ONE_WAY_S)
+    move.start()
+    move.destination.spy.wait_event('RESUME', 60)
+    stopped = move.source.spy.wait_event('STOP').time
+    resumed = move.destination.spy.wait_event('RESUME').time
+    found = rounds(move, stopped, resumed)
+    moved = move.moved()
+    wanted = [['query-status'] + ['block-job-cancel'] * disks,
+              ['migrate-continue'], *([['nbd-server-stop']] if disks else []),
+              ['cont']]
+    assert [sorted(names) for names in found[-len(wanted):]] == \
+        [sorted(names) for names in wanted]
+    early = [sorted(names) for names in found[:-len(wanted)]]
+    assert early in ([], [['query-migrate', 'query-status']])
+    print(f'{disks} disks: {(resumed - stopped) * 1000:.0f} ms, '
+          f'{moved["handover"]}')
+
+
 # ---- --abort-handover-ms bounds every command of the handover ----
 
 @pytest.mark.parametrize('side,command,row', [
