@@ -79,14 +79,18 @@ static void open_round(struct converge *c, const struct converge_sample *s,
     c->round_processed = s->processed;
 }
 
-/* What remained when the last pass began.  A sample comes when part of it has
- * left already, or, where passes are short, several passes later: QEMU's
- * expected downtime was reckoned at the pass itself. */
+/* What remained when the last pass began.  The event of a pass brings a sample
+ * at once, and nothing of it has left yet; but QEMU reckons its expected
+ * downtime each 100 ms, and that is still the figure of the pass before, after
+ * which nothing would seem to have shrunk.  A sample that comes later, or
+ * several passes later, finds part of it gone: there it is that figure. */
 static uint64_t left_at_sync(const struct converge *c,
                              const struct converge_sample *s)
 {
     uint64_t told = (uint64_t)s->expected_downtime_ms * c->bps / 1000;
 
+    if (s->pass == c->pass_seen + 1)
+        return s->remaining;
     /* It is the limit until there is something to reckon with. */
     if (s->expected_downtime_ms == c->limit_ms || told < s->remaining)
         return s->remaining;
@@ -245,11 +249,12 @@ unsigned converge_step(struct converge *c, const struct converge_sample *s)
 
     measure_rate(c, s);
     judged = follow_round(c, s);
+    c->pass_seen = s->pass;
     if (!c->paused && time_is_over(c, s)) {
         c->timed_out = true;
         c->paused = c->rules.pause_on_timeout;
         actions = c->paused ? CONVERGE_PAUSE : CONVERGE_ABORT;
-    } else if (!c->paused && judged &&
+    } else if (!c->paused && judged && c->bps > 0 &&
                c->in_vain >= (c->throttle > 0 ? 1 : c->rules.patience)) {
         actions = climb(c, s);
     }

@@ -76,6 +76,7 @@ struct converge {
     bool round_open;
     int64_t round_pass;
     uint64_t round_bytes, round_processed;
+    int64_t pass_seen;    /* of the last sample */
     uint64_t left_behind; /* what the last whole round left; 0: none yet */
     int in_vain;          /* rounds in a row that left no less */
     bool stuck;           /* the last one did not, by the means in force */

@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-#define SAMPLE_MS 250
+#define SAMPLE_MS 250 /* and with each pass */
+#define RECKON_MS 100 /* QEMU's BUFFER_DELAY */
 #define RATE_PERIOD_MS 1000
 
 struct qemu {
@@ -17,7 +18,7 @@ struct qemu {
     int64_t now_ms, looked_ms, rated_ms;
     double to_send, pass_left, dirty, dirty_since_rate;
     double processed, rate;
-    int64_t pass, downtime_ms;
+    int64_t pass, downtime_ms, told_downtime_ms;
     int throttle, high;
     bool paused, stopped;
 };
@@ -84,7 +85,7 @@ static void take_sample(struct qemu *q, struct converge *c)
         .processed = (uint64_t)q->processed,
         .dirty_bps = (uint64_t)q->rate,
         .throttle_percent = q->throttle,
-        .expected_downtime_ms = q->pass > 1 ? q->downtime_ms : c->limit_ms,
+        .expected_downtime_ms = q->pass > 1 ? q->told_downtime_ms : c->limit_ms,
     };
 
     if (converge_step(c, &s) & CONVERGE_PAUSE)
@@ -112,8 +113,12 @@ struct converge_run converge_model_run(const struct converge_guest *g,
     memset(&r, 0, sizeof(r));
     converge_init(&c, rules);
     while (!q.stopped && q.now_ms < limit_ms) {
+        int64_t pass = q.pass;
+
         pass_a_millisecond(&q, &c);
-        if (q.now_ms % SAMPLE_MS != 0 || count == 4096)
+        if (q.now_ms % RECKON_MS == 0)
+            q.told_downtime_ms = q.downtime_ms;
+        if ((q.now_ms % SAMPLE_MS != 0 && q.pass == pass) || count == 4096)
             continue;
         take_sample(&q, &c);
         said[count++] =
