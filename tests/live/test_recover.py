@@ -7,11 +7,12 @@ the recipe, so that a new one is attacked by itself.
 """
 
 import json
+import os
 import signal
 
 import pytest
 
-from cases import (DONE, FAILED, LEFT_HERE, NOWHERE, REFUSED,
+from cases import (DONE, FAILED, LEFT_HERE, LEFT_THERE, NOWHERE, REFUSED,
                    UNDECIDED, Case, Move, recipe_rows)
 from engine import ROOT, Engine
 from sshd import ssh_env
@@ -239,6 +240,28 @@ def test_destination_cannot_be_reached(lab, pki):
     assert code in (FAILED, LEFT_HERE), move.engine.text()
     assert move.source.status() == 'running'
     assert move.ran_at_once() == []
+
+
+def test_source_cannot_be_reached_after_the_owner(lab, pki):
+    """The guest is started; the source, which gave it up, is retired later."""
+    move = Move(lab, pki, STILL).die(OWNED)
+    move.source.proxy.refuse()
+    move.recover()
+    assert move.engine.wait(90) == LEFT_THERE, move.engine.text()
+    assert move.destination.status() == 'running'
+    move.check_folders(open_journals=1)
+    move.source.proxy.refuse(False)
+    move.recover().moved()
+
+
+def test_fresh_destination_at_the_same_address(lab, pki):
+    """It is not the one of the journal, and is left alone."""
+    move = Move(lab, pki, Case(live=False)).die(LATE)
+    path = move.destination.address
+    move.new_destination()
+    os.unlink(path)
+    os.symlink(move.destination.address, path)
+    move.recover().undone((FAILED,), 'waiting')
 
 
 # ---- another QEMU, another migration, a journal that is damaged ----
