@@ -67,6 +67,23 @@ bool address_is_loopback(const char *numeric)
            (IN6_IS_ADDR_V4MAPPED(&v6) && is_loopback_v4(mapped));
 }
 
+bool address_is_wildcard(const char *numeric)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    uint32_t mapped;
+
+    if (inet_pton(AF_INET, numeric, &v4) == 1) {
+        return v4.s_addr == INADDR_ANY;
+    }
+    if (!parse_v6(numeric, &v6)) {
+        return false;
+    }
+    memcpy(&mapped, v6.s6_addr + 12, sizeof(mapped));
+    return IN6_IS_ADDR_UNSPECIFIED(&v6) ||
+           (IN6_IS_ADDR_V4MAPPED(&v6) && mapped == INADDR_ANY);
+}
+
 bool address_is_numeric(const char *text)
 {
     struct in_addr v4;

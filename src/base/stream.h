@@ -63,6 +63,8 @@ int socket_accept(int listener);
 char *resolve_host(const char *host, struct qm_error *err);
 /* 127.0.0.0/8, ::1 or their mapped forms, in numbers. */
 bool address_is_loopback(const char *numeric);
+/* Is it all addresses at once: 0.0.0.0, ::, or the former in IPv6's dress? */
+bool address_is_wildcard(const char *numeric);
 bool address_is_numeric(const char *text);
 
 #endif

@@ -6,11 +6,6 @@
 #include "base/stream.h"
 #include "core/preflight-private.h"
 
-static bool is_wildcard(const char *numeric)
-{
-    return str_equal(numeric, "0.0.0.0") || str_equal(numeric, "::");
-}
-
 static bool is_v6(const char *numeric)
 {
     return strchr(numeric, ':') != NULL;
@@ -33,7 +28,7 @@ static bool judge_address(const struct facts *f, struct verdicts *v)
                           "destination: %s",
                           f->address_problem ? f->address_problem : "unknown");
         verdict_fix(b, "give it with --address");
-    } else if (is_wildcard(a)) {
+    } else if (address_is_wildcard(a)) {
         b = verdict_block(v, ABOUT_DESTINATION,
                           "%s is no address that a source could connect to", a);
         verdict_fix(b, "give --address one address of the destination's host");
@@ -67,7 +62,7 @@ void preflight_address(const struct facts *f, struct verdicts *v)
                           "no address for the destination to listen on: %s",
                           f->bind_problem ? f->bind_problem : "unknown");
         verdict_fix(b, "give it with --bind");
-    } else if (is_wildcard(f->bind)) {
+    } else if (address_is_wildcard(f->bind)) {
         b = verdict_block(v, ABOUT_DESTINATION,
                           "--bind %s would listen on every network", f->bind);
         verdict_fix(b, "give --bind one address of the destination's host");

@@ -57,9 +57,23 @@ static void hosts_are_resolved(void **state)
     assert_true(str_starts(err.message, "cannot find the address of host "));
 }
 
+static void wildcards_are_known(void **state)
+{
+    (void)state;
+    assert_true(address_is_wildcard("0.0.0.0"));
+    assert_true(address_is_wildcard("::"));
+    assert_true(address_is_wildcard("::%eth0"));
+    assert_true(address_is_wildcard("::ffff:0.0.0.0"));
+    assert_false(address_is_wildcard("::1"));
+    assert_false(address_is_wildcard("0.0.0.1"));
+    assert_false(address_is_wildcard("::ffff:192.0.2.1"));
+    assert_false(address_is_wildcard("host"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wildcards_are_known),
         cmocka_unit_test(addresses_are_classified),
         cmocka_unit_test(hosts_are_resolved),
     };
