@@ -9,7 +9,6 @@
  */
 #include "core/control-client.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,38 +37,11 @@ struct control_link {
 
 /* --- names ------------------------------------------------------------------ */
 
-static int by_name(const void *a, const void *b)
-{
-    const char *const *x = a, *const *y = b;
-
-    return strcmp(*x, *y);
-}
-
 int control_names(struct strv *ret, struct qm_error *err)
 {
     CLEANUP_FREE char *path = rundir_path(err);
-    struct dirent *entry;
-    DIR *dir;
 
-    if (!path)
-        return -1;
-    dir = opendir(path);
-    if (!dir)
-        return error_set_errno(err, QM_ERR_SYSTEM, errno, "read %s", path);
-    while ((entry = readdir(dir))) {
-        size_t len = strlen(entry->d_name), suffix = strlen(CONTROL_SUFFIX);
-        CLEANUP_FREE char *name = NULL;
-
-        if (!str_ends(entry->d_name, CONTROL_SUFFIX))
-            continue;
-        name = xstrndup(entry->d_name, len - suffix);
-        if (plan_name_is_valid(name))
-            strv_add(ret, name);
-    }
-    closedir(dir);
-    if (ret->count > 0)
-        qsort(ret->item, ret->count, sizeof(ret->item[0]), by_name);
-    return 0;
+    return path ? rundir_names(path, CONTROL_SUFFIX, ret, err) : -1;
 }
 
 /* --- hearing ---------------------------------------------------------------- */

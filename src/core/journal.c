@@ -3,7 +3,6 @@
  */
 #include "core/journal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
@@ -268,34 +267,9 @@ char *journal_path_of(const char *name, struct qm_error *err)
     return dir ? xasprintf("%s/%s" SUFFIX, dir, name) : NULL;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int journal_list(struct strv *ret, struct qm_error *err)
 {
     CLEANUP_FREE char *path = statedir_path(err);
-    struct dirent *entry;
-    DIR *dir;
 
-    if (!path)
-        return -1;
-    dir = opendir(path);
-    if (!dir)
-        return error_set_errno(err, QM_ERR_SYSTEM, errno, "open %s", path);
-    while ((entry = readdir(dir))) {
-        size_t len = strlen(entry->d_name);
-        CLEANUP_FREE char *name = NULL;
-
-        if (!str_ends(entry->d_name, SUFFIX))
-            continue;
-        name = xstrndup(entry->d_name, len - strlen(SUFFIX));
-        if (plan_name_is_valid(name))
-            strv_add(ret, name);
-    }
-    closedir(dir);
-    if (ret->count > 0)
-        qsort(ret->item, ret->count, sizeof(ret->item[0]), by_name);
-    return 0;
+    return path ? rundir_names(path, SUFFIX, ret, err) : -1;
 }

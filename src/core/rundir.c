@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/folder.h"
+#include "core/plan.h"
 
 #define PRIVATE_PREFIX "tmp."
 #define PRIVATE_ATTEMPTS 10
@@ -202,4 +203,33 @@ int rundir_lock_process(const char *who, const struct process_identity *id,
     kept = fd;
     fd = -1;
     return kept;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int rundir_names(const char *folder, const char *suffix, struct strv *ret,
+                 struct qm_error *err)
+{
+    struct dirent *entry;
+    DIR *dir = opendir(folder);
+
+    if (!dir)
+        return error_set_errno(err, QM_ERR_SYSTEM, errno, "open %s", folder);
+    while ((entry = readdir(dir))) {
+        size_t len = strlen(entry->d_name);
+        CLEANUP_FREE char *name = NULL;
+
+        if (!str_ends(entry->d_name, suffix))
+            continue;
+        name = xstrndup(entry->d_name, len - strlen(suffix));
+        if (plan_name_is_valid(name))
+            strv_add(ret, name);
+    }
+    closedir(dir);
+    if (ret->count > 0)
+        qsort(ret->item, ret->count, sizeof(ret->item[0]), by_name);
+    return 0;
 }

@@ -28,4 +28,9 @@ void rundir_remove_private(char *dir, int lock);
 int rundir_lock_process(const char *who, const struct process_identity *id,
                         struct qm_error *err);
 
+/* The names of migrations that have a file NAME SUFFIX in FOLDER, added to RET
+ * and all of it sorted.  -1 with a SYSTEM error. */
+int rundir_names(const char *folder, const char *suffix, struct strv *ret,
+                 struct qm_error *err);
+
 #endif
