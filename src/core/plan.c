@@ -13,7 +13,8 @@
 
 enum {
     NAME_MAX_LEN = 48,
-    CHANNELS_MAX = 255, /* QEMU options.c: multifd-channels is a byte */
+    ANNOUNCE_ROUNDS_MAX = 1000, /* QEMU options.c: announce-rounds */
+    CHANNELS_MAX = 255,         /* QEMU options.c: multifd-channels is a byte */
     MAX_HANDOVER_MS = 2000000,
     PORT_MAX = 65535,
 };
@@ -41,6 +42,7 @@ void plan_init(struct plan *p)
         .on_timeout = ON_TIMEOUT_ABORT,
         .policy = policy_default,
         .max_throttle = policy_default->max_throttle,
+        .announce_rounds = PLAN_ANNOUNCE_THEIRS,
         .channels = PLAN_CHANNELS_CHOSEN,
     };
 }
@@ -265,6 +267,9 @@ static int check_numbers(const struct plan *p, struct qm_error *err)
         { "--max-throttle", p->max_throttle, 0, THROTTLE_MAX },
         { "--bandwidth", p->bandwidth_bps, 0, INT64_MAX },
         { "--disk-bandwidth", p->disk_bandwidth_bps, 0, INT64_MAX },
+        { "--announce-rounds", p->announce_rounds,
+          p->announce_rounds == PLAN_ANNOUNCE_THEIRS ? PLAN_ANNOUNCE_THEIRS : 1,
+          ANNOUNCE_ROUNDS_MAX },
         { "--channels", p->channels,
           p->channels == PLAN_CHANNELS_CHOSEN ? PLAN_CHANNELS_CHOSEN : 0,
           CHANNELS_MAX },

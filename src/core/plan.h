@@ -21,6 +21,7 @@ enum plan_on_timeout { ON_TIMEOUT_ABORT, ON_TIMEOUT_PAUSE };
 
 #define PLAN_OF_POLICY (-1) /* until plan_settle() */
 #define PLAN_CHANNELS_CHOSEN (-1)
+#define PLAN_ANNOUNCE_THEIRS (-1)
 #define PLAN_PORT_LOW 49152 /* libvirt's range: PEERS.md 4 */
 #define PLAN_PORT_HIGH 49215
 #define PLAN_MAX_DOWNTIME_MS 2000000 /* QEMU options.c: the same */
@@ -56,6 +57,7 @@ struct plan {
     const struct policy *policy;
     int64_t max_throttle; /* percent; 0: the guest is never slowed down */
     int64_t bandwidth_bps, disk_bandwidth_bps; /* bytes a second; 0: no limit */
+    int64_t announce_rounds; /* PLAN_ANNOUNCE_THEIRS: the destination's own */
     int channels; /* multifd; 0: single stream; PLAN_CHANNELS_CHOSEN */
     bool verify;
     bool keep_source;

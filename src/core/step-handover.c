@@ -333,7 +333,8 @@ int step_run_destination(struct migration *m, struct qm_error *err)
 }
 
 /* Tell the network where the guest is now: what QEMU announced by itself came
- * before `cont`.  The schedule is the destination's own. */
+ * before `cont`.  The schedule is the destination's own, but for what the
+ * operator says. */
 int step_announce(struct migration *m, struct qm_error *err)
 {
     const struct qmp_settings *p = &m->facts.side[DESTINATION].parameters;
@@ -352,6 +353,8 @@ int step_announce(struct migration *m, struct qm_error *err)
         if (text && str_to_u64(text, 0, 100000, &n))
             v[i] = (int64_t)n;
     }
+    if (m->plan->announce_rounds != PLAN_ANNOUNCE_THEIRS)
+        v[2] = m->plan->announce_rounds;
     if (qmp_announce_self(destination_of(m)->qmp, v[0], v[1], v[2], v[3],
                           &failed) < 0)
         migration_warn(m, "the network was not told of the new place: %s",

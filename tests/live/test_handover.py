@@ -138,6 +138,14 @@ def test_owner_does_not_come_back(lab, pki):
     move.check_folders(open_journals=1)
 
 
+def test_announces_as_often_as_told(lab, pki):
+    move = Move(lab, pki, STILL).start('--announce-rounds', '7')
+    move.moved()
+    said, = [c for c in move.destination.proxy.commands
+             if c.name == 'announce-self']
+    assert said.arguments['rounds'] == 7
+
+
 # ---- a long way to both monitors ----
 
 ONE_WAY_S = 0.05
