@@ -167,15 +167,24 @@ static void hint_undecided(const struct recover *r, struct qm_error *err)
 
 /* --- what is done ------------------------------------------------------------ */
 
+/* The last row to undo: a destination that has to end is ended by that of the
+ * door, also if it was never opened. */
+static size_t first_undone(const struct recover *r)
+{
+    size_t last = 0;
+
+    for (size_t i = 0; i < recipe_count; i++)
+        if (journal_began(&r->journal, recipe[i].name) ||
+            (r->m->door_open && recipe[i].undo == undo_open_door))
+            last = i;
+    return last;
+}
+
 static void undo(struct recover *r, struct result *ret)
 {
     struct migration *m = r->m;
     struct side *d = destination_of(m);
-    size_t last = 0;
 
-    for (size_t i = 0; i < recipe_count; i++)
-        if (journal_began(&r->journal, recipe[i].name))
-            last = i;
     /* What cannot be told to undo it item by item has to end. */
     if (!d->qmp && !d->process_dead)
         d->given_up = m->door_open = true;
@@ -183,7 +192,7 @@ static void undo(struct recover *r, struct result *ret)
               r->decision.action == RECOVER_LOST ? QM_ERR_GUEST
                                                  : QM_ERR_MIGRATION,
               "the engine died in '%s'; %s", last_row(r), r->decision.why);
-    recipe_undo(m, last);
+    recipe_undo(m, first_undone(r));
     migration_conclude(m, false, ret);
 }
 
