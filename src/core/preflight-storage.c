@@ -217,7 +217,7 @@ bool disk_is_on_host(const struct qmp_disk *d)
            str_starts(d->protocol, "host_");
 }
 
-static struct storage judge_network(const struct qmp_disk *a,
+static struct storage judge_network(bool one_machine, const struct qmp_disk *a,
                                     const struct qmp_disk *b, bool same_name)
 {
     if (str_starts(a->protocol, "null-") && str_starts(b->protocol, "null-")) {
@@ -227,11 +227,12 @@ static struct storage judge_network(const struct qmp_disk *a,
         return storage(STORAGE_SAME,
                        "one network image, which both sides name");
     }
-    return same_name ? storage(STORAGE_UNKNOWN,
-                               "the same name of something near each host")
-                     : storage(STORAGE_UNKNOWN,
-                               "two names of network images, which may be "
-                               "one");
+    if (same_name) {
+        return storage(one_machine ? STORAGE_PERHAPS : STORAGE_UNKNOWN,
+                       "the same name of something near each host");
+    }
+    return storage(STORAGE_UNKNOWN,
+                   "two names of network images, which may be one");
 }
 
 /* --- all -------------------------------------------------------------------- */
@@ -252,7 +253,7 @@ static struct storage judge(const struct facts *f, size_t i, size_t j,
         return disk_is_on_host(a) || disk_is_on_host(b)
                    ? storage(STORAGE_UNKNOWN,
                              "a network image on one side and not on the other")
-                   : judge_network(a, b, same_name);
+                   : judge_network(one_machine, a, b, same_name);
     }
     if (!x || !y) {
         return one_machine && same_name

@@ -241,6 +241,9 @@ static void names_of_network_images(void **state)
             fail_msg("%s is %staken for one image", names[i].name,
                      names[i].same ? "not " : "");
         }
+        on_one_machine(&g); /* where it must not be copied onto itself */
+        assert_int_equal(facts_storage(&g.f, 0, 0).relation,
+                         names[i].same ? STORAGE_SAME : STORAGE_PERHAPS);
         plan_done(&g.plan);
     }
 }
