@@ -318,9 +318,13 @@ static int explain(struct tls_stream *t, struct qm_error *err)
         return error_set(err, QM_ERR_TLS,
                          "%s closed the connection in the TLS handshake",
                          t->server);
+    case GNUTLS_E_UNSUPPORTED_VERSION_PACKET: /* or no TLS, by that byte */
+        return error_set(err, QM_ERR_TLS,
+                         "what answers at %s speaks no TLS, or only one older "
+                         "than 1.2",
+                         t->server);
     case GNUTLS_E_UNEXPECTED_PACKET:
     case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
-    case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
         return error_set(err, QM_ERR_TLS, "what answers at %s speaks no TLS",
                          t->server);
     default:

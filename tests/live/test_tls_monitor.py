@@ -14,11 +14,12 @@ DIRS = ('--qmp-tls-dir', '{source_tls}', '--source-tls-dir', '{source_tls}',
 FAR = ('{source}', DESTINATION)     # most faults are shown on one side
 
 
-def tls_monitor(side, port, folder=None):
+def tls_monitor(side, port, folder=None, priority='NORMAL'):
     """Options of Qemu(): one more monitor, with the side's certificate."""
     def extra(pair):
         host = pair.lab.host(side).address
         return ('-object', f'tls-creds-x509,id=mon,endpoint=server,'
+                f'priority={priority},'
                 f"dir={folder or pair.lab.dir / f'pki-{side}'}",
                 '-chardev', f'socket,id=tls,host={host},port={port},'
                 'server=on,wait=off,tls-creds=mon',
@@ -79,6 +80,10 @@ REFUSALS = {
     'no-key': refusal(
         'destination: .*/pki-source/client-key.pem cannot be read',
         tls_variant=({'without': ('client-key',)}, {})),
+    'old-tls': refusal(
+        r'destination: what answers at tls:\S+:4445 speaks .* older than 1\.2',
+        destination=tls_monitor('destination', 4445, priority='NORMAL:'
+                                '-VERS-ALL:+VERS-TLS1.1:%COMPAT')),
     'plain': refusal(
         r'destination: what answers at tls:\S+:4445 speaks no TLS', destination={'extra': lambda pair: (
             '-chardev', f'socket,id=tls,host='
