@@ -24,7 +24,8 @@ static int refuse_key(const char *key, struct qm_error *err)
         error_hint(err, "did you mean %s?", near);
     else
         error_hint(err, "there are bandwidth, disk-bandwidth, "
-                        "max-downtime-ms, timeout-s and on-timeout");
+                        "max-downtime-ms, timeout-s, on-timeout and "
+                        "postcopy-bandwidth");
     return -1;
 }
 
@@ -36,7 +37,8 @@ static int read_value(enum limit limit, const char *text, int64_t *ret,
 
     if (limit == LIMIT_ON_TIMEOUT)
         return on_timeout_named(text, ret, err);
-    if (limit == LIMIT_BANDWIDTH || limit == LIMIT_DISK_BANDWIDTH) {
+    if (limit == LIMIT_BANDWIDTH || limit == LIMIT_DISK_BANDWIDTH ||
+        limit == LIMIT_POSTCOPY_BANDWIDTH) {
         if (size_parse(text, ret))
             return 0;
         return error_set(err, QM_ERR_USAGE,

@@ -28,7 +28,9 @@ static const struct option_row help_rows[] = {
 static const struct option_row complete_rows[] = {
     { .help = "Options" },
     { "mode", "MODE", parse_mode, 0,
-      "pause: stop the guest until its RAM is across", "pause" },
+      "pause: stop the guest until its RAM is across; postcopy: let it run "
+      "at the destination before that",
+      "pause" },
     HELP,
 };
 

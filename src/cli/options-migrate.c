@@ -63,6 +63,8 @@ static const struct option_row rows[] = {
       "bytes a second for RAM; 0 is no limit", "0" },
     { "disk-bandwidth", "SIZE", parse_size, PLAN(disk_bandwidth_bps),
       "bytes a second for disks; 0 is no limit", "0" },
+    { "postcopy-bandwidth", "SIZE", parse_size, PLAN(postcopy_bandwidth_bps),
+      "bytes a second for RAM after a post-copy switch; 0 is no limit", "0" },
     { "source-host", "HOST", parse_string, PLAN(host[SOURCE]),
       "ssh://[user@]host[:port] or local: where to read files and run "
       "commands",
@@ -106,14 +108,14 @@ static const struct option_row rows[] = {
     { "timeout-s-per-gib", "N", parse_number, PLAN(timeout_per_gib_s),
       "the same for each GiB of RAM; the longer of both counts", "0" },
     { "on-timeout", "WHAT", parse_on_timeout, 0,
-      "what then: abort, or pause the guest so that it ends", "abort" },
+      "what then: abort, pause the guest so that it ends, or postcopy",
+      "abort" },
     { "auto-converge", "on|off", parse_auto_converge, 0,
       "slow down a guest that writes too fast", "the policy's: on" },
     { "max-throttle", "PERCENT", parse_number, PLAN(max_throttle),
       "by how much at most", "the policy's: 99" },
-    { "postcopy", NULL, refuse_unbuilt, 0,
-      "let --auto-converge slow the guest down, or allow a longer stop with "
-      "--max-downtime-ms",
+    { "postcopy", NULL, parse_flag, PLAN(postcopy),
+      "let a guest that writes too fast run there before its RAM is across",
       NULL },
 
     { .help = "Other" },

@@ -4,6 +4,8 @@
  */
 #include "cli/options-values.h"
 
+#include "core/limits.h"
+
 #include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -241,42 +243,23 @@ int parse_policy(struct options *o, const struct option_row *row,
 int parse_on_timeout(struct options *o, const struct option_row *row,
                      const char *value, struct qm_error *err)
 {
-    if (str_equal(value, "postcopy")) {
-        error_set(err, QM_ERR_USAGE, "--on-timeout postcopy is not built yet");
-        error_hint(err, "use --on-timeout abort, or pause");
-        return -1;
+    int64_t what;
+
+    if (on_timeout_named(value, &what, NULL) < 0) {
+        return refuse_value(row, value, "abort, pause or postcopy", err);
     }
-    if (!str_equal(value, "abort") && !str_equal(value, "pause")) {
-        return refuse_value(row, value, "abort or pause", err);
-    }
-    o->plan.on_timeout =
-        str_equal(value, "pause") ? ON_TIMEOUT_PAUSE : ON_TIMEOUT_ABORT;
+    o->plan.on_timeout = (enum plan_on_timeout)what;
     return 0;
 }
 
 int parse_mode(struct options *o, const struct option_row *row,
                const char *value, struct qm_error *err)
 {
-    if (str_equal(value, "postcopy")) {
-        error_set(err, QM_ERR_USAGE, "--mode postcopy is not built yet");
-        error_hint(err, "--mode pause stops the guest until its RAM is across");
-        return -1;
+    if (!str_equal(value, "pause") && !str_equal(value, "postcopy")) {
+        return refuse_value(row, value, "pause or postcopy", err);
     }
-    if (!str_equal(value, "pause")) {
-        return refuse_value(row, value, "pause", err);
-    }
-    o->mode = "pause";
+    o->mode = str_equal(value, "pause") ? "pause" : "postcopy";
     return 0;
-}
-
-int refuse_unbuilt(struct options *o, const struct option_row *row,
-                   const char *value, struct qm_error *err)
-{
-    (void)o;
-    (void)value;
-    error_set(err, QM_ERR_USAGE, "--%s is not built yet", row->name);
-    error_hint(err, "%s", row->help);
-    return -1;
 }
 
 int parse_checked(struct options *o, const struct option_row *row,

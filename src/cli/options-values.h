@@ -17,8 +17,8 @@ struct option_row {
     const char *value; /* what help calls it, "[=...]" if it may be left
                         * out; NULL: takes none */
     option_parser *parse;
-    size_t offset;        /* in struct options, for parsers that store as is */
-    const char *help;     /* of refuse_unbuilt: what to use instead */
+    size_t offset; /* in struct options, for parsers that store as is */
+    const char *help;
     const char *standard; /* what it is if it is not given, in words */
 };
 
@@ -45,7 +45,7 @@ int options_need_sides(const struct option_table *t, const struct strv *words,
 option_parser parse_flag, parse_string, parse_size, parse_number, parse_on_off,
     parse_auto_converge, parse_policy, parse_ports, parse_channels, parse_disks,
     parse_disks_sync, parse_ids, parse_create_disks, parse_on_timeout,
-    parse_mode, parse_checked, refuse_unbuilt;
+    parse_mode, parse_checked;
 
 /* "8M" and the like; false if it is no size. */
 bool size_parse(const char *value, int64_t *ret);

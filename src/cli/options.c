@@ -108,7 +108,7 @@ static int refuse_unknown(const struct option_table *t, const char *given,
 
     shown[strcspn(shown, "=")] = '\0';
     for (size_t i = 0; i < t->count; i++) {
-        if (t->rows[i].name && t->rows[i].parse != refuse_unbuilt) {
+        if (t->rows[i].name) {
             names[n++] = t->rows[i].name;
         }
     }
@@ -240,9 +240,6 @@ void option_table_help(struct buffer *b, const struct option_table *t)
 
         if (!row->name) {
             buffer_printf(b, "\n%s\n", row->help);
-            continue;
-        }
-        if (row->parse == refuse_unbuilt) {
             continue;
         }
         buffer_printf(b, "  --%s%s%s", row->name,

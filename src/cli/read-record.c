@@ -61,6 +61,8 @@ void read_limits(struct json_object *data, struct limits *ret)
         [LIMIT_MAX_DOWNTIME] = json_get_int(data, "max-downtime-ms", 0),
         [LIMIT_TIMEOUT] = json_get_int(data, "timeout-s", 0),
         [LIMIT_ON_TIMEOUT] = on_timeout,
+        [LIMIT_POSTCOPY_BANDWIDTH] =
+            json_get_int(data, "postcopy-bandwidth-bps", 0),
     } };
 }
 
@@ -121,6 +123,12 @@ static void read_ram(struct json_object *data, struct result *ret)
     ret->bandwidth_bps = json_get_int(data, "bandwidth-bps", 0);
 }
 
+static void read_postcopy(struct json_object *data, struct result *ret)
+{
+    ret->postcopy_ms = json_get_int(data, "ms", -1);
+    ret->recoveries = (int)json_get_int(data, "recoveries", 0);
+}
+
 static void read_disks(struct json_object *list, struct result *ret)
 {
     ret->disk_count = json_length(list);
@@ -174,6 +182,7 @@ void read_result(struct json_object *data, struct result *ret)
     ret->qemu_downtime_ms = json_get_int(data, "downtime-ms", -1);
     read_handover(json_get_object(data, "handover"), ret);
     read_ram(json_get_object(data, "ram"), ret);
+    read_postcopy(json_get_object(data, "postcopy"), ret);
     read_disks(json_get_array(data, "disks"), ret);
     ret->disk_bandwidth_bps = json_get_int(data, "disk-bandwidth-bps", 0);
     ret->verified = json_get_bool(data, "verified");

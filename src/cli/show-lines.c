@@ -94,6 +94,10 @@ void limits_in_words(struct buffer *b, const struct limits *l)
     if (timeout_s > 0)
         buffer_printf(b, ", on-timeout %s",
                       on_timeout_name(l->value[LIMIT_ON_TIMEOUT]));
+    if (l->value[LIMIT_POSTCOPY_BANDWIDTH] > 0) {
+        buffer_printf(b, ", postcopy-bandwidth ");
+        rate_in_words(b, l->value[LIMIT_POSTCOPY_BANDWIDTH]);
+    }
 }
 
 void lines_progress(struct buffer *b, int64_t elapsed_ms, bool insecure,

@@ -112,6 +112,18 @@ static void write_ram(struct buffer *b, const struct result *r)
     buffer_printf(b, ", %s\n", r->tls ? "TLS" : "in clear");
 }
 
+static void write_postcopy(struct buffer *b, const struct result *r)
+{
+    if (r->postcopy_ms < 0)
+        return;
+    write_label(b, "post-copy");
+    buffer_printf(b, "%s until the last page", figure_ms(r->postcopy_ms).s);
+    if (r->recoveries > 0)
+        buffer_printf(b, ", the network was lost %d time%s", r->recoveries,
+                      r->recoveries == 1 ? "" : "s");
+    buffer_printf(b, "\n");
+}
+
 static void write_disks(struct buffer *b, const struct result *r)
 {
     for (size_t i = 0; i < r->disk_count; i++) {
@@ -262,6 +274,7 @@ void summary_in_words(struct buffer *b, const struct result *r,
     write_time(b, r);
     if (moved) {
         write_ram(b, r);
+        write_postcopy(b, r);
         write_disks(b, r);
         write_limits(b, r);
         write_verified(b, r);

@@ -72,17 +72,16 @@ static int complete_arguments(struct json_object *args,
 {
     const char *mode = json_get_string(args, "mode");
 
-    (void)r;
     if (!args || json_object_object_length(args) != 1 || !mode)
-        return error_set(err, QM_ERR_USAGE, "it takes \"mode\" alone: pause");
+        return error_set(err, QM_ERR_USAGE,
+                         "it takes \"mode\" alone: pause or postcopy");
     if (str_equal(mode, "pause"))
         return 0;
-    if (str_equal(mode, "postcopy")) {
-        error_set(err, QM_ERR_USAGE, "post-copy is not built yet");
-        error_hint(err, "mode pause stops the guest until its RAM is across");
-        return -1;
-    }
-    return error_set(err, QM_ERR_USAGE, "there is no such mode: pause");
+    r->postcopy = str_equal(mode, "postcopy");
+    if (r->postcopy)
+        return 0;
+    return error_set(err, QM_ERR_USAGE,
+                     "there is no such mode: pause or postcopy");
 }
 
 static int (*const arguments[])(struct json_object *args,
@@ -164,6 +163,12 @@ const char *control_refusal(enum control_command command,
                             const struct control_facts *facts)
 {
     if (command == CONTROL_QUERY_STATUS)
+        return NULL;
+    if (facts->postcopy && !facts->undoing &&
+        (command == CONTROL_CANCEL || command == CONTROL_COMPLETE))
+        return "it is too late: in post-copy each side has a part of the "
+               "guest, which can only be finished";
+    if (facts->postcopy && !facts->undoing)
         return NULL;
     if (command == CONTROL_CANCEL)
         return facts->too_late && !facts->undoing

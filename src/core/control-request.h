@@ -25,6 +25,7 @@ enum control_command {
 struct control_request {
     enum control_command command;
     struct limit_changes changes; /* SET */
+    bool postcopy;                /* COMPLETE: else pause */
 };
 
 /*
@@ -42,6 +43,7 @@ struct control_facts {
     bool undoing;      /* what was done is being taken back */
     bool handing_over; /* the guest has stopped for good at the source */
     bool too_late;     /* nothing can be taken back any more */
+    bool postcopy;     /* each side has a part of the guest */
 };
 const char *control_refusal(enum control_command command,
                             const struct control_facts *facts);

@@ -11,7 +11,9 @@
  *   2. if that is more than may be, the guest is throttled too: to where the
  *      model has it dirty seven tenths of what leaves, and at each further
  *      rung to a quarter of what it still ran, without more patience;
- *   3. with nothing left to throttle it is paused, if the policy says so.
+ *   3. with nothing left to throttle it goes on at the destination, if
+ *      post-copy is allowed;
+ *   4. else it is paused, if the policy says so.
  *
  * A round is ours, not QEMU's pass: while it throttles, QEMU 10 looks for
  * dirty pages every few seconds and counts that too (ram.c,
@@ -223,7 +225,10 @@ static unsigned climb(struct converge *c, const struct converge_sample *s)
     if (actions && enough_ms(c) <= c->limit_ms)
         return actions; /* that alone will do */
     actions |= raise_throttle(c, s);
-    if (actions == CONVERGE_WAIT && c->rules.pause_when_stuck) {
+    if (actions == CONVERGE_WAIT && c->rules.postcopy) {
+        c->postcopied = true;
+        actions = CONVERGE_POSTCOPY;
+    } else if (actions == CONVERGE_WAIT && c->rules.pause_when_stuck) {
         c->paused = true;
         actions = CONVERGE_PAUSE;
     }
@@ -242,6 +247,19 @@ static bool time_is_over(const struct converge *c,
     return limit > 0 && s->at_ms >= limit;
 }
 
+static unsigned end_of_time(struct converge *c, const struct converge_sample *s)
+{
+    if (c->rules.postcopy_on_timeout && s->pass < CONVERGE_WHOLE_PASS)
+        return CONVERGE_WAIT; /* it would fetch nearly all of its RAM */
+    c->timed_out = true;
+    if (c->rules.postcopy_on_timeout) {
+        c->postcopied = true;
+        return CONVERGE_POSTCOPY;
+    }
+    c->paused = c->rules.pause_on_timeout;
+    return c->paused ? CONVERGE_PAUSE : CONVERGE_ABORT;
+}
+
 unsigned converge_step(struct converge *c, const struct converge_sample *s)
 {
     unsigned actions = CONVERGE_WAIT;
@@ -250,11 +268,9 @@ unsigned converge_step(struct converge *c, const struct converge_sample *s)
     measure_rate(c, s);
     judged = follow_round(c, s);
     c->pass_seen = s->pass;
-    if (!c->paused && time_is_over(c, s)) {
-        c->timed_out = true;
-        c->paused = c->rules.pause_on_timeout;
-        actions = c->paused ? CONVERGE_PAUSE : CONVERGE_ABORT;
-    } else if (!c->paused && judged && c->bps > 0 &&
+    if (!c->paused && !c->postcopied && time_is_over(c, s)) {
+        actions = end_of_time(c, s);
+    } else if (!c->paused && !c->postcopied && judged && c->bps > 0 &&
                c->in_vain >= (c->throttle > 0 ? 1 : c->rules.patience)) {
         actions = climb(c, s);
     }

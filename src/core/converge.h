@@ -6,7 +6,7 @@
  * soon as what remains fits the limit: with 300 ms it takes a blackout of
  * 120-144 ms where 30 ms were to be had in the same total time (DESIGN.md).
  * From there it is a ladder, in the order of harm: a longer limit, throttling,
- * a pause, giving up.  qmigrate-convergence(7) tells it to operators.
+ * post-copy, a pause, giving up.  qmigrate-convergence(7) tells it to operators.
  */
 #ifndef QM_CORE_CONVERGE_H
 #define QM_CORE_CONVERGE_H
@@ -15,12 +15,16 @@
 #include <stdint.h>
 
 #define CONVERGE_FIRST_LIMIT_MS 20
+/* QEMU counts a pass as it begins: in the second one all of the RAM went. */
+#define CONVERGE_WHOLE_PASS 2
 
 struct converge_rules {
     int64_t max_downtime_ms;    /* QEMU's limit never exceeds this */
     int64_t timeout_ms;         /* from `migrate` on; 0: none */
     int64_t timeout_per_gib_ms; /* the same for each GiB of RAM; the longer */
     bool pause_on_timeout;      /* else abort */
+    bool postcopy_on_timeout;   /* neither: switch */
+    bool postcopy;              /* it is allowed */
     int patience;               /* struct policy */
     int max_throttle;
     bool pause_when_stuck;
@@ -46,6 +50,9 @@ enum converge_action {
     CONVERGE_THROTTLE = 2,  /* up to throttle percent */
     CONVERGE_PAUSE = 4,     /* stop the guest at the source: it then finishes */
     CONVERGE_ABORT = 8,
+    /* Let the guest go on at the destination before its RAM is across: only
+     * once, after a whole pass. */
+    CONVERGE_POSTCOPY = 16,
 };
 
 enum converge_outlook {
@@ -63,7 +70,9 @@ struct converge {
     int64_t limit_ms; /* the limit in force */
     int throttle;     /* percent at most that we asked for; 0: none */
     bool paused;
-    bool timed_out; /* the pause or abort is the timeout's, not the ladder's */
+    bool postcopied; /* it was asked for */
+    bool
+        timed_out; /* the pause, switch or abort is the timeout's, not the ladder's */
 
     /* the real rate, over at least a second */
     bool window_open;

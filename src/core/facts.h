@@ -32,6 +32,9 @@ struct side_facts {
     char *host_problem; /* why it could not, or NULL */
     bool host_is_local;
     struct process_identity process;
+    /* May that process fetch pages that its guest touches?  Asked of the
+     * destination, with post-copy. */
+    enum host_has userfaultfd;
     struct unit_facts unit;
     struct tls_findings tls; /* of the directory of this side; empty with
                               * --insecure */

@@ -224,6 +224,8 @@ static int read_owner(struct reader *r, struct json_object *o,
         return damaged(r, "the first owner is not the source", err);
     r->owner_known = true;
     r->c.owner = destination ? DESTINATION : SOURCE;
+    if (json_get(o, "source-gave-up") && !json_get_bool(o, "source-gave-up"))
+        r->c.postcopy = true;
     return 0;
 }
 

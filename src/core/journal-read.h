@@ -33,7 +33,9 @@ struct journal_content {
     struct disk_copy *disk; /* what they are called, not what was done */
 
     enum side_id owner;
-    bool started;  /* the guest was seen to run at the destination */
+    bool started; /* the guest was seen to run at the destination */
+    /* The owner was written before the source had given the guest up. */
+    bool postcopy;
     bool returned; /* it never ran there, and that QEMU is dead */
     size_t row_count;
     struct journal_row *row;

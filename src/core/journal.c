@@ -168,11 +168,15 @@ struct journal *journal_resume(int fd, const char *path, const char *name,
     return NULL;
 }
 
-int journal_destination_owns(struct journal *j, struct qm_error *err)
+int journal_destination_owns(struct journal *j, bool source_gave_up,
+                             struct qm_error *err)
 {
     off_t end = lseek(j->fd, 0, SEEK_END);
+    struct json_object *o = owner_record(DESTINATION);
 
-    if (append(j, owner_record(DESTINATION), err) == 0)
+    json_object_object_add(o, "source-gave-up",
+                           json_object_new_boolean(source_gave_up));
+    if (append(j, o, err) == 0)
         return 0;
     /* After a failed fsync nobody knows what the disk holds, unless the
      * record can be cut off again for certain. */

@@ -12,6 +12,10 @@
  *     {"started": true}               the guest was seen to run there
  *     {"returned": true}              it never ran there, and never will
  *     {"recover": "undo", "owner": "source"}          what recover decided
+ *     {"source-gave-up": true}        once too: it was seen `completed`, or in
+ *                                     post-copy; where post-copy was asked for
+ *                                     the owner is written before that, with
+ *                                     "source-gave-up": false
  *     {"end": "completed", "guest": "destination"}
  *
  * The first line holds all that cannot be asked later (journal-story.c), and
@@ -51,9 +55,10 @@ struct journal *journal_resume(int fd, const char *path, const char *name,
 /*
  * From here on the destination owns the guest: durable when this returns 0.
  * -1: the record is certainly not there (it was cut off again).  -2: nobody
- * can tell.
+ * can tell.  SOURCE_GAVE_UP: it is known that the source has given it up.
  */
-int journal_destination_owns(struct journal *j, struct qm_error *err);
+int journal_destination_owns(struct journal *j, bool source_gave_up,
+                             struct qm_error *err);
 /* A row of the recipe came to a STATE; DURABLE: on the disk when this
  * returns. */
 int journal_step(struct journal *j, const char *step, const char *state,

@@ -16,12 +16,14 @@ static const struct {
     [LIMIT_DISK_BANDWIDTH] = { 0, INT64_MAX },
     [LIMIT_MAX_DOWNTIME] = { 1, PLAN_MAX_DOWNTIME_MS },
     [LIMIT_TIMEOUT] = { 0, PLAN_MAX_TIMEOUT_S },
-    [LIMIT_ON_TIMEOUT] = { ON_TIMEOUT_ABORT, ON_TIMEOUT_PAUSE },
+    [LIMIT_ON_TIMEOUT] = { ON_TIMEOUT_ABORT, ON_TIMEOUT_POSTCOPY },
+    [LIMIT_POSTCOPY_BANDWIDTH] = { 0, INT64_MAX },
 };
 
 static const char *const timeout_words[] = {
     [ON_TIMEOUT_ABORT] = "abort",
     [ON_TIMEOUT_PAUSE] = "pause",
+    [ON_TIMEOUT_POSTCOPY] = "postcopy",
 };
 
 const char *limit_name(enum limit limit)
@@ -45,6 +47,7 @@ void limits_of_plan(const struct plan *p, struct limits *ret)
         [LIMIT_MAX_DOWNTIME] = p->max_downtime_ms,
         [LIMIT_TIMEOUT] = p->timeout_s,
         [LIMIT_ON_TIMEOUT] = p->on_timeout,
+        [LIMIT_POSTCOPY_BANDWIDTH] = p->postcopy_bandwidth_bps,
     } };
 }
 
@@ -70,10 +73,6 @@ int on_timeout_named(const char *name, int64_t *ret, struct qm_error *err)
             *ret = (int64_t)i;
             return 0;
         }
-    if (str_equal(name, "postcopy")) {
-        error_set(err, QM_ERR_USAGE, "on-timeout postcopy is not built yet");
-        error_hint(err, "use abort, or pause");
-        return -1;
-    }
-    return error_set(err, QM_ERR_USAGE, "on-timeout is abort or pause");
+    return error_set(err, QM_ERR_USAGE,
+                     "on-timeout is abort, pause or postcopy");
 }

@@ -12,8 +12,9 @@
     X(BANDWIDTH, "bandwidth")           /* RAM, bytes a second; 0: none */     \
     X(DISK_BANDWIDTH, "disk-bandwidth") /* each disk, the same */              \
     X(MAX_DOWNTIME, "max-downtime-ms")                                         \
-    X(TIMEOUT, "timeout-s")     /* 0: none */                                  \
-    X(ON_TIMEOUT, "on-timeout") /* enum plan_on_timeout */
+    X(TIMEOUT, "timeout-s")                     /* 0: none */                  \
+    X(ON_TIMEOUT, "on-timeout")                 /* enum plan_on_timeout */     \
+    X(POSTCOPY_BANDWIDTH, "postcopy-bandwidth") /* like bandwidth */
 
 enum limit {
 #define X(name, text) LIMIT_##name,
@@ -38,7 +39,7 @@ enum limit limit_named(const char *name);
 void limits_of_plan(const struct plan *p, struct limits *ret);
 /* Is VALUE one that it may have?  USAGE. */
 int limit_check(enum limit limit, int64_t value, struct qm_error *err);
-/* "abort" or "pause", and back: -1 with USAGE. */
+/* "abort", "pause" or "postcopy", and back: -1 with USAGE. */
 const char *on_timeout_name(int64_t value);
 int on_timeout_named(const char *name, int64_t *ret, struct qm_error *err);
 

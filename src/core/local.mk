@@ -80,6 +80,7 @@ libcore_a_SOURCES = \
 	src/core/preflight-left.c \
 	src/core/preflight-machine.c \
 	src/core/preflight-pairs.c \
+	src/core/preflight-postcopy.c \
 	src/core/preflight-private.h \
 	src/core/preflight-read-only.c \
 	src/core/preflight-state.c \
@@ -121,6 +122,8 @@ libcore_a_SOURCES = \
 	src/core/step-handover.c \
 	src/core/step-images.c \
 	src/core/step-mirror.c \
+	src/core/postcopy-stream.c \
+	src/core/step-postcopy.c \
 	src/core/step-prepare.c \
 	src/core/step-probe.c \
 	src/core/step-retire.c \

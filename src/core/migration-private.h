@@ -14,6 +14,21 @@
  * "qm-" and eight hexadecimal digits and "-disk12". */
 #define MIGRATION_ID_LEN 11
 
+/* The stream of a post-copy, which may break, and is made anew
+ * (postcopy-stream.c).  Times are of our clock; 0: not. */
+struct postcopy_stream {
+    int recoveries;  /* streams that went on */
+    int64_t lost_ms; /* broken since */
+    unsigned port;   /* where it was tried last; 0: nowhere yet */
+    int tries;       /* in a row */
+    int64_t next_try_ms, next_pause_ms;
+    int64_t resumed_ms; /* when the source was told to go on */
+    unsigned pauses;    /* of the source, before that */
+    int64_t moved_ms;   /* when a byte moved, or a status changed */
+    uint64_t moved_bytes;
+    enum migration_status seen_status[SIDES];
+};
+
 struct migration {
     struct loop *loop;
     const struct plan *plan;
@@ -63,12 +78,15 @@ struct migration {
     bool guest_started;      /* it runs there, or stays paused there */
     bool returned_to_source; /* it never ran there, and that QEMU is dead */
     bool we_paused;          /* --on-timeout or `complete` stopped it */
+    bool postcopy_asked;     /* the source was told to switch to it */
+    bool source_gave_up;     /* durable: completed, or in post-copy */
 
     /* Recorded by callbacks, read by waits */
     bool cancel_requested;
     bool hold_interrupts; /* rolling back, or past the point of no return */
     bool rolling_back;
-    bool pause_asked; /* `complete --mode pause` */
+    bool pause_asked;     /* `complete --mode pause` */
+    bool postcopy_wanted; /* `complete --mode postcopy`, or the policy */
 
     /* watching */
     bool door_answered; /* the destination, once the door was open */
@@ -87,6 +105,8 @@ struct migration {
     int64_t ram_window_ms;
     struct qmp_migration final; /* of the source, once completed */
     int max_throttle;
+    struct postcopy_stream postcopy;
+    int64_t last_page_us;
     uint64_t compared_bytes, compared_stopped_bytes; /* of --verify */
     struct strv left; /* what could not be cleaned up */
 };
@@ -210,6 +230,7 @@ STEP(switch_over)
 STEP(close_exports)
 STEP(run_destination)
 STEP(announce)
+STEP(last_page)
 STEP(retire)
 #undef STEP
 
@@ -283,6 +304,25 @@ int follow_run_state(struct migration *m, struct qm_error *err);
 #define PAUSE_ASKED                                                            \
     "the operator wants it: the guest is stopped until its RAM is across"
 int pause_guest(struct migration *m, const char *why, struct qm_error *err);
+/* Tell the source to switch, once a whole pass is over and every mirror is in
+ * sync; before that nothing is done.  WHY is told; NULL: the operator wants
+ * it. */
+int postcopy_start(struct migration *m, const char *why, struct qm_error *err);
+/* Has the source given its guest up, as far as was heard? */
+bool source_has_given_up(struct migration *m);
+/*
+ * Once the source was told to switch: look after the stream.  One that broke,
+ * on either side, or that is silent, is ended on both and made anew; that is
+ * tried again for as long as it takes.
+ */
+void postcopy_tend(struct migration *m);
+/* The switch itself, in the place of a whole one. */
+int postcopy_switch(struct migration *m, struct qm_error *err);
+/* owner=destination becomes durable.  -1 with ERR, and M knows what is true. */
+int owner_write(struct migration *m, bool source_gave_up, struct qm_error *err);
+int source_continue(struct migration *m, struct qm_error *err);
+/* Start the guest at a destination that lacks part of its RAM. */
+int postcopy_run(struct migration *m, struct qm_error *err);
 /* Change a parameter that step_agree() set; it is put back like all others. */
 int set_source_parameter(struct migration *m, const char *name, int64_t value,
                          struct qm_error *err);

@@ -140,6 +140,9 @@ static void measure(struct migration *m, struct result *r)
     r->verified = m->verified_us > 0;
     r->compared_bytes = m->compared_bytes;
     r->compared_stopped_bytes = m->compared_stopped_bytes;
+    if (m->postcopy_asked)
+        r->postcopy_ms = ms_between(m->completed_us, m->last_page_us);
+    r->recoveries = m->postcopy.recoveries;
     if (m->final.status != MIGRATION_COMPLETED)
         return;
     r->ram_total_ms = m->final.total_time_ms;
@@ -185,6 +188,16 @@ static void list_disks(struct migration *m, struct result *r)
     }
 }
 
+/* Once the source gave it up, RAM that is not across exists nowhere else. */
+static bool postcopy_is_lost(const struct migration *m)
+{
+    const struct side *s = &m->side[SOURCE], *d = &m->side[DESTINATION];
+
+    return m->postcopy_asked && m->completed_us > 0 &&
+           d->status != MIGRATION_COMPLETED &&
+           (s->process_dead || d->status == MIGRATION_FAILED);
+}
+
 /* Where is the guest after a failure?  Facts as they were last recorded. */
 static enum guest_place place_after_failure(const struct migration *m)
 {
@@ -193,8 +206,10 @@ static enum guest_place place_after_failure(const struct migration *m)
     if (m->owner_unknown)
         return GUEST_UNKNOWN;
     if (m->destination_owns && !m->returned_to_source) {
-        if (d->process_dead)
+        if (d->process_dead || postcopy_is_lost(m))
             return GUEST_NOWHERE;
+        if (m->postcopy_asked && m->last_page_us == 0)
+            return GUEST_UNKNOWN; /* a part of it is at the source */
         return m->guest_started ? GUEST_DESTINATION : GUEST_UNKNOWN;
     }
     if (s->process_dead || s->guest_ended)
@@ -248,6 +263,12 @@ static void hint_after_failure(struct migration *m, struct result *r)
         error_hint(&r->error, "the guest has ended, but its QEMU hangs: end "
                               "that one by force (kill -9), and the "
                               "destination's by `quit`");
+    else if (r->guest == GUEST_NOWHERE && m->postcopy_asked &&
+             m->completed_us > 0)
+        error_hint(&r->error, "its memory was on both sides, and cannot be put "
+                              "together any more: end the QEMU that is left by "
+                              "`quit`, and boot the guest again from the "
+                              "destination's disks, which have every write");
     else if (r->guest == GUEST_NOWHERE && m->destination_owns &&
              !s->process_dead)
         error_hint(&r->error, "the source is stopped, with the guest's memory "

@@ -55,6 +55,9 @@ void plan_settle(struct plan *p)
     if (p->max_throttle == PLAN_OF_POLICY) {
         p->max_throttle = p->policy->max_throttle;
     }
+    if (p->on_timeout == ON_TIMEOUT_POSTCOPY) {
+        p->postcopy = true;
+    }
 }
 
 void plan_done(struct plan *p)
@@ -267,6 +270,7 @@ static int check_numbers(const struct plan *p, struct qm_error *err)
         { "--max-throttle", p->max_throttle, 0, THROTTLE_MAX },
         { "--bandwidth", p->bandwidth_bps, 0, INT64_MAX },
         { "--disk-bandwidth", p->disk_bandwidth_bps, 0, INT64_MAX },
+        { "--postcopy-bandwidth", p->postcopy_bandwidth_bps, 0, INT64_MAX },
         { "--announce-rounds", p->announce_rounds,
           p->announce_rounds == PLAN_ANNOUNCE_THEIRS ? PLAN_ANNOUNCE_THEIRS : 1,
           ANNOUNCE_ROUNDS_MAX },

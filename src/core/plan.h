@@ -17,7 +17,11 @@ enum plan_disks { DISKS_AUTO, DISKS_NONE, DISKS_ALL, DISKS_LIST };
 /* What of a disk with a backing file is copied. */
 enum plan_disks_sync { DISKS_SYNC_FULL, DISKS_SYNC_TOP };
 
-enum plan_on_timeout { ON_TIMEOUT_ABORT, ON_TIMEOUT_PAUSE };
+enum plan_on_timeout {
+    ON_TIMEOUT_ABORT,
+    ON_TIMEOUT_PAUSE,
+    ON_TIMEOUT_POSTCOPY
+};
 
 #define PLAN_OF_POLICY (-1) /* until plan_settle() */
 #define PLAN_CHANNELS_CHOSEN (-1)
@@ -56,7 +60,9 @@ struct plan {
     int64_t timeout_per_gib_s; /* 0: none */
     const struct policy *policy;
     int64_t max_throttle; /* percent; 0: the guest is never slowed down */
-    int64_t bandwidth_bps, disk_bandwidth_bps; /* bytes a second; 0: no limit */
+    bool postcopy;        /* allowed; ON_TIMEOUT_POSTCOPY implies it */
+    /* bytes a second; 0: no limit */
+    int64_t bandwidth_bps, disk_bandwidth_bps, postcopy_bandwidth_bps;
     int64_t announce_rounds; /* PLAN_ANNOUNCE_THEIRS: the destination's own */
     int channels; /* multifd; 0: single stream; PLAN_CHANNELS_CHOSEN */
     bool verify;

@@ -14,6 +14,8 @@ preflight_check preflight_migration_running, preflight_waiting,
     preflight_blocked, preflight_run_state, preflight_jobs, preflight_exports;
 /* preflight-version.c */
 preflight_check preflight_versions, preflight_multifd;
+/* preflight-postcopy.c */
+preflight_check preflight_postcopy;
 /* preflight-machine.c */
 preflight_check preflight_machine_type, preflight_accelerator, preflight_uuid,
     preflight_ram_size, preflight_cpu_topology, preflight_memory_devices,

@@ -32,6 +32,7 @@ static const struct {
     { "bitmaps", preflight_bitmaps },
     { "exports", preflight_exports },
     { "multifd", preflight_multifd },
+    { "postcopy", preflight_postcopy },
     { "address", preflight_address },
     { "tls", preflight_tls },
     { "hosts", preflight_hosts },

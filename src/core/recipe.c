@@ -6,7 +6,8 @@
  * owner=destination is durable the source owns it: every row that began is
  * undone, the last first.  From then on nothing is undone; what remains is
  * finished, or said.  Only a destination that refused `cont`, and is proved
- * dead, has given the guest back, and then all the rest is undone too.
+ * dead, has given the guest back, and then all the rest is undone too; and so
+ * it is where the source, told to switch to post-copy, failed to.
  */
 #include <string.h>
 
@@ -35,6 +36,7 @@ const struct step recipe[] = {
     { "close exports", step_close_exports, NULL },
     { "run the destination", step_run_destination, NULL },
     { "announce", step_announce, NULL },
+    { "last page", step_last_page, NULL }, /* post-copy: cannot be undone */
     { "retire the source", step_retire, NULL },
 };
 const size_t recipe_count = ARRAY_LEN(recipe);

@@ -57,6 +57,15 @@ static struct json_object *handover_data(const struct result *r)
     return data;
 }
 
+static struct json_object *postcopy_data(const struct result *r)
+{
+    struct json_object *data = json_object_new_object();
+
+    json_add_int(data, "ms", r->postcopy_ms);
+    json_add_int(data, "recoveries", r->recoveries);
+    return data;
+}
+
 static struct json_object *disk_data(const struct result_disk *d)
 {
     struct json_object *data = json_object_new_object();
@@ -97,6 +106,9 @@ static void add_measures(struct json_object *data, const struct result *r)
     json_add_known(data, "downtime-ms", r->qemu_downtime_ms);
     json_add(data, "handover", handover_data(r));
     json_add(data, "ram", ram_data(r));
+    if (r->postcopy_ms >= 0) {
+        json_add(data, "postcopy", postcopy_data(r));
+    }
     for (size_t i = 0; i < r->disk_count; i++) {
         json_object_array_add(disks, disk_data(&r->disk[i]));
     }

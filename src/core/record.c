@@ -143,6 +143,8 @@ struct json_object *record_limits_data(const struct limits *l)
     json_add_int(data, "timeout-s", l->value[LIMIT_TIMEOUT]);
     json_add_string(data, "on-timeout",
                     on_timeout_name(l->value[LIMIT_ON_TIMEOUT]));
+    json_add_int(data, "postcopy-bandwidth-bps",
+                 l->value[LIMIT_POSTCOPY_BANDWIDTH]);
     return data;
 }
 

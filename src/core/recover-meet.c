@@ -146,6 +146,7 @@ void recover_decide(struct recover *r)
     struct recovery_facts f = {
         .owner = m->destination_owns ? DESTINATION : SOURCE,
         .stays = !m->was_running || r->plan.paused || m->guest_started,
+        .postcopy = r->journal.postcopy && !r->journal.returned,
     };
 
     for (int i = 0; i < SIDES; i++) {

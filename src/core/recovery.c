@@ -107,12 +107,24 @@ static bool fits(const struct row *row, const struct recovery_facts *f,
            (row->stays == STAYS_ANY || (row->stays == STAYS) == f->stays);
 }
 
+static bool has_completed(const struct recovery_side *s)
+{
+    return s->reached && s->status == MIGRATION_COMPLETED;
+}
+
 struct recovery recovery_decide(const struct recovery_facts *f)
 {
     struct recovery r = { .action = RECOVER_UNDECIDED };
 
     for (int i = 0; i < SIDES; i++)
         r.seen[i] = recovery_look((enum side_id)i, &f->side[i]);
+    if (f->owner == DESTINATION && f->postcopy &&
+        !(has_completed(&f->side[SOURCE]) &&
+          has_completed(&f->side[DESTINATION]))) {
+        r.why = "each side may have a part of the guest: post-copy was asked "
+                "for, and has not completed on both";
+        return r;
+    }
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         if (!fits(&table[i], f, &r))
             continue;

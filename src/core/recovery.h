@@ -52,6 +52,9 @@ struct recovery_facts {
     enum side_id owner;
     /* The guest is not to be started: it was paused, or has run there. */
     bool stays;
+    /* Post-copy was asked for: until both have completed, each may have a part
+     * of the guest. */
+    bool postcopy;
     struct recovery_side side[SIDES];
 };
 

@@ -38,6 +38,7 @@ void result_init(struct result *r)
     r->ram_total_ms = r->ram_setup_ms = r->qemu_downtime_ms = -1;
     r->handover_ms = r->stop_ms = r->settle_ms = -1;
     r->verify_ms = r->switch_ms = r->run_ms = -1;
+    r->postcopy_ms = -1;
 }
 
 void result_done(struct result *r)

@@ -99,6 +99,10 @@ struct result {
     int64_t handover_ms;
     int64_t stop_ms, settle_ms, verify_ms, switch_ms, run_ms;
     uint64_t ram_bytes; /* on the wire */
+    /* From the switch to the last page, and how often the stream broke
+     * meanwhile and went on. */
+    int64_t postcopy_ms;
+    int recoveries;
     int64_t passes;
     int throttle_percent; /* the highest seen */
     int channels;

@@ -64,6 +64,7 @@ static void record_status(struct side *s, enum migration_status status)
     if (s->status == status)
         return;
     s->status = status;
+    s->pauses += status == MIGRATION_POSTCOPY_PAUSED;
     s->narrator->tell(s->narrator->arg,
                       &(struct narration){
                           .kind = NARRATE_STATE,

@@ -91,6 +91,7 @@ struct side {
     int64_t stopped_us; /* our clock, of the last STOP; 0: none */
     int64_t resumed_us;
     int64_t pass;
+    unsigned pauses;    /* how often its post-copy was paused */
     bool sample_due;    /* a pass began: worth a sample */
     bool guest_ended;   /* SHUTDOWN, or a GUEST_PANICKED for good */
     bool given_up;      /* used up, and could not be ended */

@@ -61,6 +61,7 @@ static struct control_facts facts_now(const struct migration *m)
         .undoing = m->rolling_back,
         .handing_over = m->switchover_us > 0,
         .too_late = m->hold_interrupts,
+        .postcopy = m->postcopy_asked && m->destination_owns,
     };
 }
 
@@ -137,11 +138,30 @@ static int set_timeout(struct migration *m, int64_t value, struct qm_error *err)
     return 0;
 }
 
+static int refuse_postcopy(struct qm_error *err)
+{
+    error_set(err, QM_ERR_REFUSED,
+              "post-copy was not prepared when this migration began");
+    error_hint(err, "it needs --postcopy from the start; mode pause is "
+                    "always possible");
+    return -1;
+}
+
+static int set_postcopy_bandwidth(struct migration *m, int64_t value,
+                                  struct qm_error *err)
+{
+    return m->agreed && m->plan->postcopy
+               ? set_source_parameter(m, "max-postcopy-bandwidth", value, err)
+               : 0;
+}
+
 static int set_on_timeout(struct migration *m, int64_t value,
                           struct qm_error *err)
 {
-    (void)err;
+    if (value == ON_TIMEOUT_POSTCOPY && !m->plan->postcopy)
+        return refuse_postcopy(err);
     m->converge.rules.pause_on_timeout = value == ON_TIMEOUT_PAUSE;
+    m->converge.rules.postcopy_on_timeout = value == ON_TIMEOUT_POSTCOPY;
     return 0;
 }
 
@@ -152,6 +172,7 @@ static int (*const setters[LIMITS])(struct migration *m, int64_t value,
     [LIMIT_MAX_DOWNTIME] = set_max_downtime,
     [LIMIT_TIMEOUT] = set_timeout,
     [LIMIT_ON_TIMEOUT] = set_on_timeout,
+    [LIMIT_POSTCOPY_BANDWIDTH] = set_postcopy_bandwidth,
 };
 
 /* What is refused keeps nothing else from being set. */
@@ -185,8 +206,21 @@ static int serve_set(struct migration *m, const struct limit_changes *c,
 
 /* Before its RAM moves there is nothing to be gained for it: then it is
  * remembered. */
-static int serve_complete(struct migration *m, struct json_object **ret,
+static int serve_postcopy(struct migration *m, struct json_object **ret,
                           struct qm_error *err)
+{
+    if (!m->plan->postcopy)
+        return refuse_postcopy(err);
+    m->postcopy_wanted = true;
+    if (m->stream_started && postcopy_start(m, NULL, err) < 0)
+        return -1;
+    *ret = json_object_new_object();
+    json_add_bool(*ret, "switching", m->postcopy_asked);
+    return 0;
+}
+
+static int serve_pause(struct migration *m, struct json_object **ret,
+                       struct qm_error *err)
 {
     m->pause_asked = true;
     if (m->stream_started && pause_guest(m, PAUSE_ASKED, err) < 0)
@@ -212,8 +246,9 @@ static int serve(struct migration *m, const struct control_request *r,
 
     if (refusal)
         return error_set(err, QM_ERR_REFUSED, "%s", refusal);
-    return r->command == CONTROL_SET ? serve_set(m, &r->changes, ret, err)
-                                     : serve_complete(m, ret, err);
+    if (r->command == CONTROL_SET)
+        return serve_set(m, &r->changes, ret, err);
+    return r->postcopy ? serve_postcopy(m, ret, err) : serve_pause(m, ret, err);
 }
 
 void steer_serve(struct migration *m)

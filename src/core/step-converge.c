@@ -112,13 +112,26 @@ static int set_throttle(struct migration *m, struct qm_error *err)
     return ret;
 }
 
+static int postcopy_for_policy(struct migration *m, struct qm_error *err)
+{
+    CLEANUP_FREE char *why = NULL;
+
+    if (m->converge.timed_out)
+        why = xstrdup("timeout-s has passed");
+    else
+        why = xasprintf("the policy '%s' has no milder means left",
+                        m->plan->policy->name);
+    m->postcopy_wanted = true;
+    return postcopy_start(m, why, err);
+}
+
 static int give_up(const struct migration *m, struct qm_error *err)
 {
     error_set(err, QM_ERR_TIMEOUT,
               "the RAM did not get across within timeout-s %lld",
               (long long)m->limits.value[LIMIT_TIMEOUT]);
     error_hint(err, "allow more time, --policy urgent, a longer "
-                    "--max-downtime-ms, or --on-timeout pause");
+                    "--max-downtime-ms, --postcopy, or --on-timeout pause");
     return -1;
 }
 
@@ -130,6 +143,7 @@ static int act(struct migration *m, unsigned actions, struct qm_error *err)
     } acts[] = {
         { CONVERGE_SET_LIMIT, set_limit },
         { CONVERGE_THROTTLE, set_throttle },
+        { CONVERGE_POSTCOPY, postcopy_for_policy },
         { CONVERGE_PAUSE, pause_for_policy },
     };
 
@@ -184,6 +198,7 @@ static int ask_stream(struct migration *m, struct qm_error *err)
         return 0;
     sample.at_ms = (clock_now_us() - m->migrate_us) / 1000;
     if ((m->pause_asked && pause_guest(m, PAUSE_ASKED, err) < 0) ||
+        (m->postcopy_wanted && postcopy_start(m, NULL, err) < 0) ||
         act(m, converge_step(&m->converge, &sample), err) < 0)
         return -1;
     return check_stall(m, err);

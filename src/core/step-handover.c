@@ -214,9 +214,16 @@ static const struct wait wait_for_destination = {
     .ends_on = ENDS_ON_DESTINATION_DEATH | ENDS_ON_LOAD_FAILURE,
 };
 
+int source_continue(struct migration *m, struct qm_error *err)
+{
+    return side_do(source_of(m), run_continue, asked_continued, NULL, err);
+}
+
 int step_switch_over(struct migration *m, struct qm_error *err)
 {
-    if (side_do(source_of(m), run_continue, asked_continued, NULL, err) < 0 ||
+    if (m->postcopy_asked)
+        return postcopy_switch(m, err);
+    if (source_continue(m, err) < 0 ||
         migration_wait(m, &wait_for_source, err) < 0)
         return -1;
     m->completed_us = clock_now_us();
@@ -230,9 +237,9 @@ int step_switch_over(struct migration *m, struct qm_error *err)
 
 /* --- run the destination ---------------------------------------------------- */
 
-static int write_owner(struct migration *m, struct qm_error *err)
+int owner_write(struct migration *m, bool source_gave_up, struct qm_error *err)
 {
-    int written = journal_destination_owns(m->journal, err);
+    int written = journal_destination_owns(m->journal, source_gave_up, err);
 
     m->hold_interrupts = true;
     m->destination_owns = written == 0;
@@ -240,7 +247,19 @@ static int write_owner(struct migration *m, struct qm_error *err)
     if (m->destination_owns)
         for (int i = 0; i < SIDES; i++)
             side_be_patient(&m->side[i], failpoint_ms(OWNER_PATIENCE_MS));
-    return written == 0 ? 0 : -1;
+    m->source_gave_up = m->destination_owns && source_gave_up;
+    return written == 0 ? failpoint("owner", "written", err) : -1;
+}
+
+/* Durable before `cont`: only a source that gave the guest up allows it. */
+static int write_gave_up(struct migration *m, struct qm_error *err)
+{
+    if (!m->destination_owns)
+        return owner_write(m, true, err);
+    if (journal_fact(m->journal, "source-gave-up", true, err) < 0)
+        return -1;
+    m->source_gave_up = true;
+    return failpoint("gave-up", "written", err);
 }
 
 /* A guest that was seen to start, and stopped again at once, has run there. */
@@ -289,6 +308,8 @@ int start_destination(struct migration *m, struct qm_error *err)
         .ends_on = ENDS_ON_DESTINATION_DEATH,
     };
 
+    if (m->postcopy_asked)
+        return postcopy_run(m, err);
     if (side_cont(destination_of(m), err) < 0)
         return -1;
     return migration_wait(m, &wait, err);
@@ -298,7 +319,8 @@ static int start_guest(struct migration *m, struct qm_error *err)
 {
     if (start_destination(m, err) == 0)
         return 0;
-    if (err->code == QM_ERR_QEMU)
+    /* In post-copy a part of it is there, and stays there. */
+    if (err->code == QM_ERR_QEMU && !m->postcopy_asked)
         return_to_source(m);
     return -1;
 }
@@ -317,10 +339,7 @@ int step_run_destination(struct migration *m, struct qm_error *err)
 {
     bool stays_paused = !m->was_running || m->plan->paused;
 
-    if (write_owner(m, err) < 0)
-        return -1;
-    if (failpoint("owner", "written", err) < 0 ||
-        (!stays_paused && start_guest(m, err) < 0))
+    if (write_gave_up(m, err) < 0 || (!stays_paused && start_guest(m, err) < 0))
         return -1;
     m->guest_started = true;
     if (!stays_paused)

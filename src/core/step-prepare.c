@@ -36,6 +36,25 @@ static bool wanted_auto_converge(const struct migration *m)
     return m->plan->max_throttle > 0;
 }
 
+static bool has_capability(const struct migration *m, const char *name)
+{
+    for (int i = 0; i < SIDES; i++)
+        if (!qmp_settings_get(&m->facts.side[i].capabilities, name))
+            return false;
+    return true;
+}
+
+static bool wanted_postcopy(const struct migration *m)
+{
+    return m->plan->postcopy;
+}
+
+/* Pages that the guest waits for have a connection of their own. */
+static bool wanted_preempt(const struct migration *m)
+{
+    return m->plan->postcopy && has_capability(m, "postcopy-preempt");
+}
+
 static bool wanted_uuid(const struct migration *m)
 {
     return m->facts.side[SOURCE].machine.uuid &&
@@ -64,6 +83,8 @@ static const struct {
     { "auto-converge", AT_SOURCE, wanted_auto_converge },
     { "validate-uuid", AT_SOURCE, wanted_uuid },
     { "dirty-bitmaps", AT_BOTH, wanted_bitmaps },
+    { "postcopy-ram", AT_BOTH, wanted_postcopy },
+    { "postcopy-preempt", AT_BOTH, wanted_preempt },
 };
 
 static bool capability_wanted(const struct migration *m, enum side_id side,
@@ -123,6 +144,9 @@ static void list_parameters(struct migration *m, enum side_id side,
     qmp_settings_add_int(ret, "max-bandwidth",
                          m->limits.value[LIMIT_BANDWIDTH]);
     qmp_settings_add_int(ret, "downtime-limit", m->converge.limit_ms);
+    if (m->plan->postcopy)
+        qmp_settings_add_int(ret, "max-postcopy-bandwidth",
+                             m->limits.value[LIMIT_POSTCOPY_BANDWIDTH]);
     list_throttle(m, ret);
 }
 
@@ -241,6 +265,9 @@ static void init_converge(struct migration *m)
             .timeout_ms = limit[LIMIT_TIMEOUT] * 1000,
             .timeout_per_gib_ms = m->plan->timeout_per_gib_s * 1000,
             .pause_on_timeout = limit[LIMIT_ON_TIMEOUT] == ON_TIMEOUT_PAUSE,
+            .postcopy_on_timeout =
+                limit[LIMIT_ON_TIMEOUT] == ON_TIMEOUT_POSTCOPY,
+            .postcopy = m->plan->postcopy,
             .patience = policy->patience,
             .max_throttle = (int)m->plan->max_throttle,
             .pause_when_stuck = policy->pause_when_stuck,

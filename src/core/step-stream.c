@@ -77,8 +77,10 @@ int step_start(struct migration *m, struct qm_error *err)
         return -1;
     }
     /* From now on no connection is made any more, with channels neither: QEMU
-     * waits for all of them before it is active. */
-    forget_key(m);
+     * waits for all of them before it is active.  A post-copy may need new
+     * ones until its last page. */
+    if (!m->plan->postcopy)
+        forget_key(m);
     return evidence_check(m, err);
 }
 

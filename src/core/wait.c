@@ -191,6 +191,10 @@ static bool is_forgiven(struct migration *m, const struct qm_error *failed)
     int allowed = m->stream_started && m->disk_count > 0 ? SILENCES_WITH_MIRRORS
                                                          : SILENCES_ALLOWED;
 
+    /* Its main loop may wait for a page: for as long as the network is away. */
+    if (failed->code == QM_ERR_SILENT && m->postcopy_asked &&
+        m->destination_owns)
+        return true;
     if (failed->code == QM_ERR_SILENT)
         return ++m->silences < allowed;
     return failed->code == QM_ERR_LINK;

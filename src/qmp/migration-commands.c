@@ -34,6 +34,31 @@ int qmp_migrate_continue(struct qmp *q, struct qm_error *err)
                        NULL, err);
 }
 
+int qmp_migrate_start_postcopy(struct qmp *q, struct qm_error *err)
+{
+    return qmp_command(q, "migrate-start-postcopy", NULL, QMP_CONTROL, NULL,
+                       err);
+}
+
+int qmp_migrate_pause(struct qmp *q, struct qm_error *err)
+{
+    return qmp_command_oob(q, "migrate-pause", NULL, NULL, err);
+}
+
+int qmp_migrate_recover(struct qmp *q, const char *uri, struct qm_error *err)
+{
+    return qmp_command_oob(q, "migrate-recover", json_with_string("uri", uri),
+                           NULL, err);
+}
+
+int qmp_migrate_resume(struct qmp *q, const char *uri, struct qm_error *err)
+{
+    struct json_object *args = json_with_string("uri", uri);
+
+    json_add_bool(args, "resume", true);
+    return qmp_command(q, "migrate", args, QMP_CONTROL, NULL, err);
+}
+
 int qmp_stop(struct qmp *q, struct qm_error *err)
 {
     return qmp_command(q, "stop", NULL, QMP_BLOCKING, NULL, err);

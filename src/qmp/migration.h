@@ -123,6 +123,15 @@ int qmp_migrate_incoming(struct qmp *q, const char *uri,
                          bool send_exit_on_error, struct qm_error *err);
 int qmp_migrate_cancel(struct qmp *q, struct qm_error *err);
 int qmp_migrate_continue(struct qmp *q, struct qm_error *err);
+/* The source: let the guest go on at the destination before all of its RAM is
+ * there; then nothing can be taken back any more. */
+int qmp_migrate_start_postcopy(struct qmp *q, struct qm_error *err);
+/* A broken post-copy: out of band, since the main loop may wait for a page.
+ * End the stream on this side; listen anew (the destination, paused); go on
+ * (the source, paused). */
+int qmp_migrate_pause(struct qmp *q, struct qm_error *err);
+int qmp_migrate_recover(struct qmp *q, const char *uri, struct qm_error *err);
+int qmp_migrate_resume(struct qmp *q, const char *uri, struct qm_error *err);
 int qmp_stop(struct qmp *q, struct qm_error *err);
 int qmp_cont(struct qmp *q, struct qm_error *err);
 /* Once it is answered, the link is not opened again.  LINK: it ended without

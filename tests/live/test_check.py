@@ -201,7 +201,7 @@ USAGE = {
     'size': (['--bandwidth', '5X', *NO_QEMU], "'5X' is not a size"),
     'channels': (['--channels', '256', *NO_QEMU], 'between 0 and 255'),
     'downtime': (['--max-downtime-ms', '0', *NO_QEMU], 'between 1 and'),
-    'on-timeout': (['--on-timeout', 'pray', *NO_QEMU], 'not abort or pause'),
+    'on-timeout': (['--on-timeout', 'pray', *NO_QEMU], 'not abort, pause or postcopy'),
     'disks-empty': (['--disks', 'a,,b', *NO_QEMU], 'an empty name'),
     'disks-twice': (['--disks', 'a,a', *NO_QEMU], '--disks names a twice'),
     'address': (['--address', 'a b', *NO_QEMU], 'no host name'),
@@ -210,7 +210,6 @@ USAGE = {
     'name': (['--name', '.x', *NO_QEMU], "--name '.x' is no name"),
     'both-tls': (['--insecure', '--tls-hostname', 'x', *NO_QEMU],
                  'exclude each other'),
-    'unbuilt': (['--postcopy', *NO_QEMU], '--postcopy is not built yet'),
 }
 
 
@@ -246,7 +245,7 @@ def test_help(lab):
             assert engine.err == ''
             assert max(map(len, engine.out.splitlines())) <= 80
     shown = re.findall(r'^  --([a-z-]+)', engine.out, re.M)
-    assert set(shown) == set(documented) - {'postcopy'}
+    assert set(shown) == set(documented)
     engine = Engine(lab, '--help')
     assert engine.wait(10) == 0
     assert re.findall(r'^  qmigrate (\w+)', engine.out, re.M) == [

@@ -224,7 +224,7 @@ def test_clients_do_no_harm(lab, pki):
     error = good.ask('quit')['error']
     assert error['class'] == 'CommandNotFound'
     error = good.ask('complete', mode='postcopy')['error']
-    assert 'post-copy is not built' in error['desc']
+    assert 'post-copy was not prepared' in error['desc']
     assert good.ask('set', bandwidth=0)['return']['bandwidth-bps'] == 0
     assert other.hear('event') and good.hear('event')
     move.moved()

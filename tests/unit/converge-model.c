@@ -21,6 +21,7 @@ struct qemu {
     int64_t pass, downtime_ms, told_downtime_ms;
     int throttle, high;
     bool paused, stopped;
+    int postcopied;
 };
 
 static void look(struct qemu *q, const struct converge *c)
@@ -76,6 +77,7 @@ static void pass_a_millisecond(struct qemu *q, const struct converge *c)
 
 static void take_sample(struct qemu *q, struct converge *c)
 {
+    unsigned actions;
     struct converge_sample s = {
         .at_ms = q->now_ms,
         .pass = q->pass,
@@ -88,8 +90,10 @@ static void take_sample(struct qemu *q, struct converge *c)
         .expected_downtime_ms = q->pass > 1 ? q->told_downtime_ms : c->limit_ms,
     };
 
-    if (converge_step(c, &s) & CONVERGE_PAUSE)
+    actions = converge_step(c, &s);
+    if (actions & CONVERGE_PAUSE)
         q->paused = true;
+    q->postcopied += (actions & CONVERGE_POSTCOPY) != 0;
 }
 
 struct foretold {
@@ -126,6 +130,7 @@ struct converge_run converge_model_run(const struct converge_guest *g,
     }
     r.ended = q.stopped;
     r.paused = c.paused;
+    r.postcopied = q.postcopied;
     r.ended_at_ms = q.now_ms;
     r.blackout_ms = q.downtime_ms;
     r.limit_ms = c.limit_ms;

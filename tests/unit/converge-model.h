@@ -15,6 +15,7 @@ struct converge_guest {
 
 struct converge_run {
     bool ended, paused;
+    int postcopied; /* how often that was asked for */
     int64_t ended_at_ms, blackout_ms;
     int64_t limit_ms;
     int throttle;

@@ -211,6 +211,92 @@ static void stops_and_arrives(struct peer *p, struct json_object *args,
     p->then = "pre-switchover";
 }
 
+/* --- post-copy ------------------------------------------------------------- */
+
+static void operator_switches(struct peer *p, struct json_object *args,
+                              long long id)
+{
+    takes_its_time(p, args, id);
+    recipe_case_say(
+        "{'execute': 'complete', 'arguments': {'mode': 'postcopy'}}");
+}
+
+static void stops_to_switch(struct peer *p, struct json_object *args,
+                            long long id)
+{
+    (void)args;
+    peer_answer(p, id);
+    peer_stops(p, "finish-migrate");
+    peer_migrates(p, "pre-switchover");
+}
+
+/* It gives the guest up, with all but its RAM. */
+static void gives_up(struct peer *p, struct json_object *args, long long id)
+{
+    struct peer *d = peer_other(p);
+
+    (void)args;
+    peer_answer(p, id);
+    peer_migrates(p, "device");
+    peer_migrates(d, "postcopy-active");
+    d->run_state = "paused";
+    p->run_state = "postmigrate";
+    peer_migrates(p, "postcopy-active");
+}
+
+/* The rest is across soon after. */
+static void last_page_comes(struct peer *p, struct json_object *args,
+                            long long id)
+{
+    peer_obey(p, "announce-self", args, id);
+    peer_migrates(p, "completed");
+    peer_migrates(peer_other(p), "completed");
+}
+
+static void network_is_lost(struct peer *p, struct json_object *args,
+                            long long id)
+{
+    peer_obey(p, "announce-self", args, id);
+    peers_note(p->all, "    the source sees that the network is lost");
+    peer_migrates(peer_other(p), "postcopy-paused");
+}
+
+static void is_paused(struct peer *p, struct json_object *args, long long id)
+{
+    (void)args;
+    peer_answer(p, id);
+    peer_migrates(p, "postcopy-paused");
+}
+
+static void listens_again(struct peer *p, struct json_object *args,
+                          long long id)
+{
+    (void)args;
+    peer_answer(p, id);
+}
+
+static void goes_on(struct peer *p, struct json_object *args, long long id)
+{
+    struct peer *d = peer_other(p);
+
+    (void)args;
+    peer_answer(p, id);
+    peer_migrates(p, "postcopy-recover");
+    peer_migrates(d, "postcopy-recover");
+    peer_migrates(d, "postcopy-active");
+    peer_migrates(p, "postcopy-active");
+    peer_migrates(d, "completed");
+    peer_migrates(p, "completed");
+}
+
+static void dies_in_postcopy(struct peer *p, struct json_object *args,
+                             long long id)
+{
+    peer_obey(p, "announce-self", args, id);
+    peers_note(p->all, "    the source dies");
+    peer_dies(peer_other(p));
+}
+
 /* Too much for a guest that is being handed over. */
 static void operator_sets_late(struct peer *p, struct json_object *args,
                                long long id)
@@ -254,6 +340,12 @@ static void source_dies(struct peer *p, struct json_object *args, long long id)
     peers_note(p->all, "    the source dies");
     peer_dies(p);
 }
+
+#define SWITCHES                                                               \
+    { SOURCE, "migrate", .react = operator_switches },                         \
+    {                                                                          \
+        SOURCE, "migrate-start-postcopy", .react = stops_to_switch             \
+    }
 
 const struct recipe_case recipe_cases[] = {
     { .name = "disk" },
@@ -363,6 +455,29 @@ const struct recipe_case recipe_cases[] = {
                  { SOURCE, "stop", .react = stops_and_arrives } } },
     { "cancels-over-there",
       .twist = { { SOURCE, "migrate", .react = operator_cancels_there } } },
+
+    /* post-copy */
+    { "postcopy-not-needed", .postcopy = true },
+    { "postcopy", .postcopy = true,
+      .twist = { SWITCHES,
+                 { SOURCE, "migrate-continue", .react = gives_up },
+                 { DESTINATION, "announce-self", .react = last_page_comes } } },
+    { "postcopy-converges-first", .postcopy = true, .twist = { SWITCHES } },
+    { "postcopy-switch-fails", .postcopy = true,
+      .twist = { SWITCHES,
+                 { SOURCE, "migrate-continue", .react = device_fails } } },
+    { "postcopy-network-lost", .postcopy = true,
+      .twist = { SWITCHES,
+                 { SOURCE, "migrate-continue", .react = gives_up },
+                 { DESTINATION, "announce-self", .react = network_is_lost },
+                 { DESTINATION, "migrate-pause", .react = is_paused },
+                 { DESTINATION, "migrate-recover", .react = listens_again },
+                 { SOURCE, "migrate", 2, .react = goes_on } } },
+    { "postcopy-source-dies", .postcopy = true,
+      .twist = { SWITCHES,
+                 { SOURCE, "migrate-continue", .react = gives_up },
+                 { DESTINATION, "announce-self",
+                   .react = dies_in_postcopy } } },
 
     /* events that were not heard */
     { "stop-not-heard",

@@ -11,7 +11,8 @@ struct recipe_case {
     bool no_disk, read_only, bitmap, single_stream, keep_source;
     bool create; /* the destination has a placeholder */
     bool psk;
-    bool slice; /* the destination's disk is a larger block device */
+    bool postcopy; /* it is allowed */
+    bool slice;    /* the destination's disk is a larger block device */
     int64_t abort_handover_ms; /* 0: the default */
     struct twist twist[TWISTS_MAX];
     int64_t within_ms; /* it may take no longer; 0: as long as it takes */

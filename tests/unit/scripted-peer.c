@@ -22,12 +22,14 @@ static const char capabilities[] =
     "{'events': false, 'return-path': false, 'multifd': false,"
     " 'pause-before-switchover': false, 'late-block-activate': false,"
     " 'auto-converge': false, 'validate-uuid': false, 'xbzrle': false,"
-    " 'postcopy-ram': false, 'dirty-bitmaps': false}";
+    " 'postcopy-ram': false, 'postcopy-preempt': false,"
+    " 'dirty-bitmaps': false}";
 
 static const char parameters[] =
     "{'tls-creds': '', 'tls-hostname': '', 'tls-authz': '',"
     " 'multifd-channels': 2, 'multifd-compression': 'none',"
     " 'max-bandwidth': 134217728, 'downtime-limit': 300,"
+    " 'max-postcopy-bandwidth': 0,"
     " 'cpu-throttle-initial': 20, 'cpu-throttle-increment': 10,"
     " 'max-cpu-throttle': 99, 'throttle-trigger-threshold': 50}";
 

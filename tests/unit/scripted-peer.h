@@ -31,7 +31,7 @@ struct twist {
     const char *refusal; /* or: this error */
 };
 
-#define TWISTS_MAX 4
+#define TWISTS_MAX 7
 
 struct peer {
     struct fake fake; /* the first member: a fake monitor is a peer */

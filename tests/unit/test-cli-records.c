@@ -76,6 +76,8 @@ static void a_success_is_read(void **state)
     r.stop_ms = 5;
     r.settle_ms = 6;
     r.verify_ms = 7;
+    r.postcopy_ms = 18;
+    r.recoveries = 19;
     r.switch_ms = 8;
     r.run_ms = 9;
     r.ram_total_ms = 10;

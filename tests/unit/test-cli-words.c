@@ -174,6 +174,7 @@ static struct result moved(void)
         .guest = GUEST_DESTINATION,
         .name = T("vm1"),
         .wall_ms = 65432,
+        .postcopy_ms = -1,
         .wall_to_guest_ms = 65400,
         .ram_total_ms = 12000,
         .ram_setup_ms = 5,

@@ -128,6 +128,54 @@ static void urgent_pauses_at_last(void **state)
     assert_true(r.paused);
 }
 
+/* Post-copy comes after throttling, before the pause, and once. */
+static void postcopy_before_the_pause(void **state)
+{
+    struct converge_guest g = usual_guest;
+    struct converge_rules rules = rules_of("urgent");
+    struct converge_run r;
+
+    (void)state;
+    g.dirty_bps = 100000 * M;
+    g.hot_set = 200 * M;
+    rules.postcopy = true;
+    r = converge_model_run(&g, &rules, 600 * 1000);
+    assert_int_equal(r.postcopied, 1);
+    assert_int_equal(r.throttle, 99);
+    assert_false(r.paused);
+    rules.max_throttle = 0;
+    r = converge_model_run(&g, &rules, 600 * 1000);
+    assert_int_equal(r.postcopied, 1);
+    assert_int_equal(r.throttle, 0);
+    rules.postcopy = false;
+    r = converge_model_run(&g, &rules, 600 * 1000);
+    assert_int_equal(r.postcopied, 0);
+    assert_true(r.paused);
+}
+
+/* A timeout in the first pass waits for its end; then it is kept at once. */
+static void postcopy_on_timeout(void **state)
+{
+    struct converge_rules rules = rules_of("gentle");
+    struct converge_sample s = {
+        .at_ms = 5000, .pass = 1, .total = 1024 * M, .remaining = 500 * M
+    };
+    struct converge c;
+
+    (void)state;
+    rules.postcopy = rules.postcopy_on_timeout = true;
+    rules.timeout_ms = 2000;
+    converge_init(&c, &rules);
+    assert_int_equal(converge_step(&c, &s), CONVERGE_WAIT);
+    assert_false(c.timed_out);
+    s.pass = CONVERGE_WHOLE_PASS;
+    s.at_ms += 250;
+    assert_int_equal(converge_step(&c, &s), CONVERGE_POSTCOPY);
+    assert_true(c.timed_out);
+    s.at_ms += 250;
+    assert_int_equal(converge_step(&c, &s), CONVERGE_WAIT);
+}
+
 /* In short passes the rungs come late to the sample, not to QEMU. */
 static void passes_shorter_than_a_sample(void **state)
 {
@@ -272,6 +320,8 @@ int main(void)
         cmocka_unit_test(gentle_never_throttles),
         cmocka_unit_test(balanced_stops_at_its_throttle),
         cmocka_unit_test(urgent_pauses_at_last),
+        cmocka_unit_test(postcopy_before_the_pause),
+        cmocka_unit_test(postcopy_on_timeout),
         cmocka_unit_test(passes_shorter_than_a_sample),
         cmocka_unit_test(looks_are_no_passes),
         cmocka_unit_test(a_shrinking_pass_is_not_in_vain),

@@ -377,6 +377,7 @@ static char *run(const struct recipe_case *c)
     if (c->abort_handover_ms)
         w.plan.abort_handover_ms = c->abort_handover_ms;
     w.plan.keep_source = c->keep_source;
+    w.plan.postcopy = c->postcopy;
     if (c->create) {
         w.plan.create_disks = true;
         strv_add(&w.plan.create_ids, "vd0");

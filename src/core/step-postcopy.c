@@ -1,0 +1,264 @@
+/*
+ * Post-copy: the guest goes on at the destination, and what is missing of its
+ * RAM follows, or is fetched when it is touched.
+ *
+ * happy path   The source is told to switch, and stops at pre-switchover as
+ *              always.  The owner is written before migrate-continue: from
+ *              there on a cancel can lose the guest.  The source gives it up
+ *              (post-copy, or `completed` if all was across), the destination
+ *              has loaded all but RAM, and is started.  Last of all both sides
+ *              are awaited at `completed`.
+ * what fails   The source says `failed`: it never gave the guest up, which goes
+ *              on there, and the rest is undone.  Later only the network may
+ *              fail: postcopy-stream.c.  Without the one QEMU or the other the
+ *              guest is lost.
+ */
+#include "core/migration-private.h"
+
+/* The source sends devices, over a network that may be away. */
+#define GIVE_UP_LIMIT_MS 300000
+#define LOAD_LIMIT_MS 300000
+#define LOAD_INTERVAL_MS 20
+#define RUN_INTERVAL_MS 500
+#define RESUMED_LIMIT_MS 10000
+#define LAST_PAGE_LIMIT_MS (30LL * 24 * 3600 * 1000) /* as long as it takes */
+#define SAMPLE_INTERVAL_MS 250
+
+/* --- before it ---------------------------------------------------------------- */
+
+static bool mirrors_are_ready(const struct migration *m)
+{
+    for (size_t i = 0; i < m->disk_count; i++)
+        if (m->disk[i].state != MIRROR_READY)
+            return false;
+    return true;
+}
+
+static int run_start_postcopy(struct side *s, void *arg, struct qm_error *err)
+{
+    (void)arg;
+    return qmp_migrate_start_postcopy(s->qmp, err);
+}
+
+int postcopy_start(struct migration *m, const char *why, struct qm_error *err)
+{
+    struct side *s = source_of(m);
+
+    if (m->postcopy_asked || m->progress.pass < CONVERGE_WHOLE_PASS ||
+        s->status != MIGRATION_ACTIVE || !mirrors_are_ready(m))
+        return 0;
+    migration_warn(m,
+                   "%s: the guest goes on at the destination, and the rest of "
+                   "its RAM follows",
+                   why ? why : "the operator wants it");
+    m->postcopy_asked = m->converge.postcopied = true;
+    return side_do(s, run_start_postcopy, NULL, NULL, err);
+}
+
+/* --- the switch ----------------------------------------------------------------- */
+
+bool source_has_given_up(struct migration *m)
+{
+    switch (source_of(m)->status) {
+    case MIGRATION_POSTCOPY_ACTIVE:
+    case MIGRATION_POSTCOPY_PAUSED:
+    case MIGRATION_POSTCOPY_RECOVER_SETUP:
+    case MIGRATION_POSTCOPY_RECOVER:
+    case MIGRATION_COMPLETED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool source_runs(struct migration *m)
+{
+    return source_of(m)->running;
+}
+
+static int ask_source(struct migration *m, struct qm_error *err)
+{
+    return side_refresh_run_state(source_of(m), err);
+}
+
+/* It starts again by itself.  If it does not, only a destination that is proved
+ * dead allows to help. */
+static int give_back(struct migration *m, struct qm_error *err)
+{
+    const struct wait wait = {
+        .what = "the guest to run on at the source",
+        .holds = source_runs,
+        .limit_ms = RESUMED_LIMIT_MS,
+        .ends_on = ENDS_ON_SOURCE_DEATH,
+        .ask = ask_source,
+        .interval_ms = LOAD_INTERVAL_MS,
+    };
+    struct side *d = destination_of(m);
+    struct qm_error ignored = QM_ERROR_INIT;
+    int ret = 0;
+
+    destination_discard(m, &ignored);
+    error_clear(&ignored);
+    if (!d->process_dead && m->was_running)
+        ret = migration_wait(m, &wait, err);
+    if (ret < 0 || journal_fact(m->journal, "returned", true, err) < 0)
+        return -1;
+    m->returned_to_source = true;
+    return source_resume(m, err);
+}
+
+/* The switch failed: who has the guest is for the source to say. */
+static void ask_who_has_it(struct migration *m)
+{
+    struct side *s = source_of(m);
+    struct qm_error err = QM_ERROR_INIT;
+
+    if (side_is_gone(s) || side_ask(s, &err) < 0 ||
+        (s->status != MIGRATION_FAILED && s->status != MIGRATION_CANCELLED)) {
+        error_clear(&err);
+        return;
+    }
+    if (give_back(m, &err) < 0)
+        migration_left(m, "the guest at the source: %s", err.message);
+    error_clear(&err);
+}
+
+static bool has_loaded(struct migration *m)
+{
+    const char *state = destination_of(m)->run_state;
+
+    return *state && !str_equal(state, "inmigrate");
+}
+
+static int ask_loaded(struct migration *m, struct qm_error *err)
+{
+    if (side_refresh_run_state(destination_of(m), err) < 0 || has_loaded(m))
+        return error_is_set(err) ? -1 : 0;
+    postcopy_tend(m);
+    return 0;
+}
+
+static const struct wait wait_for_source = {
+    .what = "the source to give the guest up",
+    .holds = source_has_given_up,
+    .limit_ms = GIVE_UP_LIMIT_MS,
+    .ends_on = ENDS_ON_STREAM_FAILURE | ENDS_ON_SOURCE_DEATH,
+};
+
+static const struct wait wait_for_load = {
+    .what = "the destination to load the guest's devices",
+    .holds = has_loaded,
+    .limit_ms = LOAD_LIMIT_MS,
+    .ends_on = ENDS_ON_DESTINATION_DEATH | ENDS_ON_LOAD_FAILURE,
+    .ask = ask_loaded,
+    .interval_ms = LOAD_INTERVAL_MS,
+};
+
+int postcopy_switch(struct migration *m, struct qm_error *err)
+{
+    str_replace(&destination_of(m)->run_state, "");
+    if (owner_write(m, false, err) < 0)
+        return -1;
+    for (int i = 0; i < SIDES; i++)
+        side_hurry(&m->side[i], DEADLINE_NEVER);
+    if (source_continue(m, err) < 0 ||
+        migration_wait(m, &wait_for_source, err) < 0) {
+        ask_who_has_it(m);
+        return -1;
+    }
+    m->completed_us = clock_now_us();
+    return migration_wait(m, &wait_for_load, err);
+}
+
+/* --- the destination runs ---------------------------------------------------------- */
+
+static bool destination_runs(struct migration *m)
+{
+    return destination_of(m)->running || destination_of(m)->resumed_us > 0;
+}
+
+static int ask_running(struct migration *m, struct qm_error *err)
+{
+    struct side *d = destination_of(m);
+
+    postcopy_tend(m);
+    if (side_refresh_run_state(d, err) < 0)
+        return -1;
+    return d->running ? 0 : qmp_cont(d->qmp, err);
+}
+
+int postcopy_run(struct migration *m, struct qm_error *err)
+{
+    const struct wait wait = {
+        .what = "the guest to run at the destination",
+        .holds = destination_runs,
+        .limit_ms = LOAD_LIMIT_MS,
+        .ends_on = ENDS_ON_DESTINATION_DEATH,
+        .ask = ask_running,
+        .interval_ms = RUN_INTERVAL_MS,
+    };
+
+    /* Its main loop may wait for a page, and so not answer. */
+    if (side_cont(destination_of(m), err) < 0) {
+        if (err->code != QM_ERR_SILENT)
+            return -1;
+        error_clear(err);
+    }
+    return migration_wait(m, &wait, err);
+}
+
+/* --- the last page ---------------------------------------------------------------- */
+
+/* `completed` at the destination says that nothing is missing there; the
+ * source's may be lost on the way. */
+static bool all_is_across(struct migration *m)
+{
+    enum migration_status source = source_of(m)->status;
+
+    return destination_of(m)->status == MIGRATION_COMPLETED &&
+           (source == MIGRATION_COMPLETED ||
+            source == MIGRATION_POSTCOPY_PAUSED || side_is_gone(source_of(m)));
+}
+
+static int ask_last_page(struct migration *m, struct qm_error *err)
+{
+    (void)err;
+    postcopy_tend(m);
+    return 0;
+}
+
+static const struct wait wait_for_last_page = {
+    .what = "the last page",
+    .holds = all_is_across,
+    .limit_ms = LAST_PAGE_LIMIT_MS,
+    .ends_on =
+        ENDS_ON_SOURCE_DEATH | ENDS_ON_DESTINATION_DEATH | ENDS_ON_LOAD_FAILURE,
+    .ask = ask_last_page,
+    .interval_ms = SAMPLE_INTERVAL_MS,
+};
+
+/* The source may have ended right after it sent the last page. */
+static bool was_across(struct migration *m)
+{
+    struct side *d = destination_of(m);
+    struct qm_error ignored = QM_ERROR_INIT;
+
+    if (!side_is_gone(d))
+        side_refresh(d, &ignored);
+    error_clear(&ignored);
+    return all_is_across(m);
+}
+
+int step_last_page(struct migration *m, struct qm_error *err)
+{
+    if (!m->postcopy_asked)
+        return 0;
+    if (migration_wait(m, &wait_for_last_page, err) < 0) {
+        if (!was_across(m))
+            return error_wrap(err, "a part of the guest's RAM is lost");
+        error_clear(err);
+    }
+    m->last_page_us = clock_now_us();
+    forget_key(m);
+    return 0;
+}

@@ -1,0 +1,198 @@
+"""Post-copy: the guest goes on at the destination before its RAM is across.
+From then on there is no way back, and only the network may fail."""
+
+import threading
+from dataclasses import dataclass
+
+import pytest
+
+from cases import Case, Move, NOWHERE
+from lab import wait_until
+from test_control import command
+
+LINK_MBIT = 100                 # about 11.9 MiB/s
+CASE = dict(mem_rate=30, hot=24)
+SILENCE = {'QMIGRATE_PATIENCE_MS': '1500'}      # in the place of 10 s
+
+
+def make(lab, pki, *options, formats=(), **more):
+    """A guest that writes twice as fast as the link carries."""
+    case = Case(formats=formats, disk_rate=50 if formats else 0,
+                options=options, **{**CASE, **more})
+    move = Move(lab, pki, case)
+    move.source.host.limit(LINK_MBIT)
+    return move
+
+
+def words(move):
+    return [e['data']['message'] for e in move.engine.events('WARNING')]
+
+
+def has_switched(move):
+    return any('the guest goes on at the destination' in w
+               for w in words(move))
+
+
+NOW = '--postcopy', '--policy', 'gentle'
+
+
+@dataclass(frozen=True)
+class Way:
+    options: tuple
+    formats: tuple = ()
+    says: str = ''
+    more: tuple = ()
+
+
+WAYS = {
+    'policy': Way(NOW, says="policy 'gentle'"),
+    'disk': Way(NOW, ('raw',), "policy 'gentle'"),
+    'qcow2': Way(NOW, ('qcow2',), "policy 'gentle'"),
+    'timeout': Way(('--on-timeout', 'postcopy', '--timeout-s', '25',
+                    '--auto-converge', 'off'), says='timeout-s'),
+    'psk': Way(NOW, ('raw',), more=(('tls', False), ('psk', True))),
+    'insecure': Way(NOW, more=(('tls', False),)),
+    'trixie': Way(NOW, ('raw',),
+                  more=(('binaries', ('trixie', 'trixie')),)),
+}
+
+
+@pytest.mark.parametrize('way', WAYS)
+def test_switches(lab, pki, way):
+    way = WAYS[way]
+    move = make(lab, pki, *way.options, formats=way.formats,
+                **dict(way.more)).start()
+    result = move.moved()
+    assert any(way.says in w for w in words(move) if 'goes on at' in w)
+    assert result['postcopy']['recoveries'] == 0
+    assert result['postcopy']['ms'] > 0
+    assert result['handover']['total-ms'] < 3000
+    assert 'last page' in move.steps('done')
+
+
+def test_the_guest_need_not_write_too_fast(lab, pki):
+    """It was allowed, and not needed."""
+    move = Move(lab, pki, Case(formats=('raw',), options=('--postcopy',)))
+    result = move.start().moved()
+    assert not has_switched(move)
+    assert 'postcopy' not in result
+
+
+# ---- the operator ----
+
+def test_complete_and_cancel(lab, pki):
+    move = make(lab, pki, '--name', 'c', '--postcopy', '--postcopy-bandwidth',
+                '3M', formats=('raw',), mem_rate=8).start()
+    move.engine.wait_event('PASS', 60, **{'pass': 2})
+    command(move, 'complete', 'c', '--mode', 'postcopy')
+    move.wait_step('last page')
+    for words_of_it in (('cancel', 'c'), ('complete', 'c')):
+        said = command(move, *words_of_it, code=3).text()
+        assert 'can only be finished' in said
+    said = command(move, 'set', 'c', 'postcopy-bandwidth=0').text()
+    limit = move.source.spy.cmd('query-migrate-parameters')
+    assert limit['max-postcopy-bandwidth'] == 0, said
+    move.engine.interrupt()
+    move.moved()
+    assert any('the operator wants it' in w for w in words(move))
+
+
+def test_complete_before_the_first_pass(lab, pki):
+    """It is remembered until a whole pass is over."""
+    move = make(lab, pki, '--name', 'c', '--postcopy').start()
+    move.engine.wait_event('PASS', 60, **{'pass': 1})
+    said = command(move, 'complete', 'c', '--mode', 'postcopy').text()
+    assert 'once a whole pass' in said
+    move.moved()
+    assert has_switched(move)
+
+
+def test_complete_without_being_prepared(lab, pki):
+    move = make(lab, pki, '--name', 'c', mem_rate=4).start()
+    move.engine.wait_event('PASS', 60, **{'pass': 1})
+    said = command(move, 'complete', 'c', '--mode', 'postcopy', code=3).text()
+    assert 'not prepared' in said
+    said = command(move, 'set', 'c', 'on-timeout=postcopy', code=3).text()
+    assert 'not prepared' in said
+    move.moved()
+
+
+# ---- the network ----
+
+CUTS = {
+    'before': ('source', 'migrate-start-postcopy'),
+    'at-the-switch': ('source', 'migrate-continue'),
+    'at-the-start': ('destination', 'cont'),
+    'after': ('destination', 'announce-self'),
+}
+
+
+def cut_for(host, seconds):
+    """In a thread: the proxy waits for this function."""
+    host.cut()
+    timer = threading.Timer(seconds, host.mend)
+    timer.daemon = True
+    timer.start()
+
+
+@pytest.mark.parametrize('seconds', (1, 5))
+@pytest.mark.parametrize('when', CUTS)
+def test_link_is_cut(lab, pki, when, seconds):
+    side, name = CUTS[when]
+    move = make(lab, pki, *NOW, '--postcopy-bandwidth', '4M', proxied=True,
+                formats=('raw',))
+    getattr(move, side).proxy.call(
+        name, lambda: cut_for(move.source.host, seconds))
+    move.start(**SILENCE)
+    move.moved()
+
+
+def lost(move):
+    return [w for w in words(move) if 'is lost' in w]
+
+
+def test_link_is_cut_twice(lab, pki):
+    """So long that both sides are paused, and a new stream is made."""
+    move = make(lab, pki, *NOW, '--postcopy-bandwidth', '2M')
+    move.start(**SILENCE)
+    move.wait_step('last page')
+    for n in (1, 2):
+        move.source.host.cut()
+        wait_until(lambda n=n: len(lost(move)) == n, 30, 'the loss is noticed')
+        move.source.spy.wait_status('postcopy-paused', timeout=30)
+        move.source.host.mend()
+        wait_until(lambda n=n: len([w for w in words(move)
+                                    if 'is back after' in w]) == n,
+                   60, 'the stream goes on')
+    result = move.moved()
+    assert result['postcopy']['recoveries'] == 2
+
+
+# ---- who dies ----
+
+@pytest.mark.parametrize('victim', ('source', 'destination'))
+def test_a_side_dies(lab, pki, victim):
+    """Each had a part of the guest."""
+    move = make(lab, pki, *NOW, '--postcopy-bandwidth', '2M').start()
+    move.wait_step('last page')
+    getattr(move, victim).kill()
+    assert move.engine.wait(60) == NOWHERE, move.engine.text()
+    result = move.engine.result()
+    assert result['guest'] == 'nowhere'
+    assert "boot the guest again from the destination's disks" in move.error
+    assert move.ran_at_once() == []
+
+
+def test_the_switch_fails(lab, pki):
+    """The destination dies when the owner is written, and the source has not
+    given the guest up: it runs on there."""
+    move = make(lab, pki, *NOW, formats=('raw',), proxied=True)
+    move.source.proxy.call('migrate-continue', move.destination.kill)
+    move.start()
+    move.undone((4,))
+
+
+def test_channels_are_refused(lab, pki):
+    move = make(lab, pki, '--postcopy', '--channels', '2').start()
+    assert move.engine.wait(60) == 3
+    assert 'post-copy' in move.error
