@@ -108,6 +108,8 @@ void recipe_undo(struct migration *m, size_t from)
  * nothing: the guest may be stopped. */
 static void name_the_dead(struct migration *m, struct qm_error *err)
 {
+    if (m->returned_to_source)
+        return; /* it was ended by us */
     for (int i = 0; i < SIDES; i++) {
         struct side *s = &m->side[i];
 
