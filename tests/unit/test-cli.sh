@@ -85,7 +85,6 @@ says err '^  hint: did you mean --insecure\?$'
 expect 2 check --ports 1 "$tmp/a" "$tmp/b"
 says err '^qmigrate: --ports .1. is not LOW-HIGH'
 silent out
-says err '^  hint: '
 expect 2 migrate $'/\e[31m' /b
 if grep -q $'\e' "$tmp/err"; then
     fail "an escape sequence of the command line reached the terminal"
