@@ -206,6 +206,8 @@ static enum guest_place place_after_failure(const struct migration *m)
     if (m->owner_unknown)
         return GUEST_UNKNOWN;
     if (m->destination_owns && !m->returned_to_source) {
+        if (m->postcopy_asked && m->completed_us == 0 && !s->process_dead)
+            return GUEST_UNKNOWN; /* the source did not say who has it */
         if (d->process_dead || postcopy_is_lost(m))
             return GUEST_NOWHERE;
         if (m->postcopy_asked && m->last_page_us == 0)

@@ -18,6 +18,7 @@
 /* The source sends devices, over a network that may be away. */
 #define GIVE_UP_LIMIT_MS 300000
 #define LOAD_LIMIT_MS 300000
+#define WORD_LIMIT_MS 10000
 #define LOAD_INTERVAL_MS 20
 #define RUN_INTERVAL_MS 500
 #define RESUMED_LIMIT_MS 10000
@@ -107,15 +108,38 @@ static int give_back(struct migration *m, struct qm_error *err)
     return source_resume(m, err);
 }
 
-/* The switch failed: who has the guest is for the source to say. */
+static bool source_has_decided(struct migration *m)
+{
+    enum migration_status status = source_of(m)->status;
+
+    return source_has_given_up(m) || status == MIGRATION_FAILED ||
+           status == MIGRATION_CANCELLED;
+}
+
+static const struct wait wait_for_word = {
+    .what = "the source to say who has the guest",
+    .holds = source_has_decided,
+    .limit_ms = WORD_LIMIT_MS,
+    .ends_on = ENDS_ON_SOURCE_DEATH,
+};
+
+/* The switch failed: who has the guest is for the source to say.  10.0.2 may
+ * say nothing, and stay in `device` for ever, if the stream breaks right before
+ * it gives the guest up ("Unknown ending state"). */
 static void ask_who_has_it(struct migration *m)
 {
     struct side *s = source_of(m);
     struct qm_error err = QM_ERROR_INIT;
 
-    if (side_is_gone(s) || side_ask(s, &err) < 0 ||
+    if (side_is_gone(s) || migration_wait(m, &wait_for_word, &err) < 0 ||
+        side_ask(s, &err) < 0 ||
         (s->status != MIGRATION_FAILED && s->status != MIGRATION_CANCELLED)) {
         error_clear(&err);
+        if (source_has_given_up(m))
+            m->completed_us = clock_now_us();
+        else
+            migration_left(m, "the guest, stopped at the source: %s",
+                           migration_status_name(s->status));
         return;
     }
     if (give_back(m, &err) < 0)
@@ -142,7 +166,8 @@ static const struct wait wait_for_source = {
     .what = "the source to give the guest up",
     .holds = source_has_given_up,
     .limit_ms = GIVE_UP_LIMIT_MS,
-    .ends_on = ENDS_ON_STREAM_FAILURE | ENDS_ON_SOURCE_DEATH,
+    .ends_on = ENDS_ON_STREAM_FAILURE | ENDS_ON_SOURCE_DEATH |
+               ENDS_ON_DESTINATION_DEATH,
 };
 
 static const struct wait wait_for_load = {

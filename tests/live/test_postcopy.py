@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from cases import Case, Move, NOWHERE
+from cases import NOWHERE, UNDECIDED, Case, Move
 from lab import wait_until
 from test_control import command
 
@@ -48,7 +48,7 @@ WAYS = {
     'policy': Way(NOW, says="policy 'gentle'"),
     'disk': Way(NOW, ('raw',), "policy 'gentle'"),
     'qcow2': Way(NOW, ('qcow2',), "policy 'gentle'"),
-    'timeout': Way(('--on-timeout', 'postcopy', '--timeout-s', '25',
+    'timeout': Way(('--on-timeout', 'postcopy', '--timeout-s', '5',
                     '--auto-converge', 'off'), says='timeout-s'),
     'psk': Way(NOW, ('raw',), more=(('tls', False), ('psk', True))),
     'insecure': Way(NOW, more=(('tls', False),)),
@@ -180,7 +180,6 @@ def test_a_side_dies(lab, pki, victim):
     result = move.engine.result()
     assert result['guest'] == 'nowhere'
     assert "boot the guest again from the destination's disks" in move.error
-    assert move.ran_at_once() == []
 
 
 def test_the_switch_fails(lab, pki):
@@ -189,7 +188,13 @@ def test_the_switch_fails(lab, pki):
     move = make(lab, pki, *NOW, formats=('raw',), proxied=True)
     move.source.proxy.call('migrate-continue', move.destination.kill)
     move.start()
-    move.undone((4,))
+    code = move.engine.wait(120)
+    if code == UNDECIDED:       # 10.0.2: see step-postcopy.c
+        assert move.source.status() == 'finish-migrate'
+        assert 'stopped at the source: device' in str(
+            move.engine.result()['left'])
+    else:
+        move.undone()
 
 
 def test_channels_are_refused(lab, pki):
