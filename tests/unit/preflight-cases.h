@@ -231,6 +231,9 @@ static const struct preflight_case {
       "blocker both multifd: QEMU 9.2.0 at the destination does not "
       "understand several channels of a source before 9.0 | use "
       "--channels 0, or QEMU 9.2.1 at the destination\n" },
+    { "postcopy_unknown", postcopy_unknown,
+      "blocker source postcopy: the source's QEMU knows no post-copy | leave "
+      "--postcopy out\n" },
     { "multifd_crash", multifd_crash,
       "warning destination versions: the destination's QEMU 9.1.0 has a "
       "known fault | it may crash at the end of a migration with several "

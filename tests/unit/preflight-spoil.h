@@ -315,6 +315,11 @@ SPOIL(multifd_desync)
     DST->version = (struct qmp_version){ .major = 9, .minor = 2 };
 }
 
+SPOIL(postcopy_unknown)
+{
+    g->plan.postcopy = true;
+}
+
 SPOIL(multifd_crash)
 {
     g->plan.channels = 4;

@@ -232,6 +232,30 @@ static void what_is_usual_is_settled(void **state)
 
 /* --- the manual ------------------------------------------------------------ */
 
+/* Each side may have a part of the guest, until both have completed. */
+static void postcopy_is_left_to_a_person(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < side_count(); i++)
+        for (size_t j = 0; j < side_count(); j++) {
+            struct recovery_facts f = {
+                .owner = DESTINATION,
+                .postcopy = true,
+                .side = { side_number(i), side_number(j) },
+            };
+            bool whole = f.side[SOURCE].status == MIGRATION_COMPLETED &&
+                         f.side[DESTINATION].status == MIGRATION_COMPLETED;
+            struct recovery r = recovery_decide(&f);
+
+            if (!whole)
+                assert_int_equal(r.action, RECOVER_UNDECIDED);
+            f.stays = true;
+            r = recovery_decide(&f);
+            if (!whole)
+                assert_int_equal(r.action, RECOVER_UNDECIDED);
+        }
+}
+
 static void manual_has_the_table(void **state)
 {
     const char *source = getenv("QM_SOURCE");
@@ -257,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_combination_is_decided_safely),
         cmocka_unit_test(what_is_usual_is_settled),
+        cmocka_unit_test(postcopy_is_left_to_a_person),
         cmocka_unit_test(manual_has_the_table),
     };
 
