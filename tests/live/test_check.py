@@ -250,7 +250,7 @@ def test_help(lab):
     assert engine.wait(10) == 0
     assert re.findall(r'^  qmigrate (\w+)', engine.out, re.M) == [
         'migrate', 'check', 'copy', 'status', 'watch', 'cancel', 'complete',
-        'set', 'keys']
+        'set', 'keys', 'recover']
     for code in range(10):
         assert re.search(rf'^  {code}  \w', engine.out, re.M)
 

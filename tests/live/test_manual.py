@@ -19,8 +19,9 @@ ID = 'qm-1a2b3c4d'
 
 
 def literals():
-    """The page's examples, as a reader sees them."""
-    page = (ROOT / 'doc' / 'qmigrate.1').read_text()
+    """The pages' examples, as a reader sees them."""
+    page = ''.join((ROOT / 'doc' / name).read_text()
+                   for name in ('qmigrate.1', 'qmigrate-recovery.7'))
     return [text.replace('\\e', '\\').replace('\\-', '-')
             for text in re.findall(r'^\.Bd -literal.*?\n(.*?)^\.Ed$', page,
                                    re.MULTILINE | re.DOTALL)]

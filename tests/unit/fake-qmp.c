@@ -200,16 +200,16 @@ void qmp_expect_end(struct qmp *q)
     buffer_printf(&q->trace, "(expect the end)\n");
 }
 
+static const char *const how[] = {
+    [QMP_QUERY] = "query: ",
+    [QMP_CONTROL] = "control: ",
+    [QMP_BLOCKING] = "blocking: ",
+};
+
 int qmp_command(struct qmp *q, const char *name, struct json_object *args,
                 enum qmp_class class, struct json_object **ret,
                 struct qm_error *err)
 {
-    static const char *const how[] = {
-        [QMP_QUERY] = "query: ",
-        [QMP_CONTROL] = "control: ",
-        [QMP_BLOCKING] = "blocking: ",
-    };
-
     return command(q, how[class], name, args, ret, err);
 }
 
@@ -217,9 +217,9 @@ int qmp_command_within(struct qmp *q, const char *name,
                        struct json_object *args, int64_t ms,
                        struct json_object **ret, struct qm_error *err)
 {
-    CLEANUP_FREE char *how = xasprintf("%d ms: ", (int)ms);
+    CLEANUP_FREE char *limit = xasprintf("%d ms: ", (int)ms);
 
-    return command(q, how, name, args, ret, err);
+    return command(q, limit, name, args, ret, err);
 }
 
 int qmp_command_oob(struct qmp *q, const char *name, struct json_object *args,
@@ -233,7 +233,10 @@ struct qmp_request *qmp_send(struct qmp *q, const char *name,
 {
     struct qmp_request *r = XNEW(struct qmp_request);
 
-    assert_int_equal(class, QMP_QUERY);
+    /* Which queries go in what order is nobody's promise. */
+    if (class != QMP_QUERY) {
+        note(q, how[class], name, args);
+    }
     r->q = q;
     r->name = xstrdup(name);
     r->args = args;
