@@ -5,6 +5,7 @@ called. It is a process of its own, so that it disturbs no clock here.
 """
 
 import json
+import re
 import select
 import signal
 import socket
@@ -37,7 +38,9 @@ SECRETS = {
     'memory': [page_begin(page) for page in PAGES],
 }
 
-TLS_HANDSHAKE = b'\x16\x03'
+# A record of the handshake (any version), then a client's or server's hello:
+# two bytes alone stand at the begin of some packet of any large transfer.
+TLS_HELLO = re.compile(rb'\x16\x03[\x00-\x04]..[\x01\x02]\x00', re.DOTALL)
 PACKET_STATISTICS = 6
 SOL_PACKET = 263
 SO_RCVBUFFORCE = 33
@@ -111,7 +114,7 @@ class Ear:
             self.leaks[flow, name] = self.leaks.get((flow, name), 0) + 1
         if self.flows.get(flow) == b'':
             self.flows[flow] = payload[:4]
-        if payload.startswith(TLS_HANDSHAKE):
+        if TLS_HELLO.match(payload):
             self.secure.add(flow)
 
     def sum_up(self, dropped):
