@@ -225,7 +225,7 @@ HERE = {
         'give one with --name', both={'name': 'my guest'}),
     'name-left': Refusal(
         "an earlier migration named 'theirs' did not finish: .*theirs.journal",
-        'owner', options=('--name', 'theirs'), spoil=leave_journal),
+        '`qmigrate recover theirs` finishes or undoes it', options=('--name', 'theirs'), spoil=leave_journal),
     'name-taken': Refusal(
         "a migration named 'theirs' is under way on this machine",
         'another name with --name', options=('--name', 'theirs'),
@@ -237,7 +237,7 @@ HERE = {
         'destination: another qmigrate is at work on this QEMU',
         'wait for it', code='busy', spoil=lambda pair: hold_lock(pair, 1)),
     "state-not-one's-own": Refusal(
-        'remember the source: /var/lib/qmigrate is not a directory of mode '
+        'connect: /var/lib/qmigrate is not a directory of mode '
         '0700', 'look who made it', code='system',
         spoil=lambda pair: state_dir(pair.lab).mkdir(mode=0o755)),
     "run-not-one's-own": Refusal(
