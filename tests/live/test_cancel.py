@@ -40,7 +40,7 @@ HELD = {
 VERIFIES = 'compare disks', 'verify disks'
 # Rows that send nothing of their own, or wait for long: told by STEP.
 TOLD = ['make disks', 'probe exports', 'prove backing files', 'mirror disks',
-        'converge']
+        'converge', 'last page']
 
 STILL = Case(live=False, proxied=True)
 SLOW = ('--bandwidth', '24M', '--disk-bandwidth', '24M')

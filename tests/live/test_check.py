@@ -60,8 +60,8 @@ def test_check_tells_programs(lab, pki):
     assert {v['level'] for v in verdicts} <= {'ok', 'warning'}
     assert {v['side'] for v in verdicts} <= {'source', 'destination', 'both'}
     # what has nothing to say of such a pair
-    silent = {'same-process', 'libvirt', 'multifd', 'restart', 'boot',
-              'backing', 'bitmaps'}
+    silent = {'same-process', 'libvirt', 'multifd', 'postcopy', 'restart',
+              'boot', 'backing', 'bitmaps'}
     order = table_of_checks()
     found = [v['id'] for v in verdicts]
     assert set(order) - silent <= set(found) <= set(order)

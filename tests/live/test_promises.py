@@ -97,8 +97,7 @@ def test_promise_5_death_is_survivable(lab, pki, at, owner):
         ('postmigrate', 'paused')
     (journal,) = move.journals()
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
-    assert [line for line in lines if 'owner' in line][-1] == \
-        {'owner': owner}
+    assert [line['owner'] for line in lines if 'owner' in line][-1] == owner
     survivor = getattr(move, owner)
     (other,) = set(move.qemus) - {survivor}
     other.quit()
