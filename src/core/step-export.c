@@ -8,12 +8,17 @@
  * what fails   A port in use: the next one.  A server that somebody else
  *              started: refused, since there is one to a process.
  * undo         The server ends, and its exports with it; disks that waited
- *              inactive before wait so again.
+ *              inactive before wait so again.  One that does not end has QEMU's
+ *              main loop: that QEMU is of no use, and is ended.
  */
 #include <string.h>
 
 #include "core/migration-private.h"
 #include "core/nodes.h"
+
+/* In which it ends where nobody is in a hurry: the writes that are under way
+ * reach the disk first. */
+#define CLOSE_LIMIT_MS 20000
 
 static int run_server_start(struct side *s, void *arg, struct qm_error *err)
 {
@@ -156,18 +161,20 @@ static int close_server(struct migration *m, struct qm_error *err)
 }
 
 /*
- * The guest stands still.  QEMU ends its server only once every
- * client is gone, and one who began a TLS handshake and is silent never goes:
- * its main loop then hangs for good, and the destination is of no use.
+ * QEMU ends its server only once every client is gone, and one who began a TLS
+ * handshake and is silent never goes: its main loop then hangs for good, and
+ * the destination is of no use.
  */
-static int close_in_time(struct migration *m, struct qm_error *err)
+static int close_in_time(struct migration *m, deadline_t by,
+                         struct qm_error *err)
 {
     struct side *d = destination_of(m);
+    deadline_t hurry_by = d->hurry_by;
     int ret;
 
-    side_hurry(d, deadline_in_ms(handover_left_ms(m)));
+    side_hurry(d, deadline_earlier(hurry_by, by));
     ret = close_server(m, err);
-    side_hurry(d, DEADLINE_NEVER);
+    side_hurry(d, hurry_by);
     if (ret == 0 || err->code != QM_ERR_SILENT)
         return ret;
     m->door_hangs = true;
@@ -180,7 +187,9 @@ static int close_in_time(struct migration *m, struct qm_error *err)
 
 int step_close_exports(struct migration *m, struct qm_error *err)
 {
-    return close_in_time(m, err) < 0 ? -1 : writers_remove(m, err);
+    deadline_t by = deadline_in_ms(handover_left_ms(m));
+
+    return close_in_time(m, by, err) < 0 ? -1 : writers_remove(m, err);
 }
 
 static int run_deactivate(struct side *s, void *arg, struct qm_error *err)
@@ -206,19 +215,34 @@ static void deactivate_disks(struct migration *m)
     }
 }
 
+/* Nothing else can be undone there, item by item. */
+static void end_hanging(struct migration *m, const struct qm_error *err)
+{
+    migration_warn(m, "%s: that QEMU hangs, and is ended; %s", err->message,
+                   err->hint);
+    m->door_open = true;
+    undo_open_door(m);
+}
+
 void undo_export_disks(struct migration *m)
 {
     struct qm_error err = QM_ERROR_INIT;
+    int closed;
 
     writers_confess(m);
     if (!side_needs_cleaning(destination_of(m)))
         return;
-    if (close_server(m, &err) == 0)
+    closed = close_in_time(m, deadline_in_ms(CLOSE_LIMIT_MS), &err);
+    if (closed == 0)
         deactivate_disks(m);
+    else if (m->door_hangs)
+        end_hanging(m, &err);
     else if (!side_has_ended(destination_of(m)))
         migration_left(m, "the NBD server of the destination, port %u: %s",
                        m->nbd_port, err.message);
     error_clear(&err);
+    if (!side_needs_cleaning(destination_of(m)))
+        return;
     if (writers_remove(m, &err) < 0 && !side_has_ended(destination_of(m)))
         migration_left(m, "%s", err.message);
     error_clear(&err);

@@ -1,11 +1,21 @@
 /*
  * From an address to a socket on which libnbd can talk in clear: connect, and
  * where TLS is asked for, a relay behind which it stays.
+ *
+ * what fails   A handshake: the server is told, and the connection stays until
+ *              it has hung up too.  QEMU's nbd-server-stop would wait for ever
+ *              for a client whose handshake it has not yet seen fail.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "nbd/internal.h"
 #include "tls/client.h"
+
+#define LEAVE_LIMIT_MS 2000
 
 char *nbd_server_name(const struct nbd_probe *p)
 {
@@ -15,6 +25,58 @@ char *nbd_server_name(const struct nbd_probe *p)
         return xstrdup("the other end of the tunnel");
     return xasprintf(strchr(p->host, ':') ? "[%s]:%u" : "%s:%u", p->host,
                      p->port);
+}
+
+/* A connection that is only to end. */
+struct leaving {
+    int fd;
+    bool over; /* the peer has hung up */
+};
+
+static void on_leftover(void *arg, unsigned ready)
+{
+    struct leaving *l = arg;
+    char unread[4096];
+    ssize_t n;
+
+    (void)ready;
+    do {
+        n = recv(l->fd, unread, sizeof(unread), MSG_DONTWAIT);
+    } while (n > 0 || (n < 0 && errno == EINTR));
+    l->over = n == 0 || errno != EAGAIN;
+}
+
+static bool is_over(void *arg)
+{
+    const struct leaving *l = arg;
+
+    return l->over;
+}
+
+/* Hang up, and wait for the peer to do so. */
+static void leave(struct loop *loop, int fd)
+{
+    struct leaving l = { .fd = fd };
+    struct loop_watch *watch;
+
+    shutdown(fd, SHUT_WR);
+    watch = loop_watch_fd(loop, fd, LOOP_READ, on_leftover, &l);
+    (void)loop_wait(loop, is_over, &l, deadline_in_ms(LEAVE_LIMIT_MS));
+    loop_watch_free(watch);
+}
+
+/* S is consumed. */
+static struct stream *shake_hands(struct loop *loop, struct stream *s,
+                                  const struct tls_client *config,
+                                  deadline_t by, struct qm_error *err)
+{
+    int kept = fcntl(s->ops->get_fd(s), F_DUPFD_CLOEXEC, 0);
+    struct stream *secured = tls_client_new(loop, s, config, by, err);
+
+    if (!secured && kept >= 0)
+        leave(loop, kept);
+    close_fd(kept);
+    return secured;
 }
 
 /* FD is consumed. */
@@ -39,7 +101,7 @@ static int secure(struct loop *loop, const struct nbd_probe *p, int fd,
         return error_set(err, QM_ERR_INTERNAL, "TLS without a name to verify");
     if (nbd_start_tls(loop, s, server, by, &flags, err) < 0)
         return -1;
-    s = tls_client_new(loop, STEAL(s), &config, by, err);
+    s = shake_hands(loop, STEAL(s), &config, by, err);
     if (!s)
         return -1;
     relay = relay_new(loop, STEAL(s), flags, &near, err);

@@ -13,7 +13,7 @@ import struct
 
 import pytest
 
-from cases import FAILED, LEFT_HERE, Case, Move
+from cases import CANCELLED, FAILED, LEFT_HERE, Case, Move
 from lab import wait_until
 
 OPT_STARTTLS = 5
@@ -266,6 +266,16 @@ def test_stranger_at_the_disks_of_an_old_qemu(lab, pki):
     move.settled()
 
 
+def begin_tls(move):
+    """A stranger at the disks' port, in a handshake with QEMU, silent."""
+    stranger = Stranger(move.lab, move, 'silence')
+    stranger.come(move.destination.listening()[0])
+    s = stranger.sockets[0]
+    s.recv(18, socket.MSG_WAITALL)      # NBD's greeting
+    s.sendall(struct.pack('>I8sII', 3, b'IHAVEOPT', OPT_STARTTLS, 0))
+    s.recv(20, socket.MSG_WAITALL)      # it may begin
+
+
 def test_stranger_who_begins_tls_at_the_disks(lab, pki):
     """QEMU's nbd-server-stop waits for ever for one who began a handshake and
     is silent. It is the last thing before the guest would run there, so the
@@ -276,15 +286,29 @@ def test_stranger_who_begins_tls_at_the_disks(lab, pki):
     hold = move.source.proxy.hold('migrate')
     move.start()
     hold.wait(60)
-    stranger = Stranger(lab, move, 'silence')
-    stranger.come(move.destination.listening()[0])
-    s = stranger.sockets[0]
-    s.recv(18, socket.MSG_WAITALL)      # NBD's greeting
-    s.sendall(struct.pack('>I8sII', 3, b'IHAVEOPT', OPT_STARTTLS, 0))
-    s.recv(20, socket.MSG_WAITALL)      # it may begin
+    begin_tls(move)
     hold.release()
     move.engine.wait(120)
     move.guest.wait_alive(move.source)
     assert move.guest.blackout() < 7000
     move.undone((FAILED,))
     assert move.error.startswith('close exports: ')
+
+
+@pytest.mark.parametrize('qemu', ['qemu10', 'system'])
+def test_stranger_who_begins_tls_while_it_is_undone(lab, pki, qemu):
+    """The destination hangs in nbd-server-stop, and can be told nothing more:
+    it is ended, once, and is not waited for row by row."""
+    move = Move(lab, pki, Case(live=False, proxied=True,
+                               binaries=(qemu, qemu)))
+    hold = move.source.proxy.hold('blockdev-mirror')
+    move.start()
+    hold.wait(60)
+    begin_tls(move)
+    move.engine.interrupt()
+    hold.release()
+    assert move.engine.wait(60) == CANCELLED, move.engine.text()
+    move.undone((CANCELLED,))
+    assert FRESH in move.error
+    assert any('nbd-server-stop' in w and 'hangs' in w for w in
+               (e['data']['message'] for e in move.engine.events('WARNING')))
