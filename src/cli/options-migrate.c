@@ -23,9 +23,9 @@ static const struct option_row rows[] = {
       "full" },
     { "shared", "ID,...", parse_ids, PLAN(shared_ids),
       "disks that both sides use, where the engine cannot tell", NULL },
-    { "create-disks", "[=ID=PATH,...]", parse_create_disks, 0,
-      "make images at the destination where it has placeholders; each at "
-      "PATH, else where the source has it",
+    { "create-disks", "[=/FOLDER/|=ID=PATH,...]", parse_create_disks, 0,
+      "make images at the destination where it has placeholders: in FOLDER, "
+      "or each at its PATH",
       NULL },
     { "verify", NULL, parse_flag, PLAN(verify),
       "prove that each copied disk equals the source's before the guest runs "

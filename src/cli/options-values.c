@@ -194,7 +194,7 @@ int parse_ids(struct options *o, const struct option_row *row,
     return 0;
 }
 
-/* Nothing, or ID=PATH,... */
+/* Nothing, or FOLDER/, or ID=PATH,... */
 int parse_create_disks(struct options *o, const struct option_row *row,
                        const char *value, struct qm_error *err)
 {
@@ -204,12 +204,16 @@ int parse_create_disks(struct options *o, const struct option_row *row,
     if (!value) {
         return 0;
     }
+    if (value[0] == '/' && str_ends(value, "/") && !strpbrk(value, "\n")) {
+        o->plan.create_folder = xstrdup(value);
+        return 0;
+    }
     add_ids(&pairs, value);
     for (size_t i = 0; i < pairs.count; i++) {
         char *path = strchr(pairs.item[i], '=');
 
         if (!path) {
-            return refuse_value(row, pairs.item[i], "ID=PATH", err);
+            return refuse_value(row, pairs.item[i], "ID=PATH or /FOLDER/", err);
         }
         *path++ = '\0';
         strv_add(&o->plan.create_ids, pairs.item[i]);

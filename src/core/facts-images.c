@@ -6,21 +6,6 @@
 #include "core/facts-private.h"
 #include "core/preflight-private.h"
 
-/* As the operator said, else where the source has it; NULL: the source's is no
- * file. */
-static const char *choose_path(const struct plan *p, const struct qmp_disk *d)
-{
-    for (size_t i = 0; i < p->create_ids.count; i++) {
-        if (disk_is_called(d, p->create_ids.item[i])) {
-            return p->create_paths.item[i];
-        }
-    }
-    return str_equal(d->protocol, "file") && d->protocol_filename &&
-                   d->protocol_filename[0] == '/'
-               ? d->protocol_filename
-               : NULL;
-}
-
 static bool choose_paths(struct facts *f)
 {
     const struct qmp_disks *disks = &f->side[SOURCE].disks;
@@ -30,7 +15,9 @@ static bool choose_paths(struct facts *f)
     f->site = xcalloc(disks->count + 1, sizeof(*f->site));
     for (size_t i = 0; i < disks->count; i++) {
         if (counterpart[i] && facts_is_placeholder(f, i, counterpart[i] - 1)) {
-            f->site[i].path = xstrdup(choose_path(f->plan, &disks->item[i]));
+            const char *why;
+
+            f->site[i].path = image_place(f, i, &why);
             any = true;
         }
     }

@@ -78,6 +78,7 @@ void plan_done(struct plan *p)
     strv_done(&p->shared_ids);
     strv_done(&p->create_ids);
     strv_done(&p->create_paths);
+    free(p->create_folder);
     *p = (struct plan){ .name = NULL };
 }
 

@@ -51,8 +51,8 @@ struct plan {
     struct strv shared_ids; /* --shared: both sides use it, whatever we find */
     enum plan_disks_sync disks_sync;
     bool create_disks; /* images in the place of placeholders ... */
-    struct strv create_ids, create_paths; /* ... these there, else where the
-                                           * source's are */
+    struct strv create_ids, create_paths; /* ... these there, ... */
+    char *create_folder; /* ... else in this one, "/.../"; or NULL */
     int64_t max_downtime_ms;
     int64_t abort_handover_ms;
     int64_t timeout_s; /* 0: none */

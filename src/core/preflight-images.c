@@ -5,6 +5,8 @@
  * node that keeps nothing.  A block device that is larger than the source is
  * used through a slice of the source's size.
  */
+#include <string.h>
+
 #include "core/preflight-private.h"
 
 static const struct qmp_disk *disk_of(const struct facts *f, enum side_id side,
@@ -47,7 +49,8 @@ char *image_options(const struct qmp_disk *d)
     if (!str_equal(image_format(d), "qcow2")) {
         return all;
     }
-    if (d->compat) {
+    /* the source's word: another one could be more than one option */
+    if (str_equal(d->compat, "0.10") || str_equal(d->compat, "1.1")) {
         strv_addf(&words, "compat=%s", d->compat);
     }
     if (d->cluster_size) {
@@ -74,6 +77,72 @@ const char *disk_choice_file(const struct facts *f, const struct disk_choice *c)
     return c->making == MAKE_IMAGE && f->site
                ? f->site[c->source].path
                : disk_of(f, DESTINATION, c->destination)->filename;
+}
+
+/* --- where ---------------------------------------------------------------------- */
+
+/* A word of the source's QEMU that becomes a file at the destination. */
+static bool is_plain_name(const char *name)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "abcdefghijklmnopqrstuvwxyz"
+                                  "0123456789._+-";
+    size_t len = strlen(name);
+
+    return len > 0 && len <= 200 && name[0] != '.' && name[0] != '-' &&
+           strspn(name, allowed) == len;
+}
+
+static const char *file_of(const struct qmp_disk *d)
+{
+    return str_equal(d->protocol, "file") && d->protocol_filename &&
+                   d->protocol_filename[0] == '/'
+               ? d->protocol_filename
+               : NULL;
+}
+
+static size_t folder_len(const char *file)
+{
+    return (size_t)(strrchr(file, '/') - file) + 1;
+}
+
+/* Has the destination's operator put an image of this guest there? */
+static bool destination_uses_folder_of(const struct facts *f, const char *file)
+{
+    const struct qmp_disks *disks = &f->side[DESTINATION].disks;
+    size_t len = folder_len(file);
+
+    for (size_t i = 0; i < disks->count; i++) {
+        const char *there = file_of(&disks->item[i]);
+
+        if (there && folder_len(there) == len && strncmp(there, file, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+char *image_place(const struct facts *f, size_t i, const char **ret_why)
+{
+    const struct plan *p = f->plan;
+    const struct qmp_disk *d = disk_of(f, SOURCE, i);
+    const char *file = file_of(d);
+
+    for (size_t k = 0; k < p->create_ids.count; k++)
+        if (disk_is_called(d, p->create_ids.item[k]))
+            return xstrdup(p->create_paths.item[k]);
+    if (!file)
+        *ret_why = "the source's is no file whose name it could have";
+    else if (!is_plain_name(file + folder_len(file)))
+        *ret_why = "the name of the source's file is not taken over, which "
+                   "has other characters than A-Z a-z 0-9 . _ + -";
+    else if (p->create_folder)
+        return xasprintf("%s%s", p->create_folder, file + folder_len(file));
+    else if (destination_uses_folder_of(f, file))
+        return xstrdup(file);
+    else
+        *ret_why = "nobody said in which folder, and in that of the source's "
+                   "file the destination has no image yet";
+    return NULL;
 }
 
 /* --- the placeholder ---------------------------------------------------------- */
@@ -193,10 +262,14 @@ static void judge_site(const struct facts *f, size_t i, struct verdicts *v)
     };
     const char *label = disk_label(disk_of(f, SOURCE, i));
     const struct image_site *site = &f->site[i];
-    const char *why = site->path ? whys[site->state]
-                                 : "the source's is no file whose path it "
-                                   "could have";
+    const char *why = NULL;
     struct verdict *x;
+
+    if (site->path) {
+        why = whys[site->state];
+    } else {
+        free_string(image_place(f, i, &why));
+    }
 
     if (!why && is_path_of_an_earlier(f, i)) {
         why = "another disk is to be made there";
@@ -208,7 +281,14 @@ static void judge_site(const struct facts *f, size_t i, struct verdicts *v)
     x = verdict_block(v, ABOUT_DESTINATION, "disk %s cannot be made%s%s: %s",
                       label, site->path ? " at " : "",
                       site->path ? site->path : "", why);
-    verdict_fix(x, "give another path: --create-disks=%s=PATH", label);
+    if (site->path) {
+        verdict_fix(x, "give another path: --create-disks=%s=PATH", label);
+    } else {
+        verdict_fix(x,
+                    "say where: --create-disks=%s=PATH, or "
+                    "--create-disks=/FOLDER/ for all",
+                    label);
+    }
 }
 
 /* Whether the destination's host can make any. */

@@ -108,6 +108,11 @@ char *preflight_bitmap_mapping(const struct facts *f, enum side_id side);
  * can be made; and qemu-img's -o for it, maybe "": the caller frees it. */
 const char *image_format(const struct qmp_disk *d);
 char *image_options(const struct qmp_disk *d);
+/* Where the image of the source's disk I is to be made, which the operator of
+ * the plan or of the destination has chosen: of the source's words only the
+ * file's name is taken, if it is harmless.  The caller frees it.  NULL with
+ * *RET_WHY, a phrase: nobody has chosen. */
+char *image_place(const struct facts *f, size_t i, const char **ret_why);
 /* Does it lie on a file or block device of its host? */
 bool disk_is_on_host(const struct qmp_disk *d);
 /* What people call a disk: its qdev id, else its node name. */

@@ -46,12 +46,13 @@ def test_image_is_made_by_ssh(lab, pki):
     check_alike(move.source.disks[0].path, move.paths[0])
 
 
-def test_image_is_made_where_the_source_has_it(lab, pki):
-    """No path is given, and the destination's QEMU sees a file system there
-    that the engine does not."""
+def test_image_is_made_in_a_folder(lab, pki):
+    """With the name of the source's; the destination's QEMU sees a file system
+    there that the engine does not."""
     folder = lab.folder('images')
-    move = Made(lab, pki, replace(STILL, options=('--create-disks',)),
-                folder=folder, given=False, binary=hide(folder))
+    case = replace(STILL, options=(f'--create-disks={folder}/',))
+    move = Made(lab, pki, case, folder=folder, given=False,
+                binary=hide(folder))
     [path] = move.paths
     move.start().moved()
     there = Path(f'/proc/{move.destination.pid}/root{path}')

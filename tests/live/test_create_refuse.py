@@ -17,6 +17,14 @@ def test_refused_without_the_option(lab, pki):
                  r'\(null-co\)', '--create-disks')
 
 
+def test_refused_where_nobody_chose_the_folder(lab, pki):
+    """Only the source's QEMU names it."""
+    case = replace(STILL, options=('--create-disks',))
+    move = Made(lab, pki, case, given=False)
+    move.refused('disk vd0 cannot be made: nobody said in which folder',
+                 '--create-disks=/FOLDER/')
+
+
 def test_refused_where_there_is_no_room(lab, pki):
     move = Made(lab, pki, STILL, folder=small(lab, '8m'),
                 fill=[(n * 4 * MIB, MIB) for n in range(12)])

@@ -107,7 +107,7 @@ static void words_of_the_plan(void **state)
 
 static void images_to_make(void **state)
 {
-    CLEANUP(options_done) struct options none, all, some;
+    CLEANUP(options_done) struct options none, all, some, folder;
 
     (void)state;
     accept("/a /b", &none);
@@ -115,6 +115,10 @@ static void images_to_make(void **state)
     accept("--create-disks /a /b", &all);
     assert_true(all.plan.create_disks);
     assert_int_equal(all.plan.create_ids.count, 0);
+    assert_null(all.plan.create_folder);
+    accept("--create-disks=/srv/images/ /a /b", &folder);
+    assert_true(folder.plan.create_disks);
+    assert_string_equal(folder.plan.create_folder, "/srv/images/");
     accept("--create-disks=vd0=/x/a=b,disk1=/y /a /b", &some);
     assert_true(some.plan.create_disks);
     assert_int_equal(some.plan.create_ids.count, 2);
@@ -239,7 +243,10 @@ static const struct {
       "--on-timeout 'never' is not abort, pause or" },
     { "--channels x /a /b", "--channels 'x' is not a number of channels" },
     { "--disks= /a /b", "--disks '' is not auto" },
-    { "--create-disks=vd0 /a /b", "--create-disks 'vd0' is not ID=PATH" },
+    { "--create-disks=vd0 /a /b",
+      "--create-disks 'vd0' is not ID=PATH or /FOLDER/" },
+    { "--create-disks=images/ /a /b",
+      "--create-disks 'images/' is not ID=PATH or /FOLDER/" },
     { "--create-disks=vd0=images/a /a /b",
       "--create-disks: 'images/a' is no absolute path of a file" },
     { "--create-disks=vd0=/images/ /a /b",

@@ -186,6 +186,19 @@ SPOIL(the_same_user)
 SPOIL(no_path)
 {
     w->site[0].path = NULL;
+    w->g.disk[SOURCE][0].protocol = T("rbd");
+}
+
+SPOIL(odd_name)
+{
+    w->site[0].path = NULL;
+    w->g.disk[SOURCE][0].protocol_filename = T("/images/vm qcow2");
+}
+
+SPOIL(nobody_said_where)
+{
+    w->site[0].path = NULL;
+    w->g.disk[SOURCE][0].protocol_filename = T("/images/vm.qcow2");
 }
 
 SPOIL(taken)
@@ -309,6 +322,9 @@ SPOIL(larger_file)
     "made: "
 #define NO_SITE "blocker destination disks: disk vd0 cannot be made"
 #define NO_SITE_FIX " | give another path: --create-disks=vd0=PATH\n"
+#define WHERE_FIX                                                              \
+    " | say where: --create-disks=vd0=PATH, or --create-disks=/FOLDER/ for "   \
+    "all\n"
 #define LONE                                                                   \
     "blocker destination disks: disk vd0 is only a placeholder at "            \
     "the destination, and it is not copied: "
@@ -373,8 +389,13 @@ static const struct images_case {
                "file | log in as root or as that user: --destination-host\n" },
     { "the_same_user", init_placeholder, the_same_user, MAKE_IMAGE, "" },
     { "no_path", init_placeholder, no_path, MAKE_IMAGE,
-      NO_SITE
-      ": the source's is no file whose path it could have" NO_SITE_FIX },
+      NO_SITE ": the source's is no file whose name it could have" WHERE_FIX },
+    { "odd_name", init_placeholder, odd_name, MAKE_IMAGE,
+      NO_SITE ": the name of the source's file is not taken over, which has "
+              "other characters than A-Z a-z 0-9 . _ + -" WHERE_FIX },
+    { "nobody_said_where", init_placeholder, nobody_said_where, MAKE_IMAGE,
+      NO_SITE ": nobody said in which folder, and in that of the source's "
+              "file the destination has no image yet" WHERE_FIX },
     { "taken", init_placeholder, taken, MAKE_IMAGE,
       NO_SITE " at /images/vm.qcow2: that name is taken, and nothing is "
               "overwritten" NO_SITE_FIX },
@@ -457,6 +478,51 @@ static void words_are_as_expected(void **state)
     plan_done(&w.g.plan);
 }
 
+/* --- where --------------------------------------------------------------------- */
+
+/* What a source's QEMU may say, and where its image would be. */
+static void place_is_not_the_source_s_choice(void **state)
+{
+    static const struct {
+        const char *file, *folder, *path;
+    } said[] = {
+        { "/images/vm.img", NULL, NULL },
+        { "/images/vm.img", "/srv/", "/srv/vm.img" },
+        { "/there/vm.img", NULL, "/there/vm.img" }, /* it has others there */
+        { "/there/other/vm.img", NULL, NULL },
+        { "/there/../etc/cron.d/vm.img", NULL, NULL },
+        { "/there/", NULL, NULL },
+        { "/there/..", "/srv/", NULL },
+        { "/x/-rf", "/srv/", NULL },
+        { "/x/.profile", "/srv/", NULL },
+        { "/x/a\nb", "/srv/", NULL },
+        { "/x/$(id)", "/srv/", NULL },
+        { "relative", "/srv/", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+        CLEANUP_FREE char *place = NULL;
+        const char *why = NULL;
+        struct world w;
+
+        init_placeholder(&w);
+        w.g.disk[SOURCE][0].protocol = T("file");
+        w.g.disk[SOURCE][0].protocol_filename = T(said[i].file);
+        w.g.disk[DESTINATION][1].protocol = T("file");
+        w.g.disk[DESTINATION][1].protocol_filename = T("/there/second.img");
+        w.g.f.side[DESTINATION].disks.count = 2;
+        w.g.plan.create_folder = xstrdup(said[i].folder);
+        place = image_place(&w.g.f, 0, &why);
+        if (said[i].path)
+            assert_string_equal(place, said[i].path);
+        else
+            assert_null(place);
+        assert_int_equal(!why, said[i].path != NULL);
+        plan_done(&w.g.plan);
+    }
+}
+
 /* --- how it is made ------------------------------------------------------------ */
 
 static void image_is_like_the_source(void **state)
@@ -474,6 +540,11 @@ static void image_is_like_the_source(void **state)
     options = image_options(&d);
     assert_string_equal(options, "compat=1.1,cluster_size=131072,"
                                  "refcount_bits=16,extended_l2=on");
+    free(options);
+    d.compat = T("1.1,backing_file=/etc/shadow,backing_fmt=raw");
+    options = image_options(&d);
+    assert_string_equal(options, "cluster_size=131072,refcount_bits=16,"
+                                 "extended_l2=on");
     free(options);
     d.driver = T("host_device");
     options = image_options(&d);
@@ -561,15 +632,16 @@ static void sites_are_parsed(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 4] = {
+    struct CMUnitTest tests[ARRAY_LEN(cases) + 5] = {
         cmocka_unit_test(image_is_like_the_source),
+        cmocka_unit_test(place_is_not_the_source_s_choice),
         cmocka_unit_test(making_is_planned),
         cmocka_unit_test(bitmaps_travel_to_an_image),
         cmocka_unit_test(sites_are_parsed),
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        tests[4 + i] = (struct CMUnitTest){
+        tests[5 + i] = (struct CMUnitTest){
             .name = cases[i].name,
             .test_func = words_are_as_expected,
             .initial_state = (void *)&cases[i],
