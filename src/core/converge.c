@@ -79,6 +79,7 @@ static void open_round(struct converge *c, const struct converge_sample *s,
     c->round_pass = s->pass;
     c->round_bytes = bytes;
     c->round_processed = s->processed;
+    c->round_throttle = s->throttle_percent;
 }
 
 /* What remained when the last pass began.  The event of a pass brings a sample
@@ -99,11 +100,11 @@ static uint64_t left_at_sync(const struct converge *c,
     return told < s->total ? told : s->remaining;
 }
 
-/* What was asked for is not felt yet: such a round tells nothing of it.  Not
- * for ever, should it never come. */
-static bool awaits_throttle(struct converge *c, const struct converge_sample *s)
+/* What was asked for was not in force when the round BEGAN: that tells nothing
+ * of it.  Not for ever, should it never come. */
+static bool was_unthrottled(struct converge *c, int began)
 {
-    if (s->throttle_percent >= c->throttle)
+    if (began >= c->throttle)
         c->unthrottled = 0;
     else if (++c->unthrottled <= UNTHROTTLED_ROUNDS)
         return true;
@@ -114,6 +115,7 @@ static bool awaits_throttle(struct converge *c, const struct converge_sample *s)
 static bool follow_round(struct converge *c, const struct converge_sample *s)
 {
     uint64_t left, before = c->left_behind;
+    int began = c->round_throttle;
 
     if (!c->round_open) {
         open_round(c, s, s->total);
@@ -125,7 +127,7 @@ static bool follow_round(struct converge *c, const struct converge_sample *s)
     left = left_at_sync(c, s);
     open_round(c, s, left);
     c->left_behind = left;
-    if (awaits_throttle(c, s))
+    if (was_unthrottled(c, began))
         return false;
     /* The first sends everything: what it leaves is the first measure. */
     c->stuck = before > 0 && left > before - before / 10;
@@ -141,7 +143,8 @@ static double pages_bps(const struct converge *c)
                                      : (double)c->bps;
 }
 
-/* Round by round: how long until what is left fits the limit? */
+/* Round by round: how long until what a round leaves fits the limit?  That a
+ * little is left of this one means nothing: QEMU then looks for dirty pages. */
 static void predict(struct converge *c, const struct converge_sample *s)
 {
     double wire = (double)c->bps, rate = pages_bps(c), took = 0;
@@ -149,17 +152,19 @@ static void predict(struct converge *c, const struct converge_sample *s)
     double most = (double)(c->left_behind ? c->left_behind : s->total);
     double fits = wire * (double)c->limit_ms / 1000;
     double left = (double)s->remaining, round = (double)c->round_bytes;
+    bool stuck = c->stuck && !c->paused;
 
     c->outlook = c->bps == 0    ? OUTLOOK_UNKNOWN
                  : s->pass <= 1 ? OUTLOOK_FIRST_PASS
                                 : OUTLOOK_ENDS;
-    for (int i = 0; c->bps > 0 && left > fits; i++) {
+    for (int i = 0; c->bps > 0 && (i == 0 || left > fits); i++) {
         double next = dirty * round / rate;
 
         took += left / rate;
-        if (next > most)
+        if (stuck || next > most)
             next = most; /* it has never left more */
-        if (c->stuck || i == ROUNDS_AHEAD || (i > 0 && next > left * 0.98)) {
+        if (next > fits &&
+            (stuck || i == ROUNDS_AHEAD || (i > 0 && next > left * 0.98))) {
             c->outlook = OUTLOOK_NEVER;
             break;
         }
@@ -167,7 +172,7 @@ static void predict(struct converge *c, const struct converge_sample *s)
     }
     c->left_ms = (int64_t)(took * 1000);
     c->blackout_ms = c->bps > 0 ? (int64_t)(left * 1000 / wire) : 0;
-    c->hot_bytes = (uint64_t)(c->stuck ? most : left);
+    c->hot_bytes = (uint64_t)(stuck ? most : left);
 }
 
 /* --- the ladder ------------------------------------------------------------- */
@@ -210,7 +215,8 @@ static unsigned raise_throttle(struct converge *c,
         if (model < 100 - wanted)
             wanted = 100 - (int)model;
     }
-    if (wanted > c->rules.max_throttle)
+    /* a rung that changes next to nothing is left out */
+    if (100 - wanted <= 2 * (100 - c->rules.max_throttle))
         wanted = c->rules.max_throttle;
     c->throttle = wanted;
     return CONVERGE_THROTTLE;
@@ -221,7 +227,6 @@ static unsigned climb(struct converge *c, const struct converge_sample *s)
     unsigned actions = raise_limit(c);
 
     c->in_vain = 0;
-    c->stuck = false;
     if (actions && enough_ms(c) <= c->limit_ms)
         return actions; /* that alone will do */
     actions |= raise_throttle(c, s);

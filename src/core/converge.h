@@ -85,6 +85,7 @@ struct converge {
     bool round_open;
     int64_t round_pass;
     uint64_t round_bytes, round_processed;
+    int round_throttle;   /* in force when it began */
     int64_t pass_seen;    /* of the last sample */
     uint64_t left_behind; /* what the last whole round left; 0: none yet */
     int in_vain;          /* rounds in a row that left no less */

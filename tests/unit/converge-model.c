@@ -12,6 +12,7 @@
 #define SAMPLE_MS 250 /* and with each pass */
 #define RECKON_MS 100 /* QEMU's BUFFER_DELAY */
 #define RATE_PERIOD_MS 1000
+#define SLICE_MS 10 /* CPU_THROTTLE_TIMESLICE_NS */
 
 struct qemu {
     const struct converge_guest *g;
@@ -20,6 +21,9 @@ struct qemu {
     double processed, rate;
     int64_t pass, downtime_ms, told_downtime_ms;
     int throttle, high;
+    double owed;    /* of what it means to write */
+    int64_t ran_ms; /* of its slice */
+    int64_t sleeps_until_ms;
     bool paused, stopped;
     int postcopied;
 };
@@ -50,13 +54,43 @@ static void look(struct qemu *q, const struct converge *c)
     q->downtime_ms = (int64_t)(q->to_send / per_ms);
 }
 
+/* A vCPU runs for SLICE_MS and then sleeps for as long as the throttle takes
+ * (cpu-throttle.c). */
+static bool vcpu_runs(struct qemu *q)
+{
+    if (q->paused || q->now_ms < q->sleeps_until_ms)
+        return false;
+    if (++q->ran_ms >= SLICE_MS) {
+        q->ran_ms = 0;
+        q->sleeps_until_ms =
+            q->now_ms + 1 + SLICE_MS * q->throttle / (100 - q->throttle);
+    }
+    return true;
+}
+
+/* What it writes in a millisecond: all the time it runs, or as it gets to do
+ * what is owed. */
+static double written(struct qemu *q)
+{
+    double per_ms = (double)q->g->dirty_bps / 1000;
+    double top = (double)q->g->top_bps / 1000, some;
+    bool runs = vcpu_runs(q);
+
+    if (q->g->top_bps == 0)
+        return runs ? per_ms : 0;
+    q->owed += per_ms;
+    if (q->owed > per_ms * (double)q->g->owed_ms)
+        q->owed = per_ms * (double)q->g->owed_ms;
+    some = !runs ? 0 : q->owed > top ? top : q->owed;
+    q->owed -= some;
+    return some;
+}
+
 static void pass_a_millisecond(struct qemu *q, const struct converge *c)
 {
     double sent = (double)q->g->send_bps / 1000;
-    double wrote = (double)q->g->dirty_bps / 1000 * (100 - q->throttle) / 100;
 
-    if (!q->paused)
-        q->dirty += wrote;
+    q->dirty += written(q);
     if (q->dirty > (double)q->g->hot_set)
         q->dirty = (double)q->g->hot_set;
     if (sent > q->to_send)
@@ -137,11 +171,13 @@ struct converge_run converge_model_run(const struct converge_guest *g,
     r.throttle = c.throttle;
     r.outlook = c.outlook;
     r.hot_bytes = c.hot_bytes;
-    for (size_t i = 0; i < count && !r.foretold_at_ms; i++)
-        if (said[i].outlook == OUTLOOK_ENDS && said[i].at_ms >= q.now_ms / 2) {
-            r.foretold_at_ms = said[i].at_ms;
-            r.foretold_ms = said[i].left_ms;
-            r.foretold_blackout_ms = said[i].blackout_ms;
-        }
+    for (size_t i = 0; i < count; i++) {
+        if (said[i].outlook != OUTLOOK_ENDS || said[i].at_ms < q.now_ms / 2 ||
+            r.foretold++ > 0)
+            continue;
+        r.foretold_at_ms = said[i].at_ms;
+        r.foretold_ms = said[i].left_ms;
+        r.foretold_blackout_ms = said[i].blackout_ms;
+    }
     return r;
 }

@@ -10,6 +10,11 @@
 struct converge_guest {
     uint64_t total, send_bps;    /* bytes, bytes a second */
     uint64_t dirty_bps, hot_set; /* writes go round in the hot set */
+    /* Its work comes by the clock, as that of a server: while it is kept from
+     * it, so many ms of it pile up, and are then done at this rate.  0: it
+     * writes all the time. */
+    uint64_t top_bps;
+    int64_t owed_ms;
     int64_t look_ms; /* QEMU looks for dirty pages also inside a pass; 0: no */
 };
 
@@ -23,6 +28,7 @@ struct converge_run {
     uint64_t hot_bytes;
     /* of the second half of the time, the first that was said of the end */
     int64_t foretold_at_ms, foretold_ms, foretold_blackout_ms;
+    int foretold; /* how often an end was foretold in that half */
 };
 
 /* At most for LIMIT_MS; a sample each 250 ms, as the engine takes them. */

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
+
 #include "converge-model.h"
 #include "core/policy.h"
 
@@ -232,6 +234,103 @@ static void looks_are_no_passes(void **state)
     assert_int_equal(r.throttle, 0);
 }
 
+/* A guest with work of its own that comes by the clock, and time to spare: it
+ * does not feel the first rungs, as it does after each sleep what it owes. */
+static struct converge_run run_server(const char *policy, double times)
+{
+    struct converge_guest g = { .total = 192 * M,
+                                .send_bps = 23 * M,
+                                .dirty_bps = (uint64_t)(times * 23 * M),
+                                .hot_set = 64 * M,
+                                .top_bps = 600 * M,
+                                .owed_ms = 50 };
+    struct converge_rules rules = rules_of(policy);
+
+    return converge_model_run(&g, &rules, 52 * 1000);
+}
+
+/* Within their own cap, and one rung lower where that is enough. */
+static void time_to_spare_is_no_way_out(void **state)
+{
+    static const double times[] = { 1.5, 2, 4 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        struct converge_run r = run_server("balanced", times[i]);
+
+        assert_true(r.ended);
+        assert_in_range(r.throttle, 84, 97);
+        r = run_server("urgent", times[i]);
+        assert_true(r.ended);
+        assert_false(r.paused);
+        assert_in_range(r.throttle, 84, times[i] < 4 ? 98 : 99);
+    }
+}
+
+/* A round that leaves as much as was there, at 20 MiB/s. */
+static unsigned round_in_vain(struct converge *c, struct converge_sample *s,
+                              int throttle)
+{
+    s->at_ms += 3000;
+    s->pass++;
+    s->transferred += 60 * M;
+    s->processed += 60 * M;
+    s->throttle_percent = throttle;
+    return converge_step(c, s);
+}
+
+/* QEMU throttles two passes after it is told to, at the end of a pass: the
+ * pass that it ends had nothing of it, and the next is the first to judge. */
+static void a_rung_is_given_a_whole_round(void **state)
+{
+    struct converge_rules rules = { .max_downtime_ms = 20,
+                                    .patience = 1,
+                                    .max_throttle = 99 };
+    struct converge_sample s = {
+        .at_ms = 250, .pass = 1, .total = 60 * M, .remaining = 60 * M
+    };
+    struct converge c;
+
+    (void)state;
+    converge_init(&c, &rules);
+    assert_int_equal(converge_step(&c, &s), CONVERGE_WAIT);
+    assert_int_equal(round_in_vain(&c, &s, 0), CONVERGE_WAIT); /* the first */
+    assert_int_equal(round_in_vain(&c, &s, 0), CONVERGE_THROTTLE);
+    assert_int_equal(c.throttle, 20);
+    assert_int_equal(round_in_vain(&c, &s, 0), CONVERGE_WAIT);
+    assert_int_equal(round_in_vain(&c, &s, 20), CONVERGE_WAIT); /* felt now */
+    assert_int_equal(round_in_vain(&c, &s, 20), CONVERGE_THROTTLE);
+    assert_int_equal(c.throttle, 80);
+    /* never felt: not waited for for ever */
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(round_in_vain(&c, &s, 20), CONVERGE_WAIT);
+    assert_int_equal(round_in_vain(&c, &s, 20), CONVERGE_THROTTLE);
+}
+
+/* A rung that would change next to nothing costs two rounds all the same. */
+static void the_last_rung_is_no_small_one(void **state)
+{
+    struct converge_rules rules = { .max_downtime_ms = 20,
+                                    .patience = 1,
+                                    .max_throttle = 97 };
+    struct converge_sample s = {
+        .at_ms = 250, .pass = 1, .total = 60 * M, .remaining = 60 * M
+    };
+    static const int rungs[] = { 20, 80, 97 };
+    struct converge c;
+
+    (void)state;
+    converge_init(&c, &rules);
+    converge_step(&c, &s);
+    round_in_vain(&c, &s, 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(round_in_vain(&c, &s, c.throttle), CONVERGE_THROTTLE);
+        assert_int_equal(c.throttle, rungs[i]);
+        assert_int_equal(round_in_vain(&c, &s, c.throttle), CONVERGE_WAIT);
+    }
+    assert_int_equal(round_in_vain(&c, &s, 97), CONVERGE_WAIT);
+}
+
 /* What was said as soon as it could be known, against what happened. */
 static void foretells_the_end(void **state)
 {
@@ -259,6 +358,24 @@ static void foretells_that_there_is_no_end(void **state)
     (void)state;
     assert_int_equal(r.outlook, OUTLOOK_NEVER);
     assert_in_range(r.hot_bytes, 150 * M, 210 * M);
+    assert_int_equal(r.foretold, 0); /* not for a moment */
+}
+
+/* Once a throttle works, and not before. */
+static void foretells_the_end_of_a_throttled_guest(void **state)
+{
+    static const char *const names[] = { "balanced", "urgent" };
+    static const double times[] = { 1.1, 1.5, 2, 4 };
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(times) / sizeof(times[0]); i++) {
+        struct converge_run r = run_server(names[i % 2], times[i / 2]);
+        int64_t truth = r.ended_at_ms - r.foretold_at_ms;
+
+        assert_true(r.ended);
+        assert_true(llabs(r.foretold_ms - truth) < truth / 2 + 1000);
+        assert_in_range(r.foretold_blackout_ms, 0, r.limit_ms);
+    }
 }
 
 static void acts_on_the_timeout(void **state)
@@ -325,7 +442,11 @@ int main(void)
         cmocka_unit_test(passes_shorter_than_a_sample),
         cmocka_unit_test(looks_are_no_passes),
         cmocka_unit_test(a_shrinking_pass_is_not_in_vain),
+        cmocka_unit_test(time_to_spare_is_no_way_out),
+        cmocka_unit_test(a_rung_is_given_a_whole_round),
+        cmocka_unit_test(the_last_rung_is_no_small_one),
         cmocka_unit_test(foretells_the_end),
+        cmocka_unit_test(foretells_the_end_of_a_throttled_guest),
         cmocka_unit_test(foretells_that_there_is_no_end),
         cmocka_unit_test(acts_on_the_timeout),
         cmocka_unit_test(timeout_grows_with_the_guest),
