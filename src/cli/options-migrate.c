@@ -113,7 +113,7 @@ static const struct option_row rows[] = {
     { "auto-converge", "on|off", parse_auto_converge, 0,
       "slow down a guest that writes too fast", "the policy's: on" },
     { "max-throttle", "PERCENT", parse_number, PLAN(max_throttle),
-      "by how much at most", "the policy's: 99" },
+      "by how much at most", "the policy's: 97" },
     { "postcopy", NULL, parse_flag, PLAN(postcopy),
       "let a guest that writes too fast run there before its RAM is across",
       NULL },

@@ -53,7 +53,7 @@ static void defaults(void **state)
     assert_int_equal(o.plan.channels, PLAN_CHANNELS_CHOSEN);
     assert_string_equal(o.plan.tls_dir[SOURCE], PLAN_TLS_DIR);
     assert_string_equal(o.plan.policy->name, "balanced");
-    assert_int_equal(o.plan.max_throttle, 99);
+    assert_int_equal(o.plan.max_throttle, 97);
     assert_int_equal(o.plan.max_downtime_ms, 300);
 }
 
@@ -67,7 +67,7 @@ static void named_policies(void **state)
         { "--policy urgent /a /b", 1000, 99 },
         { "--policy urgent --max-downtime-ms 50 /a /b", 50, 99 },
         { "--max-throttle 40 --policy gentle /a /b", 300, 40 },
-        { "--policy gentle --auto-converge on /a /b", 300, 99 },
+        { "--policy gentle --auto-converge on /a /b", 300, 97 },
         { "--policy urgent --auto-converge off /a /b", 1000, 0 },
         { "--max-throttle 0 /a /b", 300, 0 },
     };

@@ -116,7 +116,7 @@ static void balanced_stops_at_its_throttle(void **state)
 
     (void)state;
     assert_false(r.ended);
-    assert_int_equal(r.throttle, 99);
+    assert_int_equal(r.throttle, 97);
     assert_false(r.paused);
 }
 
@@ -419,6 +419,19 @@ static void timeout_grows_with_the_guest(void **state)
     assert_int_equal(converge_step(&c, &s), CONVERGE_ABORT);
 }
 
+/* A throttled vCPU sleeps for no longer at a time than about the stop that the
+ * policy allows. */
+static void sleeps_are_no_longer_than_the_stop(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < policy_count; i++) {
+        const struct policy *p = &policies[i];
+        int64_t sleep_ms = 10 * p->max_throttle / (100 - p->max_throttle);
+
+        assert_in_range(sleep_ms, 0, p->max_downtime_ms * 11 / 10);
+    }
+}
+
 static void policies_are_found(void **state)
 {
     (void)state;
@@ -450,6 +463,7 @@ int main(void)
         cmocka_unit_test(foretells_that_there_is_no_end),
         cmocka_unit_test(acts_on_the_timeout),
         cmocka_unit_test(timeout_grows_with_the_guest),
+        cmocka_unit_test(sleeps_are_no_longer_than_the_stop),
         cmocka_unit_test(policies_are_found),
     };
 
