@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import binaries
 import cases
+import page
 from cases import DONE, FAILED, Case, Move
 from lab import Lab, end_marked, leftovers, orphans, sweep
 from pki import Pki
@@ -133,15 +134,11 @@ def cell(outcomes, pair):
 
 
 def table(outcomes):
-    """Lines of a table that reads well as text and as Markdown."""
     names = list(VERSIONS)
-    rows = [['from \\ to', *map(version, names)], ['---'] * (len(names) + 1)]
+    rows = [['from \\ to', *map(version, names)]]
     rows += [[version(s), *(cell(outcomes, (s, d)) for d in names)]
              for s in names]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return ['| ' + ' | '.join(f'{c:{"-" if c == "---" else " "}<{w}}'
-                              for c, w in zip(row, widths)) + ' |'
-            for row in rows]
+    return page.table(rows)
 
 
 def reasons(outcomes):
@@ -151,22 +148,21 @@ def reasons(outcomes):
             if outcome.why]
 
 
-def page(outcomes):
+def page_of(outcomes):
     today = datetime.date.today().isoformat()
-    text = f"""\
+    text = f"""
         Written by `./dev matrix --write` on {today}. A Linux guest with a
         virtio-blk disk (raw, and again qcow2) moved under TLS between QEMUs
         with `-machine pc-q35-7.2`, under TCG. From 7.2 it was stopped before
         and continued afterwards, from the others it was at work. It lived on
         with its memory and all of its acknowledged writes where the table
         says ok; and at the source, undisturbed, where QEMU refused."""
-    fill = textwrap.TextWrapper(76, break_on_hyphens=False).fill
-    lines = ['# Moves between versions of QEMU', '',
-             fill(' '.join(text.split())), '', *table(outcomes), '']
+    lines = ['# Moves between versions of QEMU', '', page.filled(text), '',
+             *table(outcomes), '']
     for name in VERSIONS:
         lines.append(f'- {name}: {VERSIONS[name]().version}')
     for reason in reasons(outcomes):
-        lines += ['', fill(reason)]
+        lines += ['', page.filled(reason)]
     return '\n'.join(lines) + '\n'
 
 
@@ -212,7 +208,7 @@ def main():
         print('', *table(outcomes), sep='\n')
     bad = [o for o in outcomes.values() if o.word == BAD]
     if options.write:
-        PAGE.write_text(page(outcomes))
+        PAGE.write_text(page_of(outcomes))
     print(f'\n{len(outcomes)} moves, {len(bad)} not as they must be')
     return 1 if bad else 0
 
