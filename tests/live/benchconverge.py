@@ -4,9 +4,10 @@
 A grid: how fast the guest writes, beside what the link carries; whether it
 writes to a disk that is mirrored too; and who moves it: the engine with each
 policy, or QEMU with its own defaults (a downtime limit of 300 ms, and nothing
-else). Each cell has an expected outcome. The guest is booted once and put in
-a file, from which each cell begins; what a cell measured is kept in --results,
-and a cell that is there already is not measured again.
+else). Each cell has an expected outcome, and a minute. The guest is booted once
+and put in a file, from which each cell begins; what a cell measured is kept in
+--results, and a cell that is there already is not measured again. --write makes
+CONVERGE.md of the whole of it: the machine should have nothing else to do.
 
 All figures but the throttle are seen from outside. The guest's work is its
 heartbeat: what is lost of it, between `migrate` and the guest's running at the
@@ -15,7 +16,9 @@ destination, is told in seconds of a guest left alone.
 
 import argparse
 import contextlib
+import datetime
 import fcntl
+import hashlib
 import itertools
 import json
 import os
@@ -24,19 +27,23 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import binaries
+import page
 import reference
 from bench import machine, show_progress
-from engine import Engine
+from engine import Engine, program
 from guest import Guest
 from lab import Lab, sweep, wait_until
 from qemu import MIB, Qemu, make_image
 
+PAGE = Path(__file__).parent / 'CONVERGE.md'
 LINK_MBIT = 200
 LINK_MIB = LINK_MBIT * 1e6 / 8 / MIB
 MEM, DATA, HOT = 256, 96, 64        # MiB: RAM, what it checks, writes to
 DISK_RATE = 200                     # records of 4 KiB a second
-TIMEOUT_S = 52                      # of the RAM
-BASELINE_S = 1.5                    # of heartbeats, before
+TIMEOUT_S = 48                      # of the RAM
+CELL_S = 60                         # with all that is around it
+BASELINE_S, WINDOW_S = 1.5, 0.5     # of heartbeats, before
 
 RATES = (0.2, 0.5, 0.8, 1.0, 1.5, 2, 4)     # of the link's
 POLICIES = ('gentle', 'balanced', 'urgent')
@@ -69,7 +76,9 @@ class Cell(NamedTuple):
 
 
 def all_cells(by, rates):
-    return [Cell(*c) for c in itertools.product(by, (False, True), rates)]
+    """Those that differ in who moves it alone, one after the other."""
+    return [Cell(who, disk, rate) for disk, rate, who in
+            itertools.product((False, True), rates, by)]
 
 
 # ---------------------------------------------------------------------------
@@ -111,19 +120,17 @@ class Saved:
 # ---------------------------------------------------------------------------
 # One cell
 
-def beats_per_s(guest, since, until):
-    """What is heard of it in that time."""
-    count = sum(since <= t <= until for t, _ in guest.beats())
-    return count / (until - since)
-
-
 def wait_baseline(guest):
-    """How fast its heart beats when nothing is done to it."""
+    """How fast its heart beats when nothing is done to it: beats a second in
+    the best of some windows, as it has only just begun to run."""
     since = time.monotonic()
     recorder = guest.qemu.recorder
     recorder.wait(lambda: recorder.beats[-1] > since + BASELINE_S, 20,
                   'heartbeats')
-    return beats_per_s(guest, since, since + BASELINE_S)
+    times = [t - since for t, _ in guest.beats()]
+    starts = [n / 10 for n in range(round((BASELINE_S - WINDOW_S) * 10) + 1)]
+    return max(sum(start <= t < start + WINDOW_S for t in times)
+               for start in starts) / WINDOW_S
 
 
 def by_engine(lab, policy, disk, source, destination):
@@ -165,7 +172,13 @@ def migrate_began(source):
 
 
 def measure(saved, cell):
-    """What came of it."""
+    """What came of it, and how long all of that took."""
+    began = time.monotonic()
+    figures = measure_in_lab(saved, cell)
+    return {**figures, 'cell_s': time.monotonic() - began}
+
+
+def measure_in_lab(saved, cell):
     with Lab() as lab:
         source, destination = saved[cell.disk].pair(lab, LINK_MBIT)
         guest = Guest(source)
@@ -175,7 +188,6 @@ def measure(saved, cell):
         guest.follow(destination)
         source.spy.cmd('migrate-set-capabilities', capabilities=[
             {'capability': 'events', 'state': True}])
-        began = time.monotonic()
         figures = by_reference(cell.disk, source, destination) \
             if cell.by == REFERENCE else \
             by_engine(lab, cell.by, cell.disk, source, destination)
@@ -188,7 +200,6 @@ def measure(saved, cell):
             raise RuntimeError(f'the guest was harmed: {guest.faults()}')
         heard = sum(since <= t <= until for t, _ in guest.beats())
         figures['ram_s'] = until - since
-        figures['wall_s'] = until - began
         figures['lost_s'] = max(0, until - since - heard / normal)
         return figures
 
@@ -196,11 +207,18 @@ def measure(saved, cell):
 # ---------------------------------------------------------------------------
 # All of them, and the table
 
+def measured():
+    """Cells of another program or QEMU are not to be mixed with these."""
+    digest = hashlib.sha256(Path(program()).read_bytes()).hexdigest()[:16]
+    return f'qmigrate {digest}, QEMU {binaries.qemu10().version}'
+
+
 class Results:
     """{key of a cell: its figures}, in a file; others may add to it too."""
 
     def __init__(self, path):
         self.path = Path(path)
+        self.of = measured()
 
     @contextlib.contextmanager
     def _locked(self):
@@ -209,43 +227,87 @@ class Results:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def read(self):
+    def _read(self):
         return json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    def read(self):
+        return {key: figures for key, figures in self._read().items()
+                if figures['of'] == self.of}
 
     def add(self, key, figures):
         with self._locked():
             new = self.path.with_suffix('.new')
-            new.write_text(json.dumps({**self.read(), key: figures},
-                                      indent=1) + '\n')
+            cells = {**self._read(), key: {'of': self.of, **figures}}
+            new.write_text(json.dumps(cells, indent=1) + '\n')
             new.rename(self.path)
 
 
-def is_as_expected(cell, figures):
-    return figures['outcome'] == cell.expected or \
-        cell.expected == EITHER and figures['outcome'] in (MOVED, NEVER)
+def judge(cell, figures):
+    """'ok', or what is not as it must be."""
+    if figures['outcome'] != cell.expected and not (
+            cell.expected == EITHER and figures['outcome'] in (MOVED, NEVER)):
+        return f'NOT {cell.expected}'
+    return 'ok' if figures['cell_s'] <= CELL_S else \
+        f'TOOK {figures["cell_s"]:.0f} s'
 
 
-def print_table(cells, results):
-    """Returns whether each cell ended as expected."""
-    print(f'\na guest of {MEM} MiB that writes to {HOT} MiB of it, a link of '
-          f'{LINK_MBIT} Mbit/s, at most {TIMEOUT_S} s;\n{machine()}\n\n'
-          f'{"":9} {"disk":4} {"writes":>8} {"outcome":7} {"RAM":>8} '
-          f'{"blackout":>9} {"throttle":>8} {"lost":>7}  expected')
-    met = True
-    for cell in cells:
-        f = results.get(cell.key)
-        if not f:
-            continue
-        ok = is_as_expected(cell, f)
-        met = met and ok
-        blackout = f'{f["blackout_ms"]:6.0f} ms' if 'blackout_ms' in f else ''
-        print(f'{cell.by:9} {"yes" if cell.disk else "":4} '
-              f'{cell.rate:>4} * B {f["outcome"]:7} {f["ram_s"]:6.1f} s '
-              f'{blackout:>9} {f["throttle"]:6} % {f["lost_s"]:5.1f} s  '
-              f'{cell.expected}: {"ok" if ok else "NOT SO"}')
-    print('\nB: what the link carries. lost: of the guest\'s own work, while '
-          'its RAM moved.')
-    return met
+HEAD = ('disk', 'writes', 'moved by', 'outcome', 'RAM', 'blackout', 'throttle',
+        'lost', 'as expected')
+
+
+def row_of(cell, f):
+    return ('yes' if cell.disk else '', f'{cell.rate:g} B', cell.by,
+            f['outcome'], f'{f["ram_s"]:.1f} s',
+            f'{f["blackout_ms"]:.0f} ms' if 'blackout_ms' in f else '',
+            f'{f["throttle"]} %' if f['throttle'] else '',
+            f'{f["lost_s"]:.1f} s', judge(cell, f))
+
+
+def table(cells, results):
+    return page.table([HEAD, *(row_of(c, results[c.key]) for c in cells
+                               if c.key in results)])
+
+
+def verdict(cells, results):
+    """(a sentence, whether all is well)"""
+    done = [c for c in cells if c.key in results]
+    bad = [c.key for c in done if judge(c, results[c.key]) != 'ok']
+    said = f'{len(done)} of {len(cells)} cells measured, {len(bad)} not as ' \
+        'expected' + (': ' if bad else '') + '; '.join(bad) + '.'
+    return said, not bad and len(done) == len(cells)
+
+
+def arrivals(cells, results):
+    """How many guests each of them got across."""
+    said = []
+    for who in dict.fromkeys(c.by for c in cells):
+        its = [results[c.key] for c in cells
+               if c.by == who and c.key in results]
+        moved = sum(f['outcome'] == MOVED for f in its)
+        said.append(f'{who} {moved} of {len(its)}')
+    return 'Guests that got across: ' + ', '.join(said) + '.'
+
+
+LEGEND = f"""
+    A guest of {MEM} MiB, {DATA} of them with data, that writes to {HOT} MiB
+    of it, and with a disk {DISK_RATE} records of 4 KiB a second to that too,
+    which is mirrored; a link of {LINK_MBIT} Mbit/s, which is B; at most
+    {TIMEOUT_S} s for the RAM. QEMU: its own defaults, a limit of 300 ms and
+    nothing else. The throttle is the highest seen. lost: of the guest's own
+    work while its RAM moved, in seconds of a guest left alone."""
+
+
+def page_of(cells, results):
+    said = f"""
+        Written by `./dev bench converge --write` on
+        {datetime.date.today().isoformat()}; QEMU
+        {binaries.qemu10().version}, {machine()}."""
+    return '\n'.join([
+        '# Guests that write, and who gets them across', '',
+        page.filled(said), '', page.filled(LEGEND), '',
+        *table(cells, results), '',
+        page.filled(verdict(cells, results)[0] + ' ' +
+                    arrivals(cells, results))]) + '\n'
 
 
 def parse_arguments():
@@ -262,7 +324,12 @@ def parse_arguments():
                         default='build/bench-converge.json',
                         help='where the cells are kept (default: '
                         '%(default)s); remove it to begin anew')
-    return parser.parse_args()
+    parser.add_argument('--write', action='store_true',
+                        help=f'write the result to {PAGE.name}')
+    options = parser.parse_args()
+    if options.write and (options.only or options.rate):
+        parser.error('--write is for the whole of it')
+    return options
 
 
 def run_cells(cells, results):
@@ -274,8 +341,12 @@ def run_cells(cells, results):
             show_progress(f'cell {n + 1} of {len(cells)}: {cell.key}')
             if cell.disk not in saved:
                 saved[cell.disk] = Saved(lab, cell.disk)
-            results.add(cell.key, measure(saved, cell))
-        show_progress('')
+            figures = measure(saved, cell)
+            results.add(cell.key, figures)
+            show_progress('')
+            print(f'{cell.key}: {figures["outcome"]} in '
+                  f'{figures["ram_s"]:.1f} s, {judge(cell, figures)}',
+                  flush=True)
 
 
 def main():
@@ -287,7 +358,13 @@ def main():
                       [r for r in RATES if r in (options.rate or RATES)])
     results = Results(options.results)
     run_cells(cells, results)
-    return 0 if print_table(cells, results.read()) else 1
+    found = results.read()
+    said, well = verdict(cells, found)
+    print('', machine(), page.filled(LEGEND), '', *table(cells, found), '',
+          said, arrivals(cells, found), sep='\n')
+    if options.write:
+        PAGE.write_text(page_of(cells, found))
+    return 0 if well else 1
 
 
 if __name__ == '__main__':

@@ -1,0 +1,53 @@
+"""What the benches make of what they measured: a verdict that can be bad."""
+
+import benchblackout
+import benchconverge
+from benchconverge import MOVED, NEVER, Cell
+
+
+def figures(outcome, cell_s=30):
+    return {'outcome': outcome, 'throttle': 97, 'ram_s': 20.0, 'lost_s': 1.0,
+            'blackout_ms': 50.0, 'cell_s': cell_s}
+
+
+def test_cells_are_judged():
+    slow, fast = Cell('gentle', False, 0.5), Cell('gentle', False, 4)
+    even = Cell('gentle', True, 1.0)
+    judge = benchconverge.judge
+    assert judge(slow, figures(MOVED)) == judge(fast, figures(NEVER)) == 'ok'
+    assert judge(slow, figures(NEVER)) == 'NOT moved'
+    assert judge(fast, figures(MOVED)) == 'NOT never'
+    assert judge(even, figures(MOVED)) == judge(even, figures(NEVER)) == 'ok'
+    assert judge(even, figures('failed')) == 'NOT either'
+    assert judge(slow, figures(MOVED, 61)) == 'TOOK 61 s'
+
+
+def test_the_grid_is_judged():
+    cells = benchconverge.all_cells(('gentle', 'urgent'), (0.5, 4))
+    assert len(cells) == len({c.key for c in cells}) == 8
+    found = {c.key: figures(NEVER if c.by == 'gentle' and c.rate > 1 else
+                            MOVED) for c in cells}
+    said, well = benchconverge.verdict(cells, found)
+    assert (said, well) == (
+        '8 of 8 cells measured, 0 not as expected.', True)
+    assert 'gentle 2 of 4, urgent 4 of 4' in \
+        benchconverge.arrivals(cells, found)
+    text = benchconverge.page_of(cells, found)
+    assert text.count('| ok ') == 8
+    found[cells[-1].key] = figures(NEVER)
+    del found[cells[0].key]
+    said, well = benchconverge.verdict(cells, found)
+    assert (said, well) == ('7 of 8 cells measured, 1 not as expected: '
+                            'urgent, disk, 4.', False)
+
+
+def test_pairs_are_judged():
+    good, slow = (30, 1000), (95, 1000)
+    other = (91, 1000)
+    lines, met = benchblackout.judge([(good, other)] * 3 + [(slow, other)])
+    assert met, lines
+    lines, met = benchblackout.judge([(good, other)] + [(slow, other)] * 3)
+    assert not met and 'OVER' in lines[2]
+    _, met = benchblackout.judge([((30, 1200), other)])
+    assert not met
+    assert 'NOT each goal is met' in benchblackout.page_of([(slow, other)])
