@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import stat
-import time
 
 import pytest
 
@@ -51,6 +50,10 @@ class Client:
         self.socket.connect(str(sock(move)))
         self.file = self.socket.makefile('rb')
 
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
     def say(self, text):
         self.socket.sendall(text if isinstance(text, bytes) else
                             text.encode() + b'\n')
@@ -63,13 +66,17 @@ class Client:
                 return message[key]
         return None
 
-    def ask(self, name, **arguments):
-        self.say(json.dumps({'execute': name, 'arguments': arguments}))
+    def hear_answer(self):
+        """The next answer, whole; None at the end."""
         for line in self.file:
             message = json.loads(line)
             if 'return' in message or 'error' in message:
                 return message
         return None
+
+    def ask(self, name, **arguments):
+        self.say(json.dumps({'execute': name, 'arguments': arguments}))
+        return self.hear_answer()
 
 
 # ---- set ----
@@ -234,23 +241,6 @@ def test_clients_do_no_harm(lab, pki):
     assert last['event'] == 'RESULT'
     assert last['data'] == move.engine.result()
     assert not sock(move).exists()
-
-
-def test_a_thousand_questions(lab, pki):
-    """In a loop, each by a client of its own; as if nobody had asked."""
-    move = Move(lab, pki, Case(options=SLOW_RAM)).start()
-    move.wait_step('converge')
-    began = time.monotonic()
-    for _ in range(1000):
-        client = Client(move)
-        status = client.ask('query-status')['return']
-        assert status['name'] == NAME
-        client.socket.close()
-        client.file.close()
-    print(f'\n1000 questions in {time.monotonic() - began:.2f} s')
-    assert status['progress']['step'] == 'converge'
-    command(move, 'set', NAME, 'bandwidth=0')
-    move.moved()
 
 
 # ---- status and watch ----
