@@ -71,6 +71,30 @@ static void write_progress(struct buffer *b, struct json_object *status)
     }
 }
 
+/* One of several is not to be seen in the sum. */
+static void write_disks(struct buffer *b, struct json_object *status)
+{
+    struct json_object *progress = json_get_object(status, "progress");
+    struct json_object *each =
+        json_get_array(json_get_object(progress, "disks"), "each");
+
+    for (size_t i = 0; i < json_length(each); i++) {
+        struct json_object *disk = json_at(each, i);
+        CLEANUP_FREE char *label = printable(disk, "disk");
+        CLEANUP_FREE char *state = printable(disk, "state");
+        uint64_t total = json_get_uint(disk, "total-bytes");
+
+        write_label(b, i == 0 ? "disks" : "");
+        buffer_printf(b, "%s: %s", label, state);
+        if (total > 0)
+            buffer_printf(
+                b, ", %u %% of %s",
+                percent_of(json_get_uint(disk, "copied-bytes"), total),
+                figure_bytes(total).s);
+        buffer_printf(b, "\n");
+    }
+}
+
 static void write_in_full(struct buffer *b, struct json_object *status)
 {
     CLEANUP_FREE char *name = printable(status, "name");
@@ -80,6 +104,7 @@ static void write_in_full(struct buffer *b, struct json_object *status)
     write_text(b, "source", status, "source");
     write_text(b, "destination", status, "destination");
     write_progress(b, status);
+    write_disks(b, status);
     write_label(b, "limits");
     read_limits(json_get_object(status, "limits"), &limits);
     limits_in_words(b, &limits);

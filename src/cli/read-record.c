@@ -27,6 +27,7 @@ void read_progress(struct json_object *data, struct progress *ret)
     struct json_object *ram = json_get_object(data, "ram");
     struct json_object *disks = json_get_object(data, "disks");
     const char *step = json_get_string(data, "step");
+    const char *on_timeout = json_get_string(ram, "on-timeout");
 
     *ret = (struct progress){
         .step = step ? step : "?",
@@ -46,6 +47,9 @@ void read_progress(struct json_object *data, struct progress *ret)
         .disk_bps = json_get_uint(disks, "bps"),
     };
     read_outlook(ram, ret);
+    ret->timeout_left_ms = json_get_int(ram, "timeout-left-ms", 0);
+    if (on_timeout && on_timeout_named(on_timeout, &ret->on_timeout, NULL) < 0)
+        ret->timeout_left_ms = 0; /* nobody knows what then */
 }
 
 void read_limits(struct json_object *data, struct limits *ret)

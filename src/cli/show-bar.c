@@ -142,6 +142,10 @@ static void put_ram(struct items *items, const struct progress *p)
         put(items, "%s left", figure_left(p->left_ms).s);
         put(items, "blackout %s", figure_ms(p->blackout_ms).s);
     }
+    if (p->timeout_left_ms > 0) {
+        put(items, "%s in %s", on_timeout_name(p->on_timeout),
+            figure_left(p->timeout_left_ms).s);
+    }
     if (p->throttle_percent > 0) {
         put(items, "slowed by %d %%", p->throttle_percent);
     }

@@ -55,6 +55,10 @@ static void ram_in_words(struct buffer *b, size_t start,
         add_figure(b, start, "ends in about ", figure_left(p->left_ms).s);
         add_figure(b, start, "blackout about ", figure_ms(p->blackout_ms).s);
     }
+    if (p->timeout_left_ms > 0) {
+        buffer_printf(b, ", %s in %s", on_timeout_name(p->on_timeout),
+                      figure_left(p->timeout_left_ms).s);
+    }
 }
 
 void progress_in_words(struct buffer *b, const struct progress *p)

@@ -3,6 +3,7 @@
  */
 #include "cli/figures.h"
 #include "cli/show-parts.h"
+#include "core/policy.h"
 
 enum { INDENT = 4 };
 
@@ -67,6 +68,59 @@ static void write_network(struct buffer *b, const struct facts *f,
     write_paragraph(b, INDENT, style->columns, authz);
 }
 
+static void write_timeout(struct buffer *b, const struct plan *p,
+                          const struct style *style)
+{
+    CLEANUP(buffer_done) struct buffer text = { .data = NULL };
+    const char *what = on_timeout_name(p->on_timeout);
+
+    if (p->timeout_s == 0 && p->timeout_per_gib_s == 0) {
+        buffer_printf(&text, "RAM: as long as it takes");
+    } else if (p->timeout_s == 0) {
+        buffer_printf(&text, "RAM: %s after %s for each GiB of it", what,
+                      figure_ms(p->timeout_per_gib_s * 1000).s);
+    } else {
+        buffer_printf(&text, "RAM: %s after %s", what,
+                      figure_ms(p->timeout_s * 1000).s);
+        if (p->timeout_per_gib_s > 0) {
+            buffer_printf(&text, ", or %s for each GiB of it if that is longer",
+                          figure_ms(p->timeout_per_gib_s * 1000).s);
+        }
+    }
+    write_paragraph(b, INDENT, style->columns, text.data);
+}
+
+/* What may be done to the guest without a question. */
+static void write_limits(struct buffer *b, const struct plan *p,
+                         const struct style *style)
+{
+    CLEANUP(buffer_done) struct buffer text = { .data = NULL };
+    const char *gap = " ";
+
+    buffer_printf(&text,
+                  "handover: a stop of %s to aim for; one of more than %s "
+                  "before the switch is undone",
+                  figure_ms(p->max_downtime_ms).s,
+                  figure_ms(p->abort_handover_ms).s);
+    write_paragraph(b, INDENT, style->columns, text.data);
+    buffer_consume(&text, text.len);
+    buffer_printf(&text, "if it writes too fast, policy %s:", p->policy->name);
+    if (p->max_throttle > 0) {
+        buffer_printf(&text, " slowed down by up to %lld %%",
+                      (long long)p->max_throttle);
+        gap = ", then ";
+    }
+    if (p->postcopy || p->policy->pause_when_stuck) {
+        buffer_printf(&text, "%s%s", gap,
+                      p->postcopy ? "post-copy"
+                                  : "stopped until its RAM is across");
+    } else if (p->max_throttle == 0) {
+        buffer_printf(&text, " left as it is");
+    }
+    write_paragraph(b, INDENT, style->columns, text.data);
+    write_timeout(b, p, style);
+}
+
 void plan_in_words(struct buffer *b, const struct narration *n,
                    const struct style *style)
 {
@@ -83,6 +137,8 @@ void plan_in_words(struct buffer *b, const struct narration *n,
     for (size_t i = 0; i < n->disks->count; i++) {
         write_disk(b, n->facts, &n->disks->item[i], style);
     }
+    buffer_printf(b, "\n%sLimits%s\n", dress(style, BOLD), dress(style, PLAIN));
+    write_limits(b, n->facts->plan, style);
     buffer_printf(b, "\n%sSteps%s\n", dress(style, BOLD), dress(style, PLAIN));
     for (const char *const *step = n->steps; *step; step++) {
         buffer_printf(b, "    %2u. %s\n", number++, *step);

@@ -240,8 +240,8 @@ static unsigned climb(struct converge *c, const struct converge_sample *s)
     return actions;
 }
 
-static bool time_is_over(const struct converge *c,
-                         const struct converge_sample *s)
+/* It acts once, and no more when the guest was stopped or switched before. */
+static bool time_is_over(struct converge *c, const struct converge_sample *s)
 {
     int64_t limit = c->rules.timeout_ms;
     int64_t by_size = (int64_t)((double)c->rules.timeout_per_gib_ms *
@@ -249,7 +249,11 @@ static bool time_is_over(const struct converge *c,
 
     if (by_size > limit)
         limit = by_size;
-    return limit > 0 && s->at_ms >= limit;
+    c->timeout_left_ms = 0;
+    if (limit == 0 || c->paused || c->postcopied)
+        return false;
+    c->timeout_left_ms = s->at_ms < limit ? limit - s->at_ms : 1;
+    return s->at_ms >= limit;
 }
 
 static unsigned end_of_time(struct converge *c, const struct converge_sample *s)
@@ -273,7 +277,7 @@ unsigned converge_step(struct converge *c, const struct converge_sample *s)
     measure_rate(c, s);
     judged = follow_round(c, s);
     c->pass_seen = s->pass;
-    if (!c->paused && !c->postcopied && time_is_over(c, s)) {
+    if (time_is_over(c, s)) {
         actions = end_of_time(c, s);
     } else if (!c->paused && !c->postcopied && judged && c->bps > 0 &&
                c->in_vain >= (c->throttle > 0 ? 1 : c->rules.patience)) {

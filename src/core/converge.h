@@ -95,6 +95,7 @@ struct converge {
     enum converge_outlook outlook;
     int64_t left_ms, blackout_ms;
     uint64_t hot_bytes;
+    int64_t timeout_left_ms; /* 1 at least; 0: none, or it has acted */
 };
 
 void converge_init(struct converge *c, const struct converge_rules *rules);

@@ -97,6 +97,7 @@ struct migration {
     int64_t switchover_us, settled_us, verified_us, completed_us, running_us;
     struct converge converge;
     struct progress progress;
+    struct progress_disk *progress_disk;    /* as many as there are disks */
     int64_t told_at_ms;                     /* when progress was last told */
     uint64_t disk_window_bytes, rate_bytes; /* of all disks: since when no */
     int64_t disk_window_ms, rate_at_ms;     /* byte moved; for the rate */
@@ -292,6 +293,8 @@ int set_parameters(struct migration *m, enum side_id side,
 /* Put back capabilities and parameters, and delete the TLS objects. */
 void restore_settings(struct migration *m, enum side_id side);
 void remove_credentials(struct migration *m, enum side_id side);
+/* The last sample, with what has no sample of its own. */
+const struct progress *progress_now(struct migration *m);
 /* Ask the source how far it is; fills m->progress and tells it.  RET gets all
  * but the time. */
 int progress_sample(struct migration *m, struct converge_sample *ret,

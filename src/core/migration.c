@@ -61,6 +61,7 @@ void migration_free(struct migration *m)
     for (size_t i = 0; i < m->disk_count; i++)
         disk_copy_done(&m->disk[i]);
     free(m->disk);
+    free(m->progress_disk);
     qmp_migration_done(&m->final);
     rundir_remove_private(m->dir, m->dir_lock);
     strv_done(&m->left);

@@ -9,6 +9,13 @@
 #include "core/limits.h"
 #include "core/preflight.h"
 
+/* How far the copy of a disk is. */
+struct progress_disk {
+    const char *label;
+    const char *state; /* mirror_state_name() */
+    uint64_t total, copied;
+};
+
 /* One sample; bytes, bytes a second, milliseconds. */
 struct progress {
     const char *step; /* the recipe's row */
@@ -23,9 +30,12 @@ struct progress {
     enum converge_outlook outlook;
     int64_t left_ms, blackout_ms; /* of OUTLOOK_ENDS */
     uint64_t hot_bytes;           /* of OUTLOOK_NEVER */
+    int64_t timeout_left_ms;      /* 1 at least; 0: there is none */
+    int64_t on_timeout;           /* what then: enum plan_on_timeout */
     /* disks: from `mirror disks` on */
     size_t disk_count;
     uint64_t disk_total, disk_copied, disk_bps;
+    const struct progress_disk *disk; /* the narrator's own; NULL: not told */
 };
 
 enum narration_kind {

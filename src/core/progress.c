@@ -8,6 +8,31 @@
 #define TELL_INTERVAL_MS 200
 #define RATE_WINDOW_MS 1000
 
+static void list_disks(struct migration *m)
+{
+    if (!m->progress_disk && m->disk_count > 0)
+        m->progress_disk = xcalloc(m->disk_count, sizeof(*m->progress_disk));
+    for (size_t i = 0; i < m->disk_count; i++) {
+        const struct disk_copy *d = &m->disk[i];
+
+        m->progress_disk[i] = (struct progress_disk){
+            .label = d->label,
+            .state = mirror_state_name(d->state),
+            .total = d->total_bytes,
+            .copied = d->current_bytes,
+        };
+    }
+    m->progress.disk = m->progress_disk;
+}
+
+const struct progress *progress_now(struct migration *m)
+{
+    m->progress.step = m->step;
+    m->progress.elapsed_ms = (clock_now_us() - m->started_us) / 1000;
+    list_disks(m);
+    return &m->progress;
+}
+
 static void tell_progress(struct migration *m)
 {
     int64_t now = clock_now_ms();
@@ -15,10 +40,8 @@ static void tell_progress(struct migration *m)
     if (now - m->told_at_ms < TELL_INTERVAL_MS)
         return;
     m->told_at_ms = now;
-    m->progress.step = m->step;
-    m->progress.elapsed_ms = (clock_now_us() - m->started_us) / 1000;
     migration_tell(m, &(struct narration){ .kind = NARRATE_PROGRESS,
-                                           .progress = &m->progress });
+                                           .progress = progress_now(m) });
 }
 
 static void measure_disk_rate(struct migration *m, uint64_t copied)
@@ -100,6 +123,8 @@ int progress_sample(struct migration *m, struct converge_sample *ret,
     m->progress.blackout_ms = m->converge.blackout_ms;
     m->progress.hot_bytes = m->converge.hot_bytes;
     m->progress.downtime_limit_ms = m->converge.limit_ms;
+    m->progress.timeout_left_ms = m->converge.timeout_left_ms;
+    m->progress.on_timeout = m->limits.value[LIMIT_ON_TIMEOUT];
     mirrors_watch_writes(m);
     tell_progress(m);
     return 0;

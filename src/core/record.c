@@ -6,6 +6,7 @@
 
 #include <json-c/json.h>
 
+#include "core/policy.h"
 #include "core/record-private.h"
 
 void record_event(struct buffer *b, const char *name, struct json_object *data,
@@ -104,7 +105,27 @@ static struct json_object *ram_data(const struct progress *p)
     } else if (p->outlook == OUTLOOK_NEVER) {
         json_add_uint(ram, "hot-bytes", p->hot_bytes);
     }
+    if (p->timeout_left_ms > 0) {
+        json_add_int(ram, "timeout-left-ms", p->timeout_left_ms);
+        json_add_string(ram, "on-timeout", on_timeout_name(p->on_timeout));
+    }
     return ram;
+}
+
+static struct json_object *each_disk(const struct progress *p)
+{
+    struct json_object *list = json_object_new_array();
+
+    for (size_t i = 0; p->disk && i < p->disk_count; i++) {
+        struct json_object *disk = json_object_new_object();
+
+        json_add_text(disk, "disk", p->disk[i].label);
+        json_add_string(disk, "state", p->disk[i].state);
+        json_add_uint(disk, "total-bytes", p->disk[i].total);
+        json_add_uint(disk, "copied-bytes", p->disk[i].copied);
+        json_object_array_add(list, disk);
+    }
+    return list;
 }
 
 struct json_object *record_progress_data(const struct progress *p)
@@ -123,6 +144,8 @@ struct json_object *record_progress_data(const struct progress *p)
         json_add_uint(disks, "total-bytes", p->disk_total);
         json_add_uint(disks, "copied-bytes", p->disk_copied);
         json_add_uint(disks, "bps", p->disk_bps);
+        if (p->disk)
+            json_add(disks, "each", each_disk(p));
         json_add(data, "disks", disks);
     }
     return data;
@@ -227,6 +250,18 @@ static struct json_object *choice_data(const struct facts *f,
     return data;
 }
 
+static void add_guest_limits(struct json_object *data, const struct plan *p)
+{
+    json_add_string(data, "policy", p->policy->name);
+    json_add_int(data, "max-downtime-ms", p->max_downtime_ms);
+    json_add_int(data, "max-throttle-percent", p->max_throttle);
+    json_add_bool(data, "postcopy", p->postcopy);
+    json_add_int(data, "abort-handover-ms", p->abort_handover_ms);
+    json_add_int(data, "timeout-s", p->timeout_s);
+    json_add_int(data, "timeout-s-per-gib", p->timeout_per_gib_s);
+    json_add_string(data, "on-timeout", on_timeout_name(p->on_timeout));
+}
+
 static struct json_object *plan_data(const struct narration *n)
 {
     struct json_object *data = json_object_new_object();
@@ -248,6 +283,7 @@ static struct json_object *plan_data(const struct narration *n)
     if (n->facts->plan->tls_psk) {
         json_add_bool(data, "tls-psk", true);
     }
+    add_guest_limits(data, n->facts->plan);
     json_add(data, "disks", disks);
     json_add(data, "steps", steps);
     return data;

@@ -279,6 +279,17 @@ void side_identify(struct side *s, const struct qmp_address *a)
 
 /* --- asking ---------------------------------------------------------------- */
 
+const char *mirror_state_name(enum mirror_state state)
+{
+    static const char *const names[] = {
+        [MIRROR_NONE] = "waiting",  [MIRROR_RUNNING] = "copying",
+        [MIRROR_READY] = "ready",   [MIRROR_CONCLUDED] = "done",
+        [MIRROR_FAILED] = "failed",
+    };
+
+    return names[state];
+}
+
 static enum mirror_state mirror_state_of(const struct qmp_job *job)
 {
     if (job->error)

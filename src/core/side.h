@@ -23,6 +23,8 @@ enum mirror_state {
     MIRROR_CONCLUDED, /* ended well: the copy is complete */
     MIRROR_FAILED,
 };
+/* "waiting", "copying", "ready" (in sync), "done", "failed" */
+const char *mirror_state_name(enum mirror_state state);
 
 struct disk_copy {
     char *label;

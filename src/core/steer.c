@@ -38,8 +38,6 @@ static struct json_object *status_data(struct migration *m)
 {
     struct json_object *data = json_object_new_object();
 
-    m->progress.step = m->step;
-    m->progress.elapsed_ms = (clock_now_us() - m->started_us) / 1000;
     json_add_string(data, "name", m->name);
     json_add_int(data, "pid", getpid());
     json_add_string(data, "source", m->plan->peer[SOURCE].text);
@@ -48,7 +46,7 @@ static struct json_object *status_data(struct migration *m)
     json_add_bool(data, "cancelling", m->cancel_requested);
     json_add_bool(data, "undoing", m->rolling_back);
     json_add_bool(data, "pausing", m->pause_asked || m->we_paused);
-    json_add(data, "progress", record_progress_data(&m->progress));
+    json_add(data, "progress", record_progress_data(progress_now(m)));
     json_add(data, "limits", record_limits_data(&m->limits));
     return data;
 }

@@ -82,6 +82,8 @@ static const struct progress hopeless = {
     .ram_remaining = GIB,
     .outlook = OUTLOOK_NEVER,
     .hot_bytes = 600 * MIB,
+    .timeout_left_ms = 41001,
+    .on_timeout = ON_TIMEOUT_POSTCOPY,
 };
 
 static void lines_of_progress(void **state)
@@ -100,7 +102,7 @@ static void lines_of_progress(void **state)
         "downtime limit 20 ms, ends in about 2 s, blackout about 18 ms\n"
         "[     0.9 s] mirror disks: disks 40 % of 10.0 GiB, 200.0 MiB/s\n"
         "[  3600.0 s] converge: RAM 0 %, 0.0 MiB/s, "
-        "never ends this way: hot set 600.0 MiB\n"
+        "never ends this way: hot set 600.0 MiB, postcopy in 42 s\n"
         "[     5.0 s] INSECURE connect: still at it\n");
 }
 
@@ -172,7 +174,7 @@ static void bar_of_80_columns(void **state)
               "converge             "
               "[...............................] RAM   0 %\n"
               "INSECURE 0:00  never ends this way: hot set 600.0 MiB  "
-              "pass 1\n"
+              "postcopy in 42 s\n"
               "settle disks\n"
               "0:00  2 s left  blackout 18 ms  slowed by 20 %  "
               "dirties 20.0 MiB/s  pass 2\n"

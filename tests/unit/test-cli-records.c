@@ -162,6 +162,8 @@ static void progress_is_read(void **state)
             .left_ms = said[i].left_ms,
             .blackout_ms = said[i].blackout_ms,
             .hot_bytes = said[i].hot_bytes,
+            .timeout_left_ms = 10,
+            .on_timeout = ON_TIMEOUT_POSTCOPY,
             .disk_count = 10,
             .disk_total = 11,
             .disk_copied = 12,
@@ -194,7 +196,8 @@ static void what_is_strange_is_survived(void **state)
 {
     static const char *const data[] = {
         "{}", "[]", "{\"left\":{},\"disks\":[1,{}],\"ram\":[],\"outcome\":7}",
-        "{\"ram\":{\"pass\":\"x\"},\"step\":null,\"error\":{\"message\":1}}"
+        "{\"ram\":{\"pass\":\"x\"},\"step\":null,\"error\":{\"message\":1}}",
+        "{\"ram\":{\"timeout-left-ms\":1,\"on-timeout\":\"pray\"}}"
     };
 
     (void)state;

@@ -103,19 +103,94 @@ static void plan_under_tls(void **state)
             .facts = &g.f, .disks = &list, .steps = steps, .name = "vm1" },
         &plain);
     assert_string_equal(
-        b.data, "\nMigration of vm1\n"
-                "    by 192.0.2.2, ports 49152-49215 of the destination\n"
-                "    under TLS, both ends verified; the destination must be\n"
-                "    b.example\n"
-                "    the destination will accept CN=a.example alone\n"
-                "\nDisks\n"
-                "    vd0: 10.0 GiB, copied: writable\n"
-                "        /images/vm.qcow2 -> /images/vm.qcow2\n"
-                "    vd0: 10.0 GiB, left alone: read-only\n"
-                "\nSteps\n"
-                "     1. connect\n"
-                "     2. preflight\n");
+        b.data,
+        "\nMigration of vm1\n"
+        "    by 192.0.2.2, ports 49152-49215 of the destination\n"
+        "    under TLS, both ends verified; the destination must be\n"
+        "    b.example\n"
+        "    the destination will accept CN=a.example alone\n"
+        "\nDisks\n"
+        "    vd0: 10.0 GiB, copied: writable\n"
+        "        /images/vm.qcow2 -> /images/vm.qcow2\n"
+        "    vd0: 10.0 GiB, left alone: read-only\n"
+        "\nLimits\n"
+        "    handover: a stop of 300 ms to aim for; one of more than\n"
+        "    10.0 s before the switch is undone\n"
+        "    if it writes too fast, policy balanced: slowed down by up\n"
+        "    to 97 %\n"
+        "    RAM: as long as it takes\n"
+        "\nSteps\n"
+        "     1. connect\n"
+        "     2. preflight\n");
     plan_done(&g.plan);
+}
+
+/* What will be done without a question is said in advance. */
+static void plan_says_the_limits(void **state)
+{
+    static const struct {
+        const char *policy;
+        int64_t timeout_s, per_gib_s, max_throttle;
+        enum plan_on_timeout then;
+        bool postcopy;
+        const char *says[2];
+    } cases[] = {
+        { "gentle",
+          600,
+          0,
+          0,
+          ON_TIMEOUT_ABORT,
+          false,
+          { "policy gentle: left as it is\n",
+            "RAM: abort after 10 min 00 s\n" } },
+        { "urgent",
+          0,
+          20,
+          99,
+          ON_TIMEOUT_PAUSE,
+          false,
+          { "up to 99 %, then stopped until its RAM is across\n",
+            "RAM: pause after 20.0 s for each GiB of it\n" } },
+        { "gentle",
+          30,
+          20,
+          0,
+          ON_TIMEOUT_POSTCOPY,
+          true,
+          { "policy gentle: post-copy\n",
+            "RAM: postcopy after 30.0 s, or 20.0 s for each GiB of it if that "
+            "is longer\n" } },
+        { "urgent",
+          0,
+          0,
+          40,
+          ON_TIMEOUT_ABORT,
+          true,
+          { "up to 40 %, then post-copy\n", "RAM: as long as it takes\n" } },
+    };
+    static const struct style wide = { .columns = 200 };
+    struct disk_choices none = { 0, NULL };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+        struct good_facts g;
+
+        good_facts_init(&g);
+        g.plan.policy = policy_named(cases[i].policy);
+        g.plan.timeout_s = cases[i].timeout_s;
+        g.plan.timeout_per_gib_s = cases[i].per_gib_s;
+        g.plan.max_throttle = cases[i].max_throttle;
+        g.plan.on_timeout = cases[i].then;
+        g.plan.postcopy = cases[i].postcopy;
+        plan_in_words(&b,
+                      &(struct narration){
+                          .facts = &g.f, .disks = &none, .steps = steps },
+                      &wide);
+        assert_non_null(strstr(b.data, cases[i].says[0]));
+        assert_non_null(strstr(b.data, cases[i].says[1]));
+        plan_done(&g.plan);
+    }
 }
 
 static void plan_in_clear(void **state)
@@ -335,6 +410,7 @@ int main(void)
         cmocka_unit_test(verdicts_of_migrate),
         cmocka_unit_test(paragraphs),
         cmocka_unit_test(plan_under_tls),
+        cmocka_unit_test(plan_says_the_limits),
         cmocka_unit_test(plan_in_clear),
         cmocka_unit_test(summary_of_a_success),
         cmocka_unit_test(summary_says_what_was_verified),

@@ -87,6 +87,15 @@ static void progress_of_ram(void **state)
         p.hot_bytes = 9;
         expect(&n, "PROGRESS", data);
     }
+    p.outlook = OUTLOOK_UNKNOWN;
+    p.timeout_left_ms = 6;
+    p.on_timeout = ON_TIMEOUT_PAUSE;
+    {
+        CLEANUP_FREE char *data = xasprintf(
+            "%s,\"timeout-left-ms\":6,\"on-timeout\":\"pause\"}}", format);
+
+        expect(&n, "PROGRESS", data);
+    }
 }
 
 static void progress_of_disks(void **state)
@@ -96,12 +105,23 @@ static void progress_of_disks(void **state)
                           .disk_total = 30,
                           .disk_copied = 20,
                           .disk_bps = 10 };
+    static const struct progress_disk disks[] = {
+        { "vda", "ready", 10, 10 }, { "vdb", "copying", 20, 10 }
+    };
 
     (void)state;
     expect(&(struct narration){ .kind = NARRATE_PROGRESS, .progress = &p },
            "PROGRESS",
            "{\"step\":\"mirror disks\",\"elapsed-ms\":0,\"disks\":{\"count\":2,"
            "\"total-bytes\":30,\"copied-bytes\":20,\"bps\":10}}");
+    p.disk = disks;
+    expect(&(struct narration){ .kind = NARRATE_PROGRESS, .progress = &p },
+           "PROGRESS",
+           "{\"step\":\"mirror disks\",\"elapsed-ms\":0,\"disks\":{\"count\":2,"
+           "\"total-bytes\":30,\"copied-bytes\":20,\"bps\":10,\"each\":["
+           "{\"disk\":\"vda\",\"state\":\"ready\",\"total-bytes\":10,"
+           "\"copied-bytes\":10},{\"disk\":\"vdb\",\"state\":\"copying\","
+           "\"total-bytes\":20,\"copied-bytes\":10}]}}");
 }
 
 static void preflight(void **state)
@@ -154,6 +174,10 @@ static void plan(void **state)
         "{\"name\":\"vm1\",\"insecure\":false,\"address\":\"192.0.2.2\","
         "\"bind\":\"192.0.2.2\",\"tls-hostname\":\"b.example\","
         "\"tls-authz-dn\":\"CN=a.example\","
+        "\"policy\":\"balanced\",\"max-downtime-ms\":300,"
+        "\"max-throttle-percent\":97,\"postcopy\":false,"
+        "\"abort-handover-ms\":10000,\"timeout-s\":0,"
+        "\"timeout-s-per-gib\":0,\"on-timeout\":\"abort\","
         "\"disks\":[{\"disk\":\"vd0\",\"copy\":true,\"verdict\":\"copy\",\"reason\":\"writable\","
         "\"source-file\":\"/images/vm.qcow2\","
         "\"destination-file\":\"/images/vm.qcow2\","
