@@ -174,7 +174,7 @@ static void bar_of_80_columns(void **state)
               "converge             "
               "[...............................] RAM   0 %\n"
               "INSECURE 0:00  never ends this way: hot set 600.0 MiB  "
-              "postcopy in 42 s\n"
+              "postcopy in 42 s  pass 1\n"
               "settle disks\n"
               "0:00  2 s left  blackout 18 ms  slowed by 20 %  "
               "dirties 20.0 MiB/s  pass 2\n"
