@@ -179,10 +179,25 @@ static const struct wait wait_for_load = {
     .interval_ms = LOAD_INTERVAL_MS,
 };
 
+/* The last moment in which a dead destination costs nothing.  Only where to look
+ * costs nothing either: the guest is stopped. */
+static int refuse_dead_destination(struct migration *m, struct qm_error *err)
+{
+    struct side *d = destination_of(m);
+
+    if (d->pidfd >= 0)
+        side_check_dead(d, clock_now_ms());
+    return side_is_gone(d)
+               ? error_set(err, QM_ERR_LINK, "the destination %s",
+                           d->process_dead ? "QEMU has ended"
+                                           : "cannot be reached any more")
+               : 0;
+}
+
 int postcopy_switch(struct migration *m, struct qm_error *err)
 {
     str_replace(&destination_of(m)->run_state, "");
-    if (owner_write(m, false, err) < 0)
+    if (refuse_dead_destination(m, err) < 0 || owner_write(m, false, err) < 0)
         return -1;
     for (int i = 0; i < SIDES; i++)
         side_hurry(&m->side[i], DEADLINE_NEVER);
