@@ -97,6 +97,8 @@ class Sshd:
             f'HostKey {host_key}', f'AuthorizedKeysFile {authorized}',
             'PidFile none', 'UsePAM no', 'StrictModes no',
             'PermitRootLogin prohibit-password',
+            # not what the machine's own user has a shell do at each login
+            f'SetEnv HOME={self.lab.dir}',
             'AllowStreamLocalForwarding yes', 'AllowTcpForwarding yes',
             'PrintMotd no', *options]) + '\n')
 
