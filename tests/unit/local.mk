@@ -31,6 +31,7 @@ unit_tests = \
 	tests/unit/test-core-host-parse \
 	tests/unit/test-core-journal \
 	tests/unit/test-core-mirror-policy \
+	tests/unit/test-core-image-place \
 	tests/unit/test-core-images \
 	tests/unit/test-core-marks \
 	tests/unit/test-core-network \
@@ -160,6 +161,8 @@ good_facts = tests/unit/good-facts.c tests/unit/good-facts.h
 tests_unit_test_core_record_SOURCES = tests/unit/test-core-record.c $(good_facts)
 tests_unit_test_core_backing_SOURCES = tests/unit/test-core-backing.c $(good_facts)
 tests_unit_test_core_bitmaps_SOURCES = tests/unit/test-core-bitmaps.c $(good_facts)
+tests_unit_test_core_image_place_SOURCES = \
+	tests/unit/test-core-image-place.c $(good_facts)
 tests_unit_test_core_images_SOURCES = tests/unit/test-core-images.c \
 	$(good_facts)
 tests_unit_test_core_marks_SOURCES = tests/unit/test-core-marks.c $(good_facts)

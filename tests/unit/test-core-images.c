@@ -478,51 +478,6 @@ static void words_are_as_expected(void **state)
     plan_done(&w.g.plan);
 }
 
-/* --- where --------------------------------------------------------------------- */
-
-/* What a source's QEMU may say, and where its image would be. */
-static void place_is_not_the_source_s_choice(void **state)
-{
-    static const struct {
-        const char *file, *folder, *path;
-    } said[] = {
-        { "/images/vm.img", NULL, NULL },
-        { "/images/vm.img", "/srv/", "/srv/vm.img" },
-        { "/there/vm.img", NULL, "/there/vm.img" }, /* it has others there */
-        { "/there/other/vm.img", NULL, NULL },
-        { "/there/../etc/cron.d/vm.img", NULL, NULL },
-        { "/there/", NULL, NULL },
-        { "/there/..", "/srv/", NULL },
-        { "/x/-rf", "/srv/", NULL },
-        { "/x/.profile", "/srv/", NULL },
-        { "/x/a\nb", "/srv/", NULL },
-        { "/x/$(id)", "/srv/", NULL },
-        { "relative", "/srv/", NULL },
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
-        CLEANUP_FREE char *place = NULL;
-        const char *why = NULL;
-        struct world w;
-
-        init_placeholder(&w);
-        w.g.disk[SOURCE][0].protocol = T("file");
-        w.g.disk[SOURCE][0].protocol_filename = T(said[i].file);
-        w.g.disk[DESTINATION][1].protocol = T("file");
-        w.g.disk[DESTINATION][1].protocol_filename = T("/there/second.img");
-        w.g.f.side[DESTINATION].disks.count = 2;
-        w.g.plan.create_folder = xstrdup(said[i].folder);
-        place = image_place(&w.g.f, 0, &why);
-        if (said[i].path)
-            assert_string_equal(place, said[i].path);
-        else
-            assert_null(place);
-        assert_int_equal(!why, said[i].path != NULL);
-        plan_done(&w.g.plan);
-    }
-}
-
 /* --- how it is made ------------------------------------------------------------ */
 
 static void image_is_like_the_source(void **state)
@@ -632,16 +587,15 @@ static void sites_are_parsed(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases) + 5] = {
+    struct CMUnitTest tests[ARRAY_LEN(cases) + 4] = {
         cmocka_unit_test(image_is_like_the_source),
-        cmocka_unit_test(place_is_not_the_source_s_choice),
         cmocka_unit_test(making_is_planned),
         cmocka_unit_test(bitmaps_travel_to_an_image),
         cmocka_unit_test(sites_are_parsed),
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        tests[5 + i] = (struct CMUnitTest){
+        tests[4 + i] = (struct CMUnitTest){
             .name = cases[i].name,
             .test_func = words_are_as_expected,
             .initial_state = (void *)&cases[i],
