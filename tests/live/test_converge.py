@@ -23,7 +23,7 @@ class Cell:
 
 
 CELLS = {
-    'slow': Cell('balanced', 4, blackout_ms=200),
+    'slow': Cell('balanced', 4, blackout_ms=300),     # the policy's
     'gentle-waits': Cell('gentle', 24, ('--timeout-s', '15'), code=FAILED),
     'balanced-throttles': Cell('balanced', 24, throttled=True),
     'urgent-throttles': Cell('urgent', 24, throttled=True, blackout_ms=1800),
