@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import binaries
 import records
+import saved
 from engine import Engine, run_dir, state_dir
 from guest import Guest
 from lab import wait_until
@@ -40,6 +41,7 @@ class Case:
     tls: bool = True
     psk: bool = False
     live: bool = True               # a Linux; else a firmware without a disk
+    saved: bool = False             # it need not boot: see saved.py
     stopped: bool = False           # the guest is stopped before
     mem_rate: int = 20              # MiB/s, into ...
     hot: int = 8                    # ... so many MiB
@@ -87,6 +89,10 @@ class Move:
         c = self.case
         images = [make_image(self.lab, f'{name}{n}', f)
                   for n, f in enumerate(c.formats)]
+        if c.saved and name == 'source':
+            return saved.start(self.lab, self.lab.host(name), images,
+                               binary=self._binary(name, binary),
+                               device=c.device, proxied=c.proxied)
         return Qemu(self.lab, self.lab.host(name), images,
                     incoming=name == 'destination', live=c.live,
                     binary=self._binary(name, binary), device=c.device,

@@ -43,6 +43,12 @@ class Recorder:
             if not data:
                 return
 
+    def say(self, text):
+        """As if that had been heard here."""
+        with self._heard:
+            self.text += text
+            self._heard.notify_all()
+
     def wait(self, fact, timeout, what):
         """Until fact() holds, asked whenever something was heard."""
         end = time.monotonic() + timeout

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import binaries
 from guest import Recorder
+from lab import wait_until
 from proxy import QmpProxy
 from qmp import LinkLost, Qmp
 
@@ -76,13 +77,15 @@ class Qemu:
     start with -S. live: boot the guest of tests/guest; otherwise there is
     nothing to boot (for QEMUs that are not to run). extra: more arguments.
     proxied: with a QmpProxy whose socket belongs to this process, as far as
-    the engine can see.
+    the engine can see. state: goes on from what saved.py has made, instead
+    of booting.
     """
 
     def __init__(self, lab, host, disks=(), *, incoming=False, paused=False,
                  live=True, name='guest', binary=None, mem=128, smp=1,
                  machine='pc-q35-7.2', uuid=None, extra=(), kernel_line='',
-                 device='virtio-blk', discard=True, proxied=False):
+                 device='virtio-blk', discard=True, proxied=False,
+                 state=None):
         self.lab = lab
         self.host = host
         self.disks = list(disks)
@@ -113,6 +116,8 @@ class Qemu:
         if self.proxy:
             self.proxy.start()
         self.pid = self.process.pid
+        if state:
+            self._load(state, paused)
 
     @property
     def address(self):
@@ -139,11 +144,20 @@ class Qemu:
             argv += ['-uuid', o['uuid']]
         for number, image in enumerate(self.disks):
             argv += disk_args(number, image, o['device'], o['discard'])
-        if o['incoming']:
+        if o['incoming'] or o['state']:
             argv += ['-incoming', 'defer']
         if o['incoming'] or o['paused']:
             argv += ['-S']
         return argv + list(o['extra'])
+
+    def _load(self, state, paused):
+        """Goes on from a saved state, having said what that guest had."""
+        self.recorder.say(state.text)
+        self.spy.cmd('migrate-incoming', uri=f'file:{state.path}')
+        wait_until(lambda: self.status() != 'inmigrate', 30,
+                   'the state is loaded', 0.01)
+        if not paused:
+            self.spy.cmd('cont')
 
     def tell(self, line):
         """One command line to the guest, through the serial port."""
