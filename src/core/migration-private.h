@@ -269,6 +269,9 @@ struct nbd_disk *destination_open(struct migration *m,
 /* The one place that sends migrate_cancel; refuses once the destination owns
  * the guest. */
 int stream_cancel(struct migration *m, struct qm_error *err);
+/* QEMU has set the RAM stream up, and it has neither failed nor been
+ * cancelled. */
+bool stream_is_active(struct migration *m);
 /* The guest runs on at the source, if it ran before. */
 int source_resume(struct migration *m, struct qm_error *err);
 /* Ids of our objects, which the caller frees.  NULL: there is no TLS; whoever

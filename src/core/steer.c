@@ -217,11 +217,13 @@ static int serve_postcopy(struct migration *m, struct json_object **ret,
     return 0;
 }
 
+/* A `stop` that comes while the stream is set up can hang 10.0.2 for ever, its
+ * STOP event already sent: until then it is remembered, too. */
 static int serve_pause(struct migration *m, struct json_object **ret,
                        struct qm_error *err)
 {
     m->pause_asked = true;
-    if (m->stream_started && pause_guest(m, PAUSE_ASKED, err) < 0)
+    if (stream_is_active(m) && pause_guest(m, PAUSE_ASKED, err) < 0)
         return -1;
     *ret = json_object_new_object();
     json_add_bool(*ret, "stopped", !source_of(m)->running);

@@ -34,7 +34,7 @@ static int asked_started(struct side *s, void *arg, struct qm_error *err)
     return s->status != MIGRATION_NONE && s->status != MIGRATION_CANCELLED;
 }
 
-static bool stream_is_active(struct migration *m)
+bool stream_is_active(struct migration *m)
 {
     enum migration_status status = source_of(m)->status;
 
