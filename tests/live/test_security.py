@@ -349,16 +349,19 @@ class Twist:
     psk: bool = False
 
 
+NOT_TOLD = ('QEMU uses something else than it was told: source: the parameter '
+            "tls-creds was set to .* but reads ''")
+
 TWISTS = {
-    'plain-to-tls': Twist(SOURCE, 'migrate', clear(SOURCE), SHUT),
+    # The destination's refusal, unless the engine has looked before.
+    'plain-to-tls': Twist(SOURCE, 'migrate', clear(SOURCE),
+                          f'{SHUT}|{NOT_TOLD}'),
     'tls-to-plain': Twist(DESTINATION, 'migrate-incoming',
                           clear(DESTINATION),
                           'source: TLS handshake failed'),
     'tls-to-plain-disk': Twist(SOURCE, 'blockdev-add', clear_server,
                                'starttls', disks=True),
-    'plain-both': Twist(
-        SOURCE, 'migrate', clear_both, 'QEMU uses something else than it was '
-        "told: source: the parameter tls-creds was set to .* but reads ''"),
+    'plain-both': Twist(SOURCE, 'migrate', clear_both, NOT_TOLD),
     'psk-mismatch': Twist(SOURCE, 'object-add', other_key,
                           'source: TLS handshake failed',
                           psk=True),
