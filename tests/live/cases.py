@@ -41,7 +41,7 @@ class Case:
     tls: bool = True
     psk: bool = False
     live: bool = True               # a Linux; else a firmware without a disk
-    saved: bool = False             # it need not boot: see saved.py
+    boots: bool = False             # the Linux: not from a saved state
     stopped: bool = False           # the guest is stopped before
     mem_rate: int = 20              # MiB/s, into ...
     hot: int = 8                    # ... so many MiB
@@ -89,7 +89,7 @@ class Move:
         c = self.case
         images = [make_image(self.lab, f'{name}{n}', f)
                   for n, f in enumerate(c.formats)]
-        if c.saved and name == 'source':
+        if name == 'source' and self._is_saved(binary):
             return saved.start(self.lab, self.lab.host(name), images,
                                binary=self._binary(name, binary),
                                device=c.device, proxied=c.proxied)
@@ -100,6 +100,11 @@ class Move:
 
     def _binary(self, name, binary):
         return BINARIES[binary]()
+
+    def _is_saved(self, binary):
+        """Not 7.2: under TCG it kills a Linux that goes on from a state."""
+        return self.case.live and not self.case.boots and \
+            binary != 'system' and not self._extra('source')
 
     def _extra(self, name):
         """More of a QEMU's command line."""

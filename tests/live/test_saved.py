@@ -21,5 +21,6 @@ def test_goes_on(lab):
     assert missing_records(guest, images) == []
 
 
-def test_is_moved(lab, pki):
-    Move(lab, pki, Case(saved=True)).start().moved()
+def test_one_that_booted_is_moved(lab, pki):
+    """All other moves begin with a saved state."""
+    Move(lab, pki, Case(boots=True)).start().moved()
