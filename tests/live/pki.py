@@ -11,7 +11,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-FILES = ('ca-cert', 'server-cert', 'server-key', 'client-cert', 'client-key')
+FILES = ('ca-cert', 'server-cert', 'server-key', 'client-cert', 'client-key',
+         'dh-params')
 USAGE = ('signing_key', 'encryption_key', 'tls_www_server', 'tls_www_client')
 EXPIRED = ('activation_date = "2020-01-01 00:00:00"',
            'expiration_date = "2021-01-01 00:00:00"')
@@ -43,6 +44,7 @@ class Pki:
         self._certificate = functools.cache(self._certificate)
         self._key = functools.cache(self._key)
         self._ca = functools.cache(self._ca)
+        self._group = functools.cache(self._group)
         return self
 
     def __exit__(self, *exc):
@@ -69,7 +71,8 @@ class Pki:
             key = self._key('other')
         source = {'ca-cert': self._ca(trusted_ca or ca)[1],
                   'server-cert': cert, 'client-cert': cert,
-                  'server-key': key, 'client-key': key}
+                  'server-key': key, 'client-key': key,
+                  'dh-params': self._group()}
         for name in FILES:
             if name not in without:
                 target = where / f'{name}.pem'
@@ -94,6 +97,14 @@ class Pki:
         path = self._new(f'-{name}.pem')
         certtool('--generate-privkey', '--key-type', 'rsa', '--bits', '2048',
                  '--outfile', path)
+        return path
+
+    def _group(self):
+        """Without one, each server of QEMU 10.0 looks for one of its own:
+        half a second."""
+        path = self._new('.pem')
+        certtool('--generate-dh-params', '--sec-param', 'medium', '--outfile',
+                 path)
         return path
 
     def _template(self, lines):

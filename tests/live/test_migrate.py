@@ -15,6 +15,8 @@ RUNNING = {
     'single-stream': Case(options=('--channels', '0')),
     'no-disks': Case(formats=()),
     'scsi': Case(formats=('raw', 'qcow2'), device='scsi'),
+    'no-dh-params': Case(formats=(),
+                         tls_variant=({}, {'without': ('dh-params',)})),
     'psk': Case(psk=True, formats=TWO),
     'psk-multifd': Case(psk=True, options=('--channels', '2')),
     'psk-verified': Case(psk=True, options=('--verify',)),
