@@ -89,22 +89,24 @@ class Move:
         c = self.case
         images = [make_image(self.lab, f'{name}{n}', f)
                   for n, f in enumerate(c.formats)]
-        if name == 'source' and self._is_saved(binary):
-            return saved.start(self.lab, self.lab.host(name), images,
-                               binary=self._binary(name, binary),
-                               device=c.device, proxied=c.proxied)
+        extra = self._extra(name)
         return Qemu(self.lab, self.lab.host(name), images,
                     incoming=name == 'destination', live=c.live,
                     binary=self._binary(name, binary), device=c.device,
-                    proxied=c.proxied, extra=self._extra(name))
+                    proxied=c.proxied, extra=extra,
+                    state=self._state(name, binary, images, extra))
 
     def _binary(self, name, binary):
         return BINARIES[binary]()
 
-    def _is_saved(self, binary):
-        """Not 7.2: under TCG it kills a Linux that goes on from a state."""
-        return self.case.live and not self.case.boots and \
-            binary != 'system' and not self._extra('source')
+    def _state(self, name, binary, images, extra=()):
+        """What the guest of the source goes on from, if it need not boot. Not
+        on 7.2: under TCG that kills a Linux that goes on from a state."""
+        c = self.case
+        if name != 'source' or not c.live or c.boots or binary == 'system':
+            return None
+        return saved.get(self.lab, self.lab.host(name), images, extra,
+                         binary=self._binary(name, binary), device=c.device)
 
     def _extra(self, name):
         """More of a QEMU's command line."""

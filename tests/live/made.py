@@ -63,7 +63,8 @@ class Made(Move):
                 if self.fill:
                     fill(image, self.fill)
             return Qemu(self.lab, self.lab.host(name), images,
-                        device=c.device, **options)
+                        device=c.device, **options,
+                        state=self._state(name, binary, images))
         if self.binary:
             options['binary'] = self.binary(options['binary'])
         extra = []

@@ -43,22 +43,26 @@ def start(lab, host, disks=(), *, paused=False, proxied=False, name='guest',
                 state=state, **machine)
 
 
-def get(lab, host, disks=(), **machine):
-    """The State for such a guest, made now if it has never been."""
-    path = _path(disks, machine)
+def get(lab, host, disks=(), extra=(), **machine):
+    """The State for such a guest, made now if it has never been. extra: more
+    devices of the machine, as arguments; those of the disks may be among
+    them, in the place of Qemu's."""
+    shape = [str(word).replace(str(lab.dir), '') for word in extra]
+    path = _path(disks, machine, shape)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_suffix('.lock'), 'w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            _save(lab, host, disks, machine, path)
+            _save(lab, host, disks, {**machine, 'extra': extra}, path)
     os.utime(path)              # those in use are kept
     return State(str(path), path.with_suffix('.text').read_bytes())
 
 
-def _path(disks, machine):
+def _path(disks, machine, shape):
     binary = machine.get('binary') or binaries.qemu10()
     what = {**machine, 'binary': (binary.name, binary.version),
-            'disks': [image.size for image in disks], 'line': KERNEL_LINE}
+            'disks': [image.size for image in disks], 'line': KERNEL_LINE,
+            'extra': shape}
     digest = hashlib.sha256(repr(sorted(what.items())).encode()).hexdigest()
     kernel, _ = binaries.guest()
     return kernel.parent / 'saved' / digest[:16]

@@ -98,9 +98,11 @@ class Chain(Move):
         elif self.used:
             qemu_io(path, self.used)
         make = BINARIES.get(binary)
-        return Qemu(lab, lab.host(name), [Image(str(path), 'qcow2')],
-                    incoming=there, live=self.case.live, binary=make(),
-                    proxied=self.case.proxied)
+        images = [Image(str(path), 'qcow2')]
+        return Qemu(lab, lab.host(name), images, incoming=there,
+                    live=self.case.live, binary=make(),
+                    proxied=self.case.proxied,
+                    state=self._state(name, binary, images))
 
     def compare(self):
         """Both have ended. What each presents is one, and both are sound;

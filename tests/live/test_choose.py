@@ -400,7 +400,8 @@ class OneShared(Move):
         own = make_image(self.lab, f'{name}-own')
         return Qemu(self.lab, self.lab.host(name), [shared, own],
                     incoming=name == 'destination', live=self.case.live,
-                    binary=BINARIES[binary]())
+                    binary=BINARIES[binary](),
+                    state=self._state(name, binary, [shared, own]))
 
 
 @pytest.mark.parametrize('case', [

@@ -43,7 +43,8 @@ class Stored(Move):
                      'serial=disk0']
         qemu = Qemu(self.lab, self.lab.host(name), disks, extra=more,
                     incoming=name == 'destination', live=self.case.live,
-                    binary=BINARIES[binary]())
+                    binary=BINARIES[binary](),
+                    state=self._state(name, binary, [image]))
         qemu.disks = [image]
         return qemu
 
