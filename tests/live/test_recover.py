@@ -21,14 +21,16 @@ from test_ssh import Journey
 ROWS = recipe_rows(ROOT / 'src/core/recipe.c')
 REMEMBER = ROWS.index('remember the source')
 DOOR = ROWS.index('open the door')
+CONVERGE = ROWS.index('converge')
 OWNER = ROWS.index('run the destination')
 
-POINTS = [f'{row}:{when}' for row in ROWS for when in ('before', 'after')] + \
-    ['owner:written']
-
-CASES = {
-    'raw': Case(formats=('raw',)),
-    'no-disk': Case(formats=()),
+# Before a row is after the one above it, but for what the journal says: so
+# each is attacked once, with a disk after it, and without one before it.
+POINTS = {
+    **{f'raw-{row}:after': (Case(), f'{row}:after') for row in ROWS},
+    'raw-owner:written': (Case(), 'owner:written'),
+    **{f'no-disk-{row}:before': (Case(formats=()), f'{row}:before')
+       for row in ROWS},
 }
 STILL = Case(live=False, proxied=True)
 
@@ -48,10 +50,41 @@ def finish(move, at):
                        'gone' if place(at) > DOOR else 'any')
 
 
-@pytest.mark.parametrize('at', POINTS)
-@pytest.mark.parametrize('case', CASES.values(), ids=CASES)
+def owners(move):
+    """The owner lines of the one journal that is open."""
+    move.check_folders(open_journals=1)
+    (path,) = [p for p in move.journals() if p.suffix == '.journal']
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines[0]['qmigrate-journal'] == 1
+    assert lines[0]['source']['pid'] == move.source.pid
+    assert lines[0]['destination']['pid'] == move.destination.pid
+    return [line['owner'] for line in lines if 'owner' in line]
+
+
+def check_orphan(move, at):
+    """One guest at most, and the journal says whose it is."""
+    move.remove_private_folder()
+    if place(at) <= REMEMBER:
+        move.check_folders()
+        return
+    running = [q.host.name for q in move.qemus
+               if q.is_alive() and q.status() == 'running']
+    if at == 'owner:written':
+        assert running == []
+    elif place(at) > OWNER:
+        assert running == ['destination']
+    elif place(at) > CONVERGE:
+        assert running == []
+    else:
+        assert move.source.status() in ('running', 'finish-migrate')
+    assert move.ran_at_once() == []
+    assert owners(move) == ['source', 'destination'][:1 + (place(at) > OWNER)]
+
+
+@pytest.mark.parametrize('case,at', POINTS.values(), ids=POINTS)
 def test_engine_dies(lab, pki, case, at):
     move = Move(lab, pki, case).die(at)
+    check_orphan(move, at)
     if place(at) <= REMEMBER:
         move.recover()
         assert move.engine.wait(30) == DONE
