@@ -26,18 +26,25 @@ static int run_migrate(struct side *s, void *arg, struct qm_error *err)
     return qmp_migrate(s->qmp, arg, err);
 }
 
+/* A guest that came by a migration says `completed` of that one until the next
+ * has begun; ours cannot be before migrate-continue. */
 static int asked_started(struct side *s, void *arg, struct qm_error *err)
 {
     (void)arg;
     if (side_refresh(s, err) < 0)
         return -1;
-    return s->status != MIGRATION_NONE && s->status != MIGRATION_CANCELLED;
+    return s->status != MIGRATION_NONE && s->status != MIGRATION_CANCELLED &&
+           s->status != MIGRATION_COMPLETED;
 }
 
 bool stream_is_active(struct migration *m)
 {
     enum migration_status status = source_of(m)->status;
 
+    if (!m->stream_started)
+        return false;
+    if (status == MIGRATION_COMPLETED)
+        return m->completed_us > 0;
     return status != MIGRATION_NONE && status != MIGRATION_SETUP &&
            status != MIGRATION_FAILED && status != MIGRATION_CANCELLED &&
            status != MIGRATION_CANCELLING;
