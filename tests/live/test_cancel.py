@@ -71,6 +71,7 @@ def test_cancel_in_row(lab, pki, row, number):
     move.start(*(['--verify'] if row in VERIFIES else []))
     hold.wait()
     move.engine.interrupt(number)
+    move.engine.wait_for(lambda: 'cancelling' in move.engine.err)
     hold.release()
     check(move, row)
 
