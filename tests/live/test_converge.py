@@ -19,11 +19,12 @@ class Cell:
     code: int = 0
     throttled: bool = False
     paused: bool = False
+    limit_ms: int = 0           # of the downtime, that it was held to
     blackout_ms: int = 1000     # at most, as the engine counts it
 
 
 CELLS = {
-    'slow': Cell('balanced', 4, blackout_ms=300),     # the policy's
+    'slow': Cell('balanced', 4, limit_ms=300),        # the policy's
     'gentle-waits': Cell('gentle', 24, ('--timeout-s', '15'), code=FAILED),
     'balanced-throttles': Cell('balanced', 24, throttled=True),
     'urgent-throttles': Cell('urgent', 24, throttled=True, blackout_ms=1800),
@@ -59,6 +60,10 @@ def test_policy(lab, pki, cell):
     assert any('no milder means' in w for w in told) == cell.paused, told
     assert (result['ram']['throttle-percent'] > 0) == cell.throttled
     assert result['handover']['total-ms'] <= cell.blackout_ms, result
+    if cell.limit_ms:
+        said = [e['data']['ram']['downtime-limit-ms']
+                for e in move.engine.events('PROGRESS') if 'ram' in e['data']]
+        assert 0 < max(said) <= cell.limit_ms
 
 
 def test_the_end_is_foretold(lab, pki):
