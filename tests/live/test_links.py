@@ -120,7 +120,7 @@ def test_command_is_refused(lab, pki, side, name, nth, kind):
         assert side in move.error
 
 
-CUTS = rows(['before', 'after'], ['acts'])
+CUTS = rows(['before', 'after'], ['acts']) + rows(['after'], ['reads'])
 
 
 @pytest.mark.parametrize('side,name,nth,kind', CUTS, ids=ids(CUTS))
@@ -131,22 +131,6 @@ def test_link_is_cut(lab, pki, side, name, nth, kind):
     move.start()
     settle(move)
     assert rule.has_arrived
-
-
-# A read is only asked again, so one migration bears many cuts.
-READ_CUTS = rows(['after'], ['reads'])
-EACH = 8
-
-
-@pytest.mark.parametrize('first', range(EACH))
-def test_link_is_cut_at_reads(lab, pki, first):
-    """At each eighth read, from that one on."""
-    move = Move(lab, pki, PROXIED)
-    rules = [attack(getattr(move, side), kind, name, nth)
-             for side, name, nth, kind in READ_CUTS[first::EACH]]
-    move.start()
-    settle(move)
-    assert all(rule.has_arrived for rule in rules)
 
 
 # ---- what goes wrong while what went wrong is undone ----
