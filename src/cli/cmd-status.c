@@ -11,7 +11,7 @@
 #include "cli/show-parts.h"
 #include "qmp/json.h"
 
-enum { LABEL = 14 };
+enum { LABEL = 14, LINE_INDENT = 4 };
 
 static const char *doing(struct json_object *status)
 {
@@ -123,16 +123,19 @@ static void show_one(struct remote *r, struct json_object *status, bool in_full)
     CLEANUP(output_free) struct output *o = output_new(STDOUT_FILENO);
     CLEANUP(buffer_done) struct buffer b = { .data = NULL };
 
-    if (r->options.json)
+    if (r->options.json) {
         buffer_printf(&b, "%s\n",
                       json_object_to_json_string_ext(
                           status, JSON_C_TO_STRING_PLAIN |
                                       JSON_C_TO_STRING_NOSLASHESCAPE));
-    else if (in_full)
+        output_buffer(o, &b);
+    } else if (in_full) {
         write_in_full(&b, status);
-    else
+        show_text(o, LABEL, &b);
+    } else {
         write_line(&b, status);
-    output_buffer(o, &b);
+        show_text(o, LINE_INDENT, &b);
+    }
 }
 
 /* One of many.  What has ended since it was listed is left out; one that does

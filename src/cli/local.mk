@@ -40,6 +40,7 @@ libcli_a_SOURCES = \
 	src/cli/run.c \
 	src/cli/run.h \
 	src/cli/show-bar.c \
+	src/cli/show-fold.c \
 	src/cli/show-keys.c \
 	src/cli/show-lines.c \
 	src/cli/show-parts.h \

@@ -10,6 +10,8 @@
 #include "cli/show.h"
 #include "qmp/json.h"
 
+enum { INDENT = 4 };
+
 int remote_begin(struct remote *r, size_t min, size_t max, int argc,
                  char **argv, int *ret_exit)
 {
@@ -92,13 +94,15 @@ int remote_refuse(struct remote *r)
 void remote_say(const char *format, ...)
 {
     CLEANUP(output_free) struct output *o = output_new(STDOUT_FILENO);
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
     CLEANUP_FREE char *text = NULL;
     va_list args;
 
     va_start(args, format);
     text = xvasprintf(format, args);
     va_end(args);
-    output_printf(o, "%s\n", text);
+    buffer_printf(&b, "%s\n", text);
+    show_text(o, INDENT, &b);
 }
 
 void remote_done(struct remote *r)

@@ -55,6 +55,13 @@ unsigned bar_rows_up(const unsigned width[2], unsigned columns);
 /* ALL: the ok ones too, and how many there are of each. */
 void verdicts_in_words(struct buffer *b, const struct verdicts *v, bool all,
                        const struct style *style);
+
+/* --- show-fold.c ------------------------------------------------------------- */
+
+/* TEXT, whole lines; of one that is wider than COLUMNS, unless these are 0, the
+ * rest stands after INDENT blanks. */
+void fold_text(struct buffer *b, const char *text, unsigned indent,
+               unsigned columns);
 /* TEXT in lines within the columns, each after INDENT blanks. */
 void write_paragraph(struct buffer *b, unsigned indent, unsigned columns,
                      const char *text);

@@ -20,6 +20,15 @@
 #include "core/record.h"
 
 enum { LINE_INTERVAL_MS = 5000 };
+/* Where text stands that does not fit on a line: below what it says. */
+enum {
+    NOTE_INDENT = 4,
+    WARNING_INDENT = 9,  /* "warning: " */
+    HINT_INDENT = 8,     /* "  hint: " */
+    ERROR_INDENT = 10,   /* "qmigrate: " */
+    LINE_INDENT = 13,    /* "[     5.0 s] " */
+    SUMMARY_INDENT = 16, /* "  stays behind  " */
+};
 
 struct show {
     const struct options *options;
@@ -54,6 +63,16 @@ struct style show_style(const struct output *o)
         .color = terminal && terminal_can_draw() && !(no_color && *no_color),
         .columns = terminal ? output_columns(o) : 0,
     };
+}
+
+void show_text(struct output *o, unsigned indent, const struct buffer *text)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+
+    if (text->len > 0) {
+        fold_text(&b, text->data, indent, show_style(o).columns);
+        output_buffer(o, &b);
+    }
 }
 
 static int64_t elapsed_ms(const struct show *s)
@@ -93,12 +112,6 @@ static void draw(struct show *s)
     bar_draw(&b, &s->bar, &s->err_style, s->drawn_width);
     output_buffer(s->err, &b);
     s->drawn = true;
-}
-
-static void write_to(struct show *s, struct output *o, const struct buffer *b)
-{
-    take_off(s);
-    output_buffer(o, b);
 }
 
 /* --- the beginning ----------------------------------------------------------- */
@@ -176,6 +189,7 @@ static void tell_people(struct show *s, const struct narration *n)
     CLEANUP(buffer_done) struct buffer b = { .data = NULL };
     bool asked = s->what == SHOW_CHECK || s->options->dry_run;
     struct output *o = s->err;
+    unsigned indent = NOTE_INDENT;
 
     if (n->kind == NARRATE_PREFLIGHT) {
         o = asked ? s->out : s->err;
@@ -189,6 +203,7 @@ static void tell_people(struct show *s, const struct narration *n)
 
         buffer_printf(&b, "%swarning:%s %s\n", dress(&s->err_style, YELLOW),
                       dress(&s->err_style, PLAIN), text);
+        indent = WARNING_INDENT;
     }
     if (n->kind == NARRATE_LIMITS && !s->is_lines) {
         buffer_printf(&b, "the limits are now: ");
@@ -196,7 +211,8 @@ static void tell_people(struct show *s, const struct narration *n)
         buffer_printf(&b, "\n");
     }
     if (b.len > 0) {
-        write_to(s, o, &b);
+        take_off(s);
+        show_text(o, indent, &b);
     }
 }
 
@@ -211,7 +227,7 @@ static void tell_lines(struct show *s, const struct narration *n)
     lines_narration(&b, now - s->started_ms, s->bar.insecure, n);
     if (b.len > 0) {
         s->line_at_ms = now;
-        output_buffer(s->err, &b);
+        show_text(s->err, LINE_INDENT, &b);
     }
 }
 
@@ -254,7 +270,7 @@ void show_tick(struct show *s)
         lines_progress(&b, now - s->started_ms, s->bar.insecure,
                        &(struct progress){ .step = s->bar.step });
         s->line_at_ms = now;
-        output_buffer(s->err, &b);
+        show_text(s->err, LINE_INDENT, &b);
     }
 }
 
@@ -268,7 +284,7 @@ void show_note(struct show *s, const char *sentence)
     } else {
         buffer_printf(&b, "%s\n", sentence);
     }
-    output_buffer(s->err, &b);
+    show_text(s->err, s->is_lines ? LINE_INDENT : NOTE_INDENT, &b);
     draw(s);
 }
 
@@ -276,13 +292,17 @@ void show_note(struct show *s, const char *sentence)
 
 void show_error(struct output *o, const struct qm_error *err)
 {
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
     CLEANUP_FREE char *message = str_printable(err->message);
 
-    output_printf(o, "qmigrate: %s\n", message);
+    buffer_printf(&b, "qmigrate: %s\n", message);
+    show_text(o, ERROR_INDENT, &b);
     if (err->hint) {
         CLEANUP_FREE char *hint = str_printable(err->hint);
 
-        output_printf(o, "  hint: %s\n", hint);
+        buffer_consume(&b, b.len);
+        buffer_printf(&b, "  hint: %s\n", hint);
+        show_text(o, HINT_INDENT, &b);
     }
 }
 
@@ -302,7 +322,10 @@ void show_result(struct show *s, const struct result *r)
     }
     if (s->options->json) {
         record_result(&b, r, clock_wall_us());
-    } else if (!is_only_check(s)) {
+        output_buffer(s->out, &b);
+        return;
+    }
+    if (!is_only_check(s)) {
         summary_in_words(&b, r, &s->out_style);
     } else if (r->outcome == OUTCOME_COMPLETED) {
         CLEANUP_FREE char *name = str_printable(r->name ? r->name : "it");
@@ -311,7 +334,7 @@ void show_result(struct show *s, const struct result *r)
                       dress(&s->out_style, GREEN), name,
                       dress(&s->out_style, PLAIN));
     }
-    output_buffer(s->out, &b);
+    show_text(s->out, SUMMARY_INDENT, &b);
 }
 
 void show_copy_result(struct show *s, const struct copy_result *r)

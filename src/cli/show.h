@@ -21,6 +21,9 @@ struct style {
 
 /* How O's reader can be written to. */
 struct style show_style(const struct output *o);
+/* TEXT, whole lines.  On a terminal those that are too wide for it are folded,
+ * what follows after INDENT blanks. */
+void show_text(struct output *o, unsigned indent, const struct buffer *text);
 
 struct show;
 

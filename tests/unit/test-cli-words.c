@@ -81,6 +81,27 @@ static void paragraphs(void **state)
                         "    \n");
 }
 
+static void folds_what_is_too_wide(void **state)
+{
+    static const char text[] =
+        RED "  label   " PLAIN "one two three four five six seven\n"
+            "  label   /a/path/that/is/wider/than/the/whole/line and more\n"
+            "  label   two words\n";
+    CLEANUP(buffer_done) struct buffer folded = { .data = NULL };
+    CLEANUP(buffer_done) struct buffer whole = { .data = NULL };
+
+    (void)state;
+    fold_text(&folded, text, 10, 40);
+    assert_string_equal(folded.data, RED
+                        "  label   " PLAIN "one two three four five six\n"
+                        "          seven\n"
+                        "  label   /a/path/that/is/wider/than/the/whole/line\n"
+                        "          and more\n"
+                        "  label   two words\n");
+    fold_text(&whole, text, 10, 0);
+    assert_string_equal(whole.data, text);
+}
+
 /* --- the plan ------------------------------------------------------------------ */
 
 static struct disk_choice choices[] = {
@@ -421,6 +442,7 @@ int main(void)
         cmocka_unit_test(verdicts_of_check),
         cmocka_unit_test(verdicts_of_migrate),
         cmocka_unit_test(paragraphs),
+        cmocka_unit_test(folds_what_is_too_wide),
         cmocka_unit_test(plan_under_tls),
         cmocka_unit_test(plan_says_the_limits),
         cmocka_unit_test(plan_in_clear),
