@@ -80,11 +80,13 @@ static int64_t elapsed_ms(const struct show *s)
     return clock_now_ms() - s->started_ms;
 }
 
-/* Back to the first line of the bar, and clear from there on. */
+/* Back to the first line of the bar, and clear from there on: it alone, then
+ * what is below, because tmux keeps a screen that is cleared from its very
+ * beginning, and each bar would stay among what has scrolled away. */
 static void put_take_off(struct show *s, struct buffer *b)
 {
     if (s->drawn) {
-        buffer_printf(b, "\r\033[%uA\033[J",
+        buffer_printf(b, "\r\033[%uA\033[K\n\033[J\033[A",
                       bar_rows_up(s->drawn_width, output_columns(s->err)));
         s->drawn = false;
     }
@@ -125,6 +127,11 @@ static void warn_insecure(struct show *s)
                                            : "memory and disks cross",
                       dress(&s->err_style, PLAIN));
     }
+}
+
+static bool is_only_check(const struct show *s)
+{
+    return s->what == SHOW_CHECK || s->options->dry_run;
 }
 
 struct show *show_new(const struct options *options, enum show_what what)
@@ -304,11 +311,6 @@ void show_error(struct output *o, const struct qm_error *err)
         buffer_printf(&b, "  hint: %s\n", hint);
         show_text(o, HINT_INDENT, &b);
     }
-}
-
-static bool is_only_check(const struct show *s)
-{
-    return s->what == SHOW_CHECK || s->options->dry_run;
 }
 
 void show_result(struct show *s, const struct result *r)
