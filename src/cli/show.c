@@ -147,7 +147,7 @@ struct show *show_new(const struct options *options, enum show_what what)
     s->err_style = show_style(s->err);
     draws = output_is_terminal(s->err) && terminal_can_draw();
     s->is_bar = draws && !(options->json && output_is_terminal(s->out));
-    s->is_lines = !draws && !options->json && what != SHOW_CHECK;
+    s->is_lines = !draws && !options->json && !is_only_check(s);
     s->started_ms = s->line_at_ms = clock_now_ms();
     s->bar.insecure = options->plan.insecure;
     warn_insecure(s);
@@ -194,7 +194,7 @@ static void record(struct show *s, const struct narration *n)
 static void tell_people(struct show *s, const struct narration *n)
 {
     CLEANUP(buffer_done) struct buffer b = { .data = NULL };
-    bool asked = s->what == SHOW_CHECK || s->options->dry_run;
+    bool asked = is_only_check(s);
     struct output *o = s->err;
     unsigned indent = NOTE_INDENT;
 
