@@ -43,12 +43,28 @@ static void tell_decision(void *arg, const char *sentence)
     output_free(out);
 }
 
-static int refuse(const struct qm_error *err, int code)
+static int refuse(const struct options *o, const struct qm_error *err)
 {
-    CLEANUP(output_free) struct output *o = output_new(STDERR_FILENO);
+    show_refusal(o, err);
+    return err->code == QM_ERR_USAGE ? QM_EXIT_USAGE : QM_EXIT_REFUSED;
+}
 
-    show_error(o, err);
-    return code;
+/* Also a program wants to hear that it is over. */
+static int say_nothing_is_open(const struct options *o)
+{
+    CLEANUP(output_free) struct output *out = output_new(STDOUT_FILENO);
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+    struct result r;
+
+    result_init(&r);
+    r.outcome = OUTCOME_COMPLETED;
+    if (o->json)
+        record_result(&b, &r, clock_wall_us());
+    else
+        buffer_printf(&b, "there is nothing to recover\n");
+    output_buffer(out, &b);
+    result_done(&r);
+    return QM_EXIT_DONE;
 }
 
 /* The one that there is: 1; 0 if there is none; -1 with ERR. */
@@ -102,12 +118,11 @@ int cmd_recover(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     if (options_parse_control(&o, &words, 0, 1, argc, argv, &err) < 0)
-        return refuse(&err, QM_EXIT_USAGE);
+        return refuse(&o, &err);
     if (o.help)
         return command_help(argv[0]);
     found = find_name(&words, &err);
     if (found < 0)
-        return refuse(&err, err.code == QM_ERR_USAGE ? QM_EXIT_USAGE
-                                                     : QM_EXIT_REFUSED);
-    return found == 0 ? QM_EXIT_DONE : run(&o, words.item[0]);
+        return refuse(&o, &err);
+    return found == 0 ? say_nothing_is_open(&o) : run(&o, words.item[0]);
 }

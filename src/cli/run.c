@@ -16,7 +16,6 @@
 #include "cli/metrics.h"
 #include "cli/show-parts.h"
 #include "core/migration.h"
-#include "core/record.h"
 
 enum { TICK_MS = 500 };
 
@@ -133,28 +132,6 @@ static int run_plan(const struct options *options, enum show_what what,
     return status;
 }
 
-/* Programs that read --json get a RESULT for a wrong command line too. */
-static void tell_usage(const struct options *o, const struct qm_error *err)
-{
-    CLEANUP(output_free) struct output *stderr_ = output_new(STDERR_FILENO);
-    CLEANUP(output_free) struct output *stdout_ = output_new(STDOUT_FILENO);
-    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
-    struct result r;
-
-    show_error(stderr_, err);
-    if (!o->json) {
-        return;
-    }
-    result_init(&r);
-    error_set(&r.error, err->code, "%s", err->message);
-    if (err->hint) {
-        error_hint(&r.error, "%s", err->hint);
-    }
-    record_result(&b, &r, clock_wall_us());
-    output_buffer(stdout_, &b);
-    result_done(&r);
-}
-
 static int check_together(const struct options *o, enum show_what what,
                           struct qm_error *err)
 {
@@ -186,7 +163,7 @@ static int run_options(const struct options *o, enum show_what what)
         metrics = metrics_new(o->metrics, &err);
     }
     if (error_is_set(&err)) {
-        tell_usage(o, &err);
+        show_refusal(o, &err);
         close_fd(detach_fd);
         return QM_EXIT_REFUSED;
     }
@@ -201,7 +178,7 @@ int run_command(int argc, char **argv, enum show_what what)
     signal(SIGPIPE, SIG_IGN);
     if (options_parse(&options, argc, argv, &err) < 0 ||
         (!options.help && check_together(&options, what, &err) < 0)) {
-        tell_usage(&options, &err);
+        show_refusal(&options, &err);
         return QM_EXIT_USAGE;
     }
     if (options.help) {

@@ -339,6 +339,27 @@ void show_result(struct show *s, const struct result *r)
     show_text(s->out, SUMMARY_INDENT, &b);
 }
 
+void show_refusal(const struct options *options, const struct qm_error *err)
+{
+    CLEANUP(output_free) struct output *errors = output_new(STDERR_FILENO);
+    CLEANUP(output_free) struct output *out = output_new(STDOUT_FILENO);
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+    struct result r;
+
+    show_error(errors, err);
+    if (!options->json) {
+        return;
+    }
+    result_init(&r);
+    error_set(&r.error, err->code, "%s", err->message);
+    if (err->hint) {
+        error_hint(&r.error, "%s", err->hint);
+    }
+    record_result(&b, &r, clock_wall_us());
+    output_buffer(out, &b);
+    result_done(&r);
+}
+
 void show_copy_result(struct show *s, const struct copy_result *r)
 {
     CLEANUP(buffer_done) struct buffer b = { .data = NULL };

@@ -48,5 +48,7 @@ void show_copy_result(struct show *s, const struct copy_result *r);
 
 /* "qmigrate: SENTENCE", and the hint on a second line. */
 void show_error(struct output *o, const struct qm_error *err);
+/* The end of what never began: ERR on stderr, with --json a RESULT as well. */
+void show_refusal(const struct options *options, const struct qm_error *err);
 
 #endif

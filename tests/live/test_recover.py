@@ -92,7 +92,18 @@ def test_engine_dies(lab, pki, case, at):
             assert move.unlike_before(qemu) == []
         return
     finish(move, at)
-    assert move.recover().engine.wait(30) == DONE       # nothing is left
+    check_nothing_is_left(move)
+
+
+def check_nothing_is_left(move):
+    assert move.recover().engine.wait(30) == DONE
+    result = move.engine.result()
+    assert (result['outcome'], result['exit']) == ('completed', DONE)
+    assert 'name' not in result
+    again = Engine(move.lab, 'recover', host=move.source.host,
+                   env=move.lab.env())
+    assert again.wait(30) == DONE
+    assert (again.out, again.err) == ('there is nothing to recover', '')
 
 
 @pytest.mark.parametrize('at', ['mirror disks:after', 'converge:after',

@@ -95,6 +95,9 @@ expect 2 migrate --json "$tmp/a"
 says out '^\{"event":"RESULT","data":\{"outcome":"refused".*"exit":2'
 says err '^qmigrate: SOURCE'
 
+expect 2 recover --json vm1 vm2
+says out '^\{"event":"RESULT","data":\{"outcome":"refused".*"exit":2'
+
 # Nobody there: refused, not undone.
 expect 3 migrate "$tmp/a" "$tmp/b"
 says err '^qmigrate: connect: source: '
