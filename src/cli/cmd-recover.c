@@ -1,5 +1,5 @@
 /*
- * qmigrate recover: finish or undo a migration whose engine died.
+ * qmigrate recover: finish or undo a migration whose engine died, or all.
  */
 #include <signal.h>
 #include <unistd.h>
@@ -88,25 +88,103 @@ static int find_name(struct strv *words, struct qm_error *err)
     return -1;
 }
 
-static int run(const struct options *o, const char *name)
+static void recover(const struct options *o, const char *name,
+                    struct show *show, struct result *ret)
 {
     CLEANUP(loop_free) struct loop *loop = loop_new();
-    CLEANUP(show_free) struct show *show = show_new(o, SHOW_MIGRATION);
     struct cmd cmd = { o, show };
     struct recover_wish wish = { .name = name,
                                  .dry_run = o->dry_run,
                                  .fence = o->fence };
     struct narrator narrator = { .tell = show_narration, .arg = show };
-    struct result result;
-    int code;
 
     for (int i = 0; i < SIDES; i++)
         wish.is_down[i] = o->is_down[i];
-    recover_run(loop, &wish, &narrator, tell_decision, &cmd, &result);
+    recover_run(loop, &wish, &narrator, tell_decision, &cmd, ret);
+}
+
+static int run(const struct options *o, const char *name)
+{
+    CLEANUP(show_free) struct show *show = show_new(o, SHOW_MIGRATION);
+    struct result result;
+    int code;
+
+    recover(o, name, show, &result);
     show_result(show, &result);
     code = (int)result_exit(&result);
     result_done(&result);
     return code;
+}
+
+/* --- all of them -------------------------------------------------------------- */
+
+/* One that another qmigrate works on, the engine that moves it or a recover,
+ * is nothing to be recovered. */
+static bool is_under_way(const struct result *r)
+{
+    return r->outcome == OUTCOME_REFUSED && error_is_set(&r->error) &&
+           r->error.code == QM_ERR_BUSY;
+}
+
+static void say_result(const char *name, const struct result *r)
+{
+#define X(name, code, meaning) [QM_EXIT_##name] = (meaning),
+    static const char *const places[] = { QM_EXITS(X) };
+#undef X
+    CLEANUP(output_free) struct output *out = output_new(STDOUT_FILENO);
+    CLEANUP(output_free) struct output *err = output_new(STDERR_FILENO);
+
+    if (is_under_way(r)) {
+        output_printf(out, "%s: under way\n", name);
+        return;
+    }
+    if (error_is_set(&r->error))
+        show_error(err, &r->error);
+    output_printf(out, "%s: %s\n", name, places[result_exit(r)]);
+}
+
+/* As run(), but with a line alone on stdout if people read it. */
+static int run_one_of_all(const struct options *o, const char *name)
+{
+    CLEANUP(show_free) struct show *show = show_new(o, SHOW_MIGRATION);
+    struct result result;
+    int code;
+
+    recover(o, name, show, &result);
+    code = is_under_way(&result) ? QM_EXIT_DONE : (int)result_exit(&result);
+    if (o->json)
+        show_result(show, &result);
+    show_free(STEAL(show));
+    if (!o->json)
+        say_result(name, &result);
+    result_done(&result);
+    return code;
+}
+
+static int run_all(const struct options *o, struct qm_error *err)
+{
+    CLEANUP(strv_done) struct strv open = { 0 };
+    enum qm_exit worst = QM_EXIT_DONE;
+
+    if (journal_list(&open, err) < 0)
+        return refuse(o, err);
+    if (open.count == 0)
+        return say_nothing_is_open(o);
+    for (size_t i = 0; i < open.count; i++)
+        worst = result_worse_exit(
+            worst, (enum qm_exit)run_one_of_all(o, open.item[i]));
+    return (int)worst;
+}
+
+/* What a person has made sure of, or named, is one migration's. */
+static int check_all(const struct options *o, const struct strv *words,
+                     struct qm_error *err)
+{
+    if (!o->all ||
+        (words->count == 0 && !o->is_down[SOURCE] && !o->is_down[DESTINATION]))
+        return 0;
+    return error_set(err, QM_ERR_USAGE, "--all and %s exclude each other",
+                     words->count > 0 ? "a name" : "--i-have-checked");
 }
 
 int cmd_recover(int argc, char **argv)
@@ -117,10 +195,13 @@ int cmd_recover(int argc, char **argv)
     int found;
 
     signal(SIGPIPE, SIG_IGN);
-    if (options_parse_control(&o, &words, 0, 1, argc, argv, &err) < 0)
+    if (options_parse_control(&o, &words, 0, 1, argc, argv, &err) < 0 ||
+        check_all(&o, &words, &err) < 0)
         return refuse(&o, &err);
     if (o.help)
         return command_help(argv[0]);
+    if (o.all)
+        return run_all(&o, &err);
     found = find_name(&words, &err);
     if (found < 0)
         return refuse(&o, &err);

@@ -36,6 +36,8 @@ static const struct option_row complete_rows[] = {
 
 static const struct option_row recover_rows[] = {
     { .help = "Options" },
+    { "all", NULL, parse_flag, offsetof(struct options, all),
+      "every migration of this machine that died", NULL },
     { "dry-run", NULL, parse_flag, offsetof(struct options, dry_run),
       "say what would be done, and why", NULL },
     { "fence", "COMMAND", parse_string, offsetof(struct options, fence),
@@ -59,7 +61,7 @@ static const struct option_table tables[] = {
     { .command = "complete", .words = "NAME", ROWS(complete_rows) },
     { .command = "set", .words = "NAME key=value...", ROWS(help_rows) },
     { .command = "recover",
-      .words = "NAME, or nothing if there is but one",
+      .words = "NAME, or nothing if there is but one, or --all",
       ROWS(recover_rows) },
     { .command = NULL },
 };

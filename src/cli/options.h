@@ -29,6 +29,7 @@ struct options {
     const char *mode;    /* of `complete` */
     char *fence;         /* of `recover`, or NULL */
     bool is_down[SIDES]; /* of `recover`: --i-have-checked */
+    bool all;            /* of `recover` */
 
     enum { THROTTLE_OF_POLICY, THROTTLE_ON, THROTTLE_OFF } auto_converge;
 

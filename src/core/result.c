@@ -85,3 +85,16 @@ enum qm_exit result_exit(const struct result *r)
                ? QM_EXIT_LEFT_THERE
                : QM_EXIT_DONE;
 }
+
+enum qm_exit result_worse_exit(enum qm_exit a, enum qm_exit b)
+{
+    static const int badness[] = {
+        [QM_EXIT_DONE] = 0,      [QM_EXIT_CANCELLED] = 1,
+        [QM_EXIT_FAILED] = 2,    [QM_EXIT_REFUSED] = 3,
+        [QM_EXIT_USAGE] = 4,     [QM_EXIT_LEFT_THERE] = 5,
+        [QM_EXIT_LEFT_HERE] = 6, [QM_EXIT_NOWHERE] = 7,
+        [QM_EXIT_UNDECIDED] = 8, [QM_EXIT_BUG] = 9,
+    };
+
+    return badness[a] >= badness[b] ? a : b;
+}

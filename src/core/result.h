@@ -122,5 +122,7 @@ void result_init(struct result *r);
 void result_done(struct result *r);
 /* The exit code that DESIGN.md's table gives for R. */
 enum qm_exit result_exit(const struct result *r);
+/* Of two, the one that asks for more attention. */
+enum qm_exit result_worse_exit(enum qm_exit a, enum qm_exit b);
 
 #endif

@@ -57,11 +57,30 @@ static void usage_is_two(void **state)
     result_done(&r);
 }
 
+/* Each asks for more attention than those before it. */
+static void worst_of_many(void **state)
+{
+    static const enum qm_exit order[] = {
+        QM_EXIT_DONE,      QM_EXIT_CANCELLED, QM_EXIT_FAILED,
+        QM_EXIT_REFUSED,   QM_EXIT_USAGE,     QM_EXIT_LEFT_THERE,
+        QM_EXIT_LEFT_HERE, QM_EXIT_NOWHERE,   QM_EXIT_UNDECIDED,
+        QM_EXIT_BUG,
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(order); i++)
+        for (size_t j = i; j < ARRAY_LEN(order); j++) {
+            assert_int_equal(result_worse_exit(order[i], order[j]), order[j]);
+            assert_int_equal(result_worse_exit(order[j], order[i]), order[j]);
+        }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(exit_code_says_where_the_guest_is),
         cmocka_unit_test(usage_is_two),
+        cmocka_unit_test(worst_of_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
