@@ -9,12 +9,15 @@
 #include "cli/read-record.h"
 #include "cli/remote.h"
 #include "cli/show-parts.h"
+#include "core/journal.h"
 #include "qmp/json.h"
 
 enum { LABEL = 14, LINE_INDENT = 4 };
 
 static const char *doing(struct json_object *status)
 {
+    if (json_get_bool(status, "recovering"))
+        return "recovering: ";
     if (json_get_bool(status, "undoing"))
         return "undo: ";
     return json_get_bool(status, "cancelling") ? "cancelling: " : "";
@@ -140,7 +143,7 @@ static void show_one(struct remote *r, struct json_object *status, bool in_full)
 
 /* One of many.  What has ended since it was listed is left out; one that does
  * not answer is named. */
-static void show_named(struct remote *all, const char *name, size_t *shown)
+static bool show_named(struct remote *all, const char *name)
 {
     CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
     CLEANUP(control_link_free)
@@ -157,20 +160,50 @@ static void show_named(struct remote *all, const char *name, size_t *shown)
 
         show_error(o, &err);
     } else {
-        return;
+        return false;
     }
-    (*shown)++;
+    return true;
+}
+
+/* Its journal is open, and nobody answers for it. */
+static void show_unfinished(const struct remote *r, const char *name)
+{
+    if (r->options.json)
+        remote_say("{\"name\":\"%s\",\"unfinished\":true}", name);
+    else
+        remote_say("%s  did not finish: `qmigrate recover %s`", name, name);
+}
+
+/* One that began meanwhile answers by now.  Who has no folder for journals has
+ * none. */
+static void show_journals(struct remote *r, const struct strv *shown,
+                          size_t *count)
+{
+    CLEANUP(strv_done) struct strv open = { 0 };
+
+    if (journal_list(&open, NULL) < 0)
+        return;
+    for (size_t i = 0; i < open.count; i++) {
+        if (strv_contains(shown, open.item[i]))
+            continue;
+        if (!show_named(r, open.item[i]))
+            show_unfinished(r, open.item[i]);
+        (*count)++;
+    }
 }
 
 static int show_all(struct remote *r)
 {
-    CLEANUP(strv_done) struct strv names = { 0 };
-    size_t shown = 0;
+    CLEANUP(strv_done) struct strv names = { 0 }, alive = { 0 };
+    size_t shown;
 
     if (control_names(&names, &r->err) < 0)
         return remote_refuse(r);
     for (size_t i = 0; i < names.count; i++)
-        show_named(r, names.item[i], &shown);
+        if (show_named(r, names.item[i]))
+            strv_add(&alive, names.item[i]);
+    shown = alive.count;
+    show_journals(r, &alive, &shown);
     if (shown == 0 && !r->options.json)
         remote_say("no migration is under way on this machine");
     return QM_EXIT_DONE;

@@ -140,15 +140,21 @@ static void leave(int fd, int null)
         dup2(null, fd);
 }
 
-void detach_finish(int fd, const char *name)
+void detach_leave(void)
 {
-    CLEANUP_FREE char *line = xasprintf("%s\n", name);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     for (int i = STDIN_FILENO; null >= 0 && i <= STDERR_FILENO; i++)
         leave(i, null);
     close_fd(null);
     setsid();
+}
+
+void detach_finish(int fd, const char *name)
+{
+    CLEANUP_FREE char *line = xasprintf("%s\n", name);
+
+    detach_leave();
     /* the parent may be gone: its loss */
     while (write(fd, line, strlen(line)) < 0 && errno == EINTR)
         continue;

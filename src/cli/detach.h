@@ -14,8 +14,11 @@
  */
 int detach_begin(bool quiet, int *ret_fd, int *ret_exit, struct qm_error *err);
 
-/* From now on this is a process of the background, called NAME.  Terminals and
- * pipes are left, files that the output goes to are kept.  Closes FD. */
+/* From now on this is a process of the background.  Terminals and pipes are
+ * left, files that the output goes to are kept. */
+void detach_leave(void);
+/* The same, and the one that was started learns that this is NAME.  Closes
+ * FD. */
 void detach_finish(int fd, const char *name);
 
 #endif

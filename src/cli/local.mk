@@ -49,6 +49,11 @@ libcli_a_SOURCES = \
 	src/cli/show-verdicts.c \
 	src/cli/show.c \
 	src/cli/show.h \
+	src/cli/supervise-rules.c \
+	src/cli/supervise-told.c \
+	src/cli/supervise-told.h \
+	src/cli/supervise.c \
+	src/cli/supervise.h \
 	$(NULL)
 
 libcli_a_CPPFLAGS = $(COMMON_CPPFLAGS) -I$(builddir)/see/cli

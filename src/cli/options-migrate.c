@@ -44,6 +44,10 @@ static const struct option_row rows[] = {
       NULL },
     { "metrics", "FILE", parse_string, OPTION(metrics),
       "keep figures for Prometheus in a file", NULL },
+    { "no-supervisor", NULL, parse_flag, OPTION(no_supervisor),
+      "nobody starts `recover` should qmigrate be killed: another one does, "
+      "as systemd",
+      NULL },
 
     { .help = "The network" },
     { "address", "HOST", parse_string, PLAN(address),

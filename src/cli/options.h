@@ -22,7 +22,7 @@ struct options {
     struct plan plan;
     struct keys_options keys;
     bool dry_run, json;
-    bool detach;
+    bool detach, no_supervisor;
     char *metrics;       /* a file, or NULL */
     bool help;           /* asked for: the rest is then not complete */
     int64_t connections; /* of `copy`: to each server, at most */

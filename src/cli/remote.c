@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/show.h"
+#include "core/journal.h"
 #include "qmp/json.h"
 
 enum { INDENT = 4 };
@@ -50,9 +51,16 @@ static void list_running(struct remote *r, struct strv *ret)
 /* Who mistypes a name wants to see those that there are. */
 static void name_the_others(struct remote *r)
 {
+    CLEANUP(strv_done) struct strv open = { 0 };
     CLEANUP(strv_done) struct strv names = { 0 };
     CLEANUP_FREE char *list = NULL;
 
+    if (journal_list(&open, NULL) == 0 &&
+        strv_contains(&open, r->words.item[0])) {
+        error_hint(&r->err, "it did not finish: `qmigrate recover %s`",
+                   r->words.item[0]);
+        return;
+    }
     list_running(r, &names);
     if (names.count == 0) {
         error_hint(&r->err, "there is none on this machine");

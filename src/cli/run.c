@@ -4,7 +4,7 @@
  * Signals: the first SIGINT or SIGTERM cancels, another one changes nothing.
  * SIGHUP and a terminal that goes away do not matter, and neither Ctrl-Z nor a
  * write from the background may stop the engine: a guest could be between two
- * hosts just then.
+ * hosts just then.  A supervisor hands on what is sent to it (supervise.c).
  */
 #include "cli/run.h"
 
@@ -15,6 +15,7 @@
 #include "cli/detach.h"
 #include "cli/metrics.h"
 #include "cli/show-parts.h"
+#include "cli/supervise.h"
 #include "core/migration.h"
 
 enum { TICK_MS = 500 };
@@ -25,6 +26,8 @@ struct run {
     struct loop_timer *tick;
     struct metrics *metrics; /* NULL: none are wanted */
     int detach_fd;           /* -1: stays in the foreground, or left it */
+    int supervisor_fd;       /* -1: there is none */
+    bool named;              /* the supervisor knows the journal */
     bool cancelled;
 };
 
@@ -51,16 +54,29 @@ static void tell_metrics(struct run *run, struct qm_error *err)
     error_clear(err);
 }
 
+/* Preflight ends with a narration, and only then a journal is made. */
+static void tell_supervisor(struct run *run)
+{
+    const char *name = migration_name(run->migration);
+
+    if (run->named || !name)
+        return;
+    supervise_name(run->supervisor_fd, name, migration_id(run->migration));
+    run->named = true;
+}
+
 static void narrate(void *arg, const struct narration *n)
 {
     struct run *run = arg;
     const char *name = migration_under_way(run->migration);
 
     show_narration(run->show, n);
+    tell_supervisor(run);
     if (run->metrics)
         metrics_record(run->metrics, n, name);
     if (run->detach_fd >= 0 && name) {
         show_leave_terminal(run->show);
+        supervise_leave(run->supervisor_fd);
         detach_finish(run->detach_fd, name);
         run->detach_fd = -1;
     }
@@ -95,14 +111,20 @@ static void end(struct run *run, const struct result *r)
     show_result(run->show, r);
 }
 
+/* What leads to the processes that wait for this one; -1: there is none. */
+struct waiting {
+    int detach_fd, supervisor_fd;
+};
+
 static int run_plan(const struct options *options, enum show_what what,
-                    struct metrics *metrics, int detach_fd)
+                    struct metrics *metrics, const struct waiting *waiting)
 {
     CLEANUP(loop_free) struct loop *loop = loop_new();
     CLEANUP(show_free) struct show *show = show_new(options, what);
     struct run run = { .show = show,
                        .metrics = metrics,
-                       .detach_fd = detach_fd };
+                       .detach_fd = waiting->detach_fd,
+                       .supervisor_fd = waiting->supervisor_fd };
     struct narrator narrator = { .tell = narrate, .arg = &run };
     struct loop_signal *interrupt, *terminate;
     struct result result;
@@ -129,20 +151,42 @@ static int run_plan(const struct options *options, enum show_what what,
     loop_signal_free(terminate);
     loop_signal_free(interrupt);
     close_fd(run.detach_fd);
+    close_fd(run.supervisor_fd);
     return status;
 }
 
 static int check_together(const struct options *o, enum show_what what,
                           struct qm_error *err)
 {
-    const char *option = o->detach ? "--detach" : "--metrics";
+    const char *option = o->detach          ? "--detach"
+                         : o->metrics       ? "--metrics"
+                         : o->no_supervisor ? "--no-supervisor"
+                                            : NULL;
 
-    if ((!o->detach && !o->metrics) ||
-        (what == SHOW_MIGRATION && !o->dry_run)) {
+    if (!option || (what == SHOW_MIGRATION && !o->dry_run)) {
         return 0;
     }
     return error_set(err, QM_ERR_USAGE, "%s is for a migration, not for %s",
                      option, o->dry_run ? "--dry-run" : "check");
+}
+
+/*
+ * The processes that are to wait are left behind, each with the next one as
+ * its child: 1 in the last one.  0 in the others, once all is over, with the
+ * exit code.  -1: SYSTEM.
+ */
+static int fork_off(const struct options *o, enum show_what what,
+                    struct waiting *ret, int *ret_exit, struct qm_error *err)
+{
+    int child = 1;
+
+    if (o->detach)
+        child = detach_begin(o->json, &ret->detach_fd, ret_exit, err);
+    if (child <= 0 || what != SHOW_MIGRATION || o->dry_run || o->no_supervisor)
+        return child;
+    ignore_signals();
+    return supervise_begin(o->json, ret->detach_fd, &ret->supervisor_fd,
+                           ret_exit, err);
 }
 
 /* The file is tried before anything is touched, and by who will write it. */
@@ -150,24 +194,22 @@ static int run_options(const struct options *o, enum show_what what)
 {
     CLEANUP(metrics_free) struct metrics *metrics = NULL;
     CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
-    int detach_fd = -1, status = 0;
+    struct waiting waiting = { -1, -1 };
+    int status = 0;
 
-    if (o->detach) {
-        int child = detach_begin(o->json, &detach_fd, &status, &err);
-
-        if (child == 0) {
-            return status;
-        }
+    if (fork_off(o, what, &waiting, &status, &err) == 0) {
+        return status;
     }
     if (!error_is_set(&err) && o->metrics) {
         metrics = metrics_new(o->metrics, &err);
     }
     if (error_is_set(&err)) {
         show_refusal(o, &err);
-        close_fd(detach_fd);
+        close_fd(waiting.detach_fd);
+        close_fd(waiting.supervisor_fd);
         return QM_EXIT_REFUSED;
     }
-    return run_plan(o, what, metrics, detach_fd);
+    return run_plan(o, what, metrics, &waiting);
 }
 
 int run_command(int argc, char **argv, enum show_what what)

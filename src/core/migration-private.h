@@ -56,6 +56,7 @@ struct migration {
     /* remembered: how to put it back */
     bool was_running; /* follows an operator's own stop and cont */
     bool remembered;
+    bool recovering; /* rebuilt from the journal of an engine that died */
     struct qmp_settings capabilities_set[SIDES]; /* what we changed ... */
     struct qmp_settings parameters_set[SIDES];   /* ... and to what */
     bool credentials_added[SIDES];

@@ -74,6 +74,16 @@ const char *migration_under_way(const struct migration *m)
     return m->remembered ? m->name : NULL;
 }
 
+const char *migration_name(const struct migration *m)
+{
+    return m->name;
+}
+
+const char *migration_id(const struct migration *m)
+{
+    return m->id;
+}
+
 void migration_cancel(struct migration *m)
 {
     m->cancel_requested = true;

@@ -26,6 +26,11 @@ void migration_check(struct migration *m, bool tell_plan, struct result *ret);
  * before that. */
 const char *migration_under_way(const struct migration *m);
 
+/* What its journal will be called, and its own id; the name is NULL until
+ * preflight has chosen it, which is before there is a journal. */
+const char *migration_name(const struct migration *m);
+const char *migration_id(const struct migration *m);
+
 /* The operator cancels.  From a callback too; again changes nothing. */
 void migration_cancel(struct migration *m);
 

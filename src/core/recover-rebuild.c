@@ -87,7 +87,7 @@ void recover_rebuild(struct recover *r)
     m->name = xstrdup(c->name);
     m->channels = 0;
     m->was_running = c->was_running;
-    m->remembered = m->hold_interrupts = true;
+    m->remembered = m->hold_interrupts = m->recovering = true;
     m->facts_known = true;
     m->facts.plan = &r->plan;
     m->facts.authz_dn = xstrdup(c->authz_dn);

@@ -45,6 +45,7 @@ static struct json_object *status_data(struct migration *m)
     json_add_bool(data, "insecure", m->plan->insecure);
     json_add_bool(data, "cancelling", m->cancel_requested);
     json_add_bool(data, "undoing", m->rolling_back);
+    json_add_bool(data, "recovering", m->recovering);
     json_add_bool(data, "pausing", m->pause_asked || m->we_paused);
     json_add(data, "progress", record_progress_data(progress_now(m)));
     json_add(data, "limits", record_limits_data(&m->limits));

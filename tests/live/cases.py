@@ -51,6 +51,7 @@ class Case:
     proxied: bool = False           # a QmpProxy before each QEMU
     copied: tuple = None            # numbers of the disks; None: all
     env: dict = field(default_factory=dict)         # of the engine
+    supervised: bool = None         # None: unless the engine is to be killed
     tls_variant: tuple = ({}, {})   # of the certificates: see pki.make()
 
 
@@ -145,7 +146,8 @@ class Move:
     def start(self, *options, command='migrate', **env):
         self.engine = Engine(
             self.lab, command, '--json', *options, *self.arguments(),
-            host=self.source.host, env=self.lab.env(**self.case.env, **env))
+            host=self.source.host, env=self.lab.env(**self.case.env, **env),
+            supervised=self.case.supervised)
         return self
 
     def recover(self, *options, **env):

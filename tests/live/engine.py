@@ -3,6 +3,7 @@
 The binary is the one named by QMIGRATE, else build/qmigrate.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -50,14 +51,37 @@ def command_line(lab, *args, through=()):
             *map(str, args)]
 
 
+def child_alike(pid):
+    """The child of that process that runs the same program, or None."""
+    with contextlib.suppress(OSError):
+        name = Path(f'/proc/{pid}/comm').read_text()
+        for child in Path(f'/proc/{pid}/task/{pid}/children').read_text(
+                ).split():
+            if name == Path(f'/proc/{child}/comm').read_text() == \
+                    'qmigrate\n':
+                return int(child)
+    return None
+
+
 class Engine:
     """Engine(lab, 'migrate', '--json', source.qmp, ..., host=source.host).
 
     stdout and stderr are lists of (time, line), growing as it speaks.
+
+    process is what was started: for a migration that is its supervisor, and
+    signals are sent to it as an operator does. A case that kills the engine
+    by QMIGRATE_FAIL wants it to stay dead, and has --no-supervisor; kill()
+    takes the supervisor along.
     """
 
-    def __init__(self, lab, *args, host=None, env=None, through=()):
+    def __init__(self, lab, *args, host=None, env=None, through=(),
+                 supervised=None):
         self.args = [str(a) for a in args]
+        if supervised is None:
+            supervised = not (env or {}).get('QMIGRATE_FAIL',
+                                             '').endswith('=kill')
+        if self.args[0] == 'migrate' and not supervised:
+            self.args.insert(1, '--no-supervisor')
         self.stdout = []
         self.stderr = []
         self._heard = threading.Condition()
@@ -66,6 +90,7 @@ class Engine:
         self.process = lab.spawn(
             command_line(lab, *self.args, through=through), host=host, env=env,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        lab.on_exit(self.kill)      # before the lab ends the supervisor alone
         lab.show('engine ' + ' '.join(self.args), lambda: (
             f'exit status {self.process.poll()}\n{self.text()}'))
         self._threads = [
@@ -94,12 +119,25 @@ class Engine:
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self.kill()
             raise TimeoutError(f'engine: still running after {timeout} s\n'
                                f'{self.text()}') from None
         for thread in self._threads:
             thread.join(5)
         return self.process.returncode
+
+    def worker(self):
+        """The pid of the engine (or the recovery) that a supervisor waits
+        for; None if there is none now."""
+        return child_alike(self.process.pid)
+
+    def kill(self):
+        """SIGKILL, to its supervisor first: nobody recovers."""
+        worker = self.worker() if self.process.poll() is None else None
+        self.process.kill()
+        if worker:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
 
     def interrupt(self, number=signal.SIGINT):
         self.process.send_signal(number)

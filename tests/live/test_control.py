@@ -295,18 +295,19 @@ def test_watch(lab, pki, json_too):
 
 
 def test_an_engine_that_is_killed(lab, pki):
-    """Who watches hears that it ended without a word; nobody else sees it."""
+    """Who watches hears that it ended without a word; others are told what
+    to do."""
     move = Stored(lab, pki, Case(live=False, options=SLOW_DISK), data).start()
     wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
     watch = Engine(lab, 'watch', NAME, host=move.source.host, env=lab.env())
     watch.wait_for(lambda: watch.err, 30, 'first word')
-    move.engine.process.kill()
+    move.engine.kill()
     assert watch.wait(30) == 7
     assert 'has ended without a word' in watch.err
     assert sock(move).exists()
-    assert 'no migration is under way' in command(move, 'status').out
+    assert 'did not finish' in command(move, 'status').out
     said = command(move, 'cancel', NAME, code=REFUSED)
-    assert 'there is none on this machine' in said.err
+    assert f'it did not finish: `qmigrate recover {NAME}`' in said.err
 
 
 # ---- in the background ----

@@ -144,7 +144,7 @@ def killed_in_the_mirror(lab, pki, **case):
     wait_until(lambda: any(j['current-progress'] > 0
                            for j in move.source.spy.cmd('query-jobs')),
                60, 'a mirror that has written something')
-    move.engine.process.kill()
+    move.engine.kill()
     move.engine.process.wait(10)
     return move
 

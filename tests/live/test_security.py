@@ -512,7 +512,7 @@ def test_key_goes_with_the_engine(lab, pki):
     hold.wait()
     name = pair.source.proxy.commands[-1].arguments['id'][:11]
     assert len([f for f in key_folders() if f.name.startswith(name)]) == 2
-    engine.process.kill()
+    engine.kill()
     engine.process.wait(10)
     limit = time.monotonic() + 10
     while any(f.name.startswith(name) for f in key_folders()):

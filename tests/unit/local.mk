@@ -17,6 +17,7 @@ unit_tests = \
 	tests/unit/test-cli-output \
 	tests/unit/test-cli-progress \
 	tests/unit/test-cli-records \
+	tests/unit/test-cli-supervise \
 	tests/unit/test-cli-words \
 	tests/unit/test-core-result \
 	tests/unit/test-nbd-bad \

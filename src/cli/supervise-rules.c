@@ -1,0 +1,59 @@
+/*
+ * What a supervisor does once its child has ended: pure.
+ */
+#include "cli/supervise.h"
+
+#include "base/util.h"
+#include "core/result.h"
+
+/* A side that is away now may be back soon; what is waited between two tries
+ * is doubled, about a minute in all. */
+enum { TRIES_MAX = 7, FIRST_WAIT_MS = 1000 };
+
+static struct supervise_verdict end(int code)
+{
+    return (struct supervise_verdict){ SUPERVISE_EXIT, code, 0 };
+}
+
+static struct supervise_verdict after_engine(const struct supervise_facts *f)
+{
+    bool died = f->signal > 0 || f->code == QM_EXIT_BUG;
+
+    if (died && f->journal != JOURNAL_OVER)
+        return (struct supervise_verdict){ .action = SUPERVISE_RECOVER };
+    if (f->signal > 0)
+        return (struct supervise_verdict){ .action = SUPERVISE_DIE };
+    return end(f->code);
+}
+
+/* What another try may better, if the journal is still open: 6 and 8 left
+ * something, 7 knew too little, and 3 found another one at it. */
+static bool may_be_better(const struct supervise_facts *f)
+{
+    static const int codes[] = { QM_EXIT_BUG, QM_EXIT_REFUSED,
+                                 QM_EXIT_LEFT_THERE, QM_EXIT_UNDECIDED,
+                                 QM_EXIT_LEFT_HERE };
+
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+        if (f->signal == 0 && f->code == codes[i])
+            return true;
+    return f->signal > 0;
+}
+
+static struct supervise_verdict after_recover(const struct supervise_facts *f)
+{
+    bool says_where =
+        f->signal == 0 && f->code != QM_EXIT_REFUSED && f->code != QM_EXIT_BUG;
+
+    if (f->journal == JOURNAL_OPEN && may_be_better(f) &&
+        f->tries < TRIES_MAX && !f->told_to_end)
+        return (struct supervise_verdict){ .action = SUPERVISE_RECOVER,
+                                           .wait_ms = FIRST_WAIT_MS
+                                                      << (f->tries - 1) };
+    return end(says_where ? f->code : QM_EXIT_UNDECIDED);
+}
+
+struct supervise_verdict supervise_decide(const struct supervise_facts *f)
+{
+    return f->tries == 0 ? after_engine(f) : after_recover(f);
+}
