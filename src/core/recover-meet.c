@@ -147,6 +147,7 @@ void recover_decide(struct recover *r)
         .owner = m->destination_owns ? DESTINATION : SOURCE,
         .stays = !m->was_running || r->plan.paused || m->guest_started,
         .postcopy = r->journal.postcopy && !r->journal.returned,
+        .returned = r->journal.returned,
     };
 
     for (int i = 0; i < SIDES; i++) {
@@ -160,8 +161,5 @@ void recover_decide(struct recover *r)
             .status = s->status,
         };
     }
-    /* The journal says that it refused `cont`, and was proved dead. */
-    if (r->journal.returned)
-        f.side[DESTINATION].dead = true;
     r->decision = recovery_decide(&f);
 }

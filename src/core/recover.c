@@ -180,11 +180,31 @@ static size_t first_undone(const struct recover *r)
     return last;
 }
 
+/* One that refused the guest ends before the source may have it again. */
+static int end_refuser(struct recover *r, struct qm_error *err)
+{
+    struct side *d = destination_of(r->m);
+
+    if (!r->journal.returned || d->process_dead)
+        return 0;
+    if (destination_discard(r->m, err) < 0)
+        return -1;
+    return d->process_dead ? 0
+                           : error_set(err, QM_ERR_LINK,
+                                       "the destination, which refused the "
+                                       "guest, is not proved dead");
+}
+
 static void undo(struct recover *r, struct result *ret)
 {
     struct migration *m = r->m;
     struct side *d = destination_of(m);
 
+    if (end_refuser(r, &ret->error) < 0) {
+        ret->outcome = OUTCOME_UNDECIDED;
+        ret->guest = GUEST_UNKNOWN;
+        return;
+    }
     /* What cannot be told to undo it item by item has to end. */
     if (!d->qmp && !d->process_dead)
         d->given_up = m->door_open = true;

@@ -44,9 +44,9 @@ enum recovery_seen recovery_look(enum side_id side,
         return SEEN_WAITS;
     if (side == DESTINATION)
         return str_equal(s->run_state, "paused") ? SEEN_PAUSED : SEEN_STANDS;
-    /* The run state follows the verdict. */
-    if (s->status == MIGRATION_COMPLETED &&
-        !str_equal(s->run_state, "finish-migrate"))
+    /* Also in finish-migrate, which follows the verdict: nothing takes the
+     * guest back from there. */
+    if (s->status == MIGRATION_COMPLETED)
         return SEEN_GAVE_UP;
     return str_equal(s->run_state, "paused") ? SEEN_PAUSED : SEEN_STANDS;
 }
@@ -123,6 +123,10 @@ struct recovery recovery_decide(const struct recovery_facts *f)
           has_completed(&f->side[DESTINATION]))) {
         r.why = "each side may have a part of the guest: post-copy was asked "
                 "for, and has not completed on both";
+        return r;
+    }
+    if (f->returned && r.seen[DESTINATION] == SEEN_SILENT) {
+        r.why = "the destination, which refused the guest, is not proved dead";
         return r;
     }
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {

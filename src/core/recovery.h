@@ -55,6 +55,8 @@ struct recovery_facts {
     /* Post-copy was asked for: until both have completed, each may have a part
      * of the guest. */
     bool postcopy;
+    /* The destination refused `cont`, and gets none any more. */
+    bool returned;
     struct recovery_side side[SIDES];
 };
 

@@ -269,32 +269,36 @@ static bool destination_runs(struct migration *m)
 }
 
 /*
- * The destination answered `cont` with an error, so its guest never ran.
- * Proved dead, it never will: only then may the source go on.
+ * The destination answered `cont` with an error, so its guest never ran, and
+ * from `returned` on it is never told again.  That is written before it ends:
+ * its death alone would say that the guest went with it.
  */
-static void return_to_source(struct migration *m)
+static int take_back(struct migration *m, struct qm_error *err)
 {
     struct side *d = destination_of(m);
+
+    if (side_refresh_run_state(d, err) < 0)
+        return -1;
+    if (d->running)
+        return error_set(err, QM_ERR_MIGRATION, "the destination runs it");
+    if (journal_fact(m->journal, "returned", true, err) < 0)
+        return -1;
+    if (failpoint("returned", "written", err) < 0 ||
+        destination_discard(m, err) < 0)
+        return -1;
+    if (!d->process_dead)
+        return error_set(err, QM_ERR_LINK,
+                         "the destination is not proved dead");
+    m->returned_to_source = true;
+    return source_resume(m, err);
+}
+
+static void return_to_source(struct migration *m)
+{
     struct qm_error err = QM_ERROR_INIT;
 
-    if (side_refresh_run_state(d, &err) < 0 || d->running ||
-        destination_discard(m, &err) < 0 || !d->process_dead) {
-        migration_left(m, "the guest is stopped on both sides: %s",
-                       error_is_set(&err) ? err.message
-                                          : "the destination is not proved "
-                                            "dead");
-        error_clear(&err);
-        return;
-    }
-    if (journal_fact(m->journal, "returned", true, &err) < 0) {
-        migration_left(m, "the guest is stopped at the source: %s",
-                       err.message);
-        error_clear(&err);
-        return;
-    }
-    m->returned_to_source = true;
-    if (source_resume(m, &err) < 0)
-        migration_left(m, "the guest at the source: %s", err.message);
+    if (take_back(m, &err) < 0)
+        migration_left(m, "the guest, stopped on both sides: %s", err.message);
     error_clear(&err);
 }
 

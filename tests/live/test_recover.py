@@ -227,6 +227,19 @@ def test_source_dies_after_the_owner(lab, pki):
     assert move.destination.status() == 'running'
 
 
+def test_destination_refused_the_guest(lab, pki):
+    """The engine dies between its word that the source has the guest again,
+    and the end of the destination."""
+    move = Move(lab, pki, STILL)
+    move.destination.proxy.fail('cont')
+    move.die('returned:written')
+    move.remove_private_folder()
+    assert owners(move) == ['source', 'destination']
+    assert move.destination.is_alive()
+    move.recover()
+    move.undone((FAILED,), 'gone')
+
+
 def test_owner_dies(lab, pki):
     """It may have run: the source is neither started nor ended."""
     move = Move(lab, pki, STILL).die(OWNED)

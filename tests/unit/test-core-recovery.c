@@ -185,6 +185,12 @@ static const struct {
       { MIGRATION_COMPLETED, MIGRATION_COMPLETED },
       RECOVER_START },
     { DESTINATION,
+      false,
+      "finish-migrate",
+      "paused",
+      { MIGRATION_COMPLETED, MIGRATION_COMPLETED },
+      RECOVER_START },
+    { DESTINATION,
       true,
       "postmigrate",
       "paused",
@@ -256,6 +262,28 @@ static void postcopy_is_left_to_a_person(void **state)
         }
 }
 
+/* What refused the guest ends before the source has it again. */
+static void refused_guest_is_taken_back(void **state)
+{
+    struct recovery_facts f = {
+        .owner = SOURCE,
+        .returned = true,
+        .side = { { .reached = true,
+                    .run_state = "postmigrate",
+                    .status = MIGRATION_COMPLETED } },
+    };
+
+    (void)state;
+    assert_int_equal(recovery_decide(&f).action, RECOVER_UNDECIDED);
+    f.side[DESTINATION].dead = true;
+    assert_int_equal(recovery_decide(&f).action, RECOVER_UNDO);
+    f.side[DESTINATION] =
+        (struct recovery_side){ .reached = true, .run_state = "paused" };
+    assert_int_equal(recovery_decide(&f).action, RECOVER_UNDO);
+    f.side[DESTINATION].running = true;
+    assert_int_equal(recovery_decide(&f).action, RECOVER_UNDECIDED);
+}
+
 static void manual_has_the_table(void **state)
 {
     const char *source = getenv("QM_SOURCE");
@@ -282,6 +310,7 @@ int main(void)
         cmocka_unit_test(every_combination_is_decided_safely),
         cmocka_unit_test(what_is_usual_is_settled),
         cmocka_unit_test(postcopy_is_left_to_a_person),
+        cmocka_unit_test(refused_guest_is_taken_back),
         cmocka_unit_test(manual_has_the_table),
     };
 
