@@ -13,7 +13,21 @@ import lab as lab_module            # noqa: E402
 from pki import Pki                 # noqa: E402
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption('--long', action='store_true',
+                     help='the cases too that wait for minutes')
+
+
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'long: waits for minutes (--long)')
+
+
+def pytest_collection_modifyitems(config, items):
+    """Left out, not skipped: what is skipped should be a surprise."""
+    if not config.getoption('--long'):
+        long = [item for item in items if item.get_closest_marker('long')]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     if os.geteuid() != 0:
         skip = pytest.mark.skip(reason='network namespaces need root')
         for item in items:

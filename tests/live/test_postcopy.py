@@ -135,7 +135,8 @@ def cut_for(host, seconds):
     timer.start()
 
 
-@pytest.mark.parametrize('seconds', (1, 5))
+@pytest.mark.parametrize('seconds', (
+    1, 5, pytest.param(30, marks=pytest.mark.long)))
 @pytest.mark.parametrize('when', CUTS)
 def test_link_is_cut(lab, pki, when, seconds):
     side, name = CUTS[when]
@@ -144,6 +145,36 @@ def test_link_is_cut(lab, pki, when, seconds):
     getattr(move, side).proxy.call(
         name, lambda: cut_for(move.source.host, seconds))
     move.start(**SILENCE)
+    move.engine.wait(200)
+    move.moved()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('seconds', (1, 5, 30))
+@pytest.mark.parametrize('when', CUTS)
+def test_link_is_cut_repeatedly(lab, pki, when, seconds):
+    """Three times, as long as it was there in between, since TCP's own pauses
+    double; and with the limits that a user has."""
+    side, name = CUTS[when]
+    move = make(lab, pki, *NOW, '--postcopy-bandwidth', '1M', proxied=True,
+                formats=('raw',))
+    ended = threading.Event()
+
+    def cut():
+        host = move.source.host
+        for left in (2, 1, 0):
+            host.cut()
+            ended.wait(seconds)
+            host.mend()
+            if left:
+                ended.wait(max(3, seconds))
+        ended.set()
+
+    getattr(move, side).proxy.call(
+        name, lambda: threading.Thread(target=cut, daemon=True).start())
+    move.start()
+    move.engine.wait(400)
+    assert ended.wait(120)
     move.moved()
 
 
