@@ -12,6 +12,8 @@
 #include "core/migration-private.h"
 
 #define STREAM_STALL_MS 30000
+/* TCP's own pauses double: after a cut of 30 s it may try after 60 s. */
+#define POSTCOPY_STALL_MS 120000
 #define CONVERGE_LIMIT_MS (30LL * 24 * 3600 * 1000) /* the stall governs */
 #define SAMPLE_INTERVAL_MS 250
 
@@ -157,7 +159,15 @@ static int act(struct migration *m, unsigned actions, struct qm_error *err)
 
 /* --- watching --------------------------------------------------------------- */
 
-/* No byte in STREAM_STALL_MS: that is the network's fault, not the guest's. */
+/* A network that is lost is waited for once the guest is in post-copy; so is
+ * it on the way there, while the guest runs. */
+static int64_t stall_limit_ms(const struct migration *m)
+{
+    return m->plan->postcopy && !m->we_paused ? POSTCOPY_STALL_MS
+                                              : STREAM_STALL_MS;
+}
+
+/* No byte in all that time: that is the network's fault, not the guest's. */
 static int check_stall(struct migration *m, struct qm_error *err)
 {
     uint64_t moved = m->progress.ram_transferred;
@@ -167,11 +177,11 @@ static int check_stall(struct migration *m, struct qm_error *err)
         m->ram_window_ms = clock_now_ms();
         return 0;
     }
-    if (clock_now_ms() - m->ram_window_ms < STREAM_STALL_MS)
+    if (clock_now_ms() - m->ram_window_ms < stall_limit_ms(m))
         return 0;
     error_set(err, QM_ERR_TIMEOUT,
               "source: no byte of the RAM has moved for %d s",
-              STREAM_STALL_MS / 1000);
+              (int)(stall_limit_ms(m) / 1000));
     error_hint(err, "is the network to %s port %u cut?", m->facts.address,
                m->ram_port);
     return -1;
