@@ -77,6 +77,20 @@ bool str_ends(const char *s, const char *suffix)
     return len >= suffix_len && strcmp(s + len - suffix_len, suffix) == 0;
 }
 
+bool str_is_plain_name(const char *s, size_t max, const char *more)
+{
+    size_t len = strlen(s);
+
+    for (const char *c = s; *c; c++) {
+        bool letter = (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z');
+
+        if (!letter && !(*c >= '0' && *c <= '9') && !strchr(more, *c)) {
+            return false;
+        }
+    }
+    return len >= 1 && len <= max && s[0] != '.' && s[0] != '-';
+}
+
 void str_replace(char **p, const char *value)
 {
     char *copy = xstrdup(value); /* first: VALUE may be inside *P */

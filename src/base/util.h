@@ -42,6 +42,10 @@ void str_replace(char **p, const char *value);
  */
 bool str_to_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 
+/* One to MAX letters of ASCII, digits and characters of MORE, and no '.' or '-'
+ * in front: harmless as the name of a file, whoever chose it. */
+bool str_is_plain_name(const char *s, size_t max, const char *more);
+
 /*
  * A copy of S fit for a terminal or a log: control characters and bytes that
  * are not UTF-8 come out as \xNN.  The caller frees it.

@@ -15,9 +15,7 @@ static bool choose_paths(struct facts *f)
     f->site = xcalloc(disks->count + 1, sizeof(*f->site));
     for (size_t i = 0; i < disks->count; i++) {
         if (counterpart[i] && facts_is_placeholder(f, i, counterpart[i] - 1)) {
-            const char *why;
-
-            f->site[i].path = image_place(f, i, &why);
+            f->site[i].path = image_place(f, i, &f->site[i].why);
             any = true;
         }
     }

@@ -19,7 +19,8 @@ enum image_site_state {
     SITE_CLOSED     /* no file can be made in its folder */
 };
 struct image_site {
-    char *path; /* NULL: no image is to be made, or nobody knows where */
+    char *path; /* NULL: no image is to be made, or nobody knows where: */
+    const char *why;
     enum image_site_state state;
     uint64_t file_system; /* number of the folder's, there */
     uint64_t free_bytes;  /* of it, for others than root */

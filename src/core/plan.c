@@ -84,13 +84,7 @@ void plan_done(struct plan *p)
 
 bool plan_name_is_valid(const char *name)
 {
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "abcdefghijklmnopqrstuvwxyz"
-                                  "0123456789._-";
-    size_t len = strlen(name);
-
-    return len >= 1 && len <= NAME_MAX_LEN && strspn(name, allowed) == len &&
-           name[0] != '.' && name[0] != '-';
+    return str_is_plain_name(name, NAME_MAX_LEN, "._-");
 }
 
 /* --- one check a theme ------------------------------------------------------ */

@@ -5,9 +5,12 @@
  * node that keeps nothing.  A block device that is larger than the source is
  * used through a slice of the source's size.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "core/preflight-private.h"
+
+enum { FILE_MAX_LEN = 200 };
 
 static const struct qmp_disk *disk_of(const struct facts *f, enum side_id side,
                                       size_t i)
@@ -81,18 +84,6 @@ const char *disk_choice_file(const struct facts *f, const struct disk_choice *c)
 
 /* --- where ---------------------------------------------------------------------- */
 
-/* A word of the source's QEMU that becomes a file at the destination. */
-static bool is_plain_name(const char *name)
-{
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "abcdefghijklmnopqrstuvwxyz"
-                                  "0123456789._+-";
-    size_t len = strlen(name);
-
-    return len > 0 && len <= 200 && name[0] != '.' && name[0] != '-' &&
-           strspn(name, allowed) == len;
-}
-
 static const char *file_of(const struct qmp_disk *d)
 {
     return str_equal(d->protocol, "file") && d->protocol_filename &&
@@ -132,7 +123,7 @@ char *image_place(const struct facts *f, size_t i, const char **ret_why)
             return xstrdup(p->create_paths.item[k]);
     if (!file)
         *ret_why = "the source's is no file whose name it could have";
-    else if (!is_plain_name(file + folder_len(file)))
+    else if (!str_is_plain_name(file + folder_len(file), FILE_MAX_LEN, "._+-"))
         *ret_why = "the name of the source's file is not taken over, which "
                    "has other characters than A-Z a-z 0-9 . _ + -";
     else if (p->create_folder)
@@ -262,15 +253,10 @@ static void judge_site(const struct facts *f, size_t i, struct verdicts *v)
     };
     const char *label = disk_label(disk_of(f, SOURCE, i));
     const struct image_site *site = &f->site[i];
-    const char *why = NULL;
+    const char *why = site->path ? whys[site->state] : site->why;
     struct verdict *x;
 
-    if (site->path) {
-        why = whys[site->state];
-    } else {
-        free_string(image_place(f, i, &why));
-    }
-
+    assert(site->path || why);
     if (!why && is_path_of_an_earlier(f, i)) {
         why = "another disk is to be made there";
     }

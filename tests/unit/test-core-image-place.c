@@ -26,6 +26,7 @@ static void place_is_not_the_source_s_choice(void **state)
         { "/there/../etc/cron.d/vm.img", NULL, NULL },
         { "/there/", NULL, NULL },
         { "/there/..", "/srv/", NULL },
+        { "/x/1+a_B.img", "/srv/", "/srv/1+a_B.img" },
         { "/x/-rf", "/srv/", NULL },
         { "/x/.profile", "/srv/", NULL },
         { "/x/a\nb", "/srv/", NULL },

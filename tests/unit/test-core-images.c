@@ -183,22 +183,28 @@ SPOIL(the_same_user)
     w->g.f.maker.user = w->g.f.maker.qemu_user = 1000;
 }
 
+static void find_no_place(struct world *w)
+{
+    w->site[0].path = image_place(&w->g.f, 0, &w->site[0].why);
+    assert_null(w->site[0].path);
+}
+
 SPOIL(no_path)
 {
-    w->site[0].path = NULL;
     w->g.disk[SOURCE][0].protocol = T("rbd");
+    find_no_place(w);
 }
 
 SPOIL(odd_name)
 {
-    w->site[0].path = NULL;
     w->g.disk[SOURCE][0].protocol_filename = T("/images/vm qcow2");
+    find_no_place(w);
 }
 
 SPOIL(nobody_said_where)
 {
-    w->site[0].path = NULL;
     w->g.disk[SOURCE][0].protocol_filename = T("/images/vm.qcow2");
+    find_no_place(w);
 }
 
 SPOIL(taken)
