@@ -235,7 +235,7 @@ void undo_export_disks(struct migration *m)
     closed = close_in_time(m, deadline_in_ms(CLOSE_LIMIT_MS), &err);
     if (closed == 0)
         deactivate_disks(m);
-    else if (m->door_hangs)
+    else if (err.code == QM_ERR_SILENT)
         end_hanging(m, &err);
     else if (!side_has_ended(destination_of(m)))
         migration_left(m, "the NBD server of the destination, port %u: %s",
