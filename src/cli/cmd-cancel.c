@@ -24,7 +24,7 @@ int cmd_cancel(int argc, char **argv)
     CLEANUP(remote_done) struct remote r;
     CLEANUP_JSON struct json_object *status = NULL;
     struct result result;
-    int code, ended;
+    int code;
 
     if (remote_begin(&r, 1, 1, argc, argv, &code) < 0)
         return code;
@@ -32,13 +32,8 @@ int cmd_cancel(int argc, char **argv)
         remote_ask(&r, "query-status", NULL, REMOTE_ANSWER_MS, &status) < 0 ||
         remote_ask(&r, "cancel", NULL, REMOTE_ANSWER_MS, NULL) < 0)
         return remote_refuse(&r);
-    ended = remote_watch(&r, status, &result);
-    if (ended < 0) {
-        remote_refuse(&r);
-        return QM_EXIT_UNDECIDED;
-    }
-    if (ended == 0)
-        return QM_EXIT_DONE;
+    if (!remote_watch(&r, status, &result, &code))
+        return code;
     code = judge(&r, &result);
     result_done(&result);
     return code;

@@ -179,8 +179,8 @@ static int hear_all(struct watcher *w, struct result *ret)
     return -1;
 }
 
-int remote_watch(struct remote *r, struct json_object *status,
-                 struct result *ret)
+bool remote_watch(struct remote *r, struct json_object *status,
+                  struct result *ret, int *ret_exit)
 {
     struct watcher w = { .remote = r };
     struct loop_signal *interrupt =
@@ -197,5 +197,9 @@ int remote_watch(struct remote *r, struct json_object *status,
     json_object_put(w.progress);
     loop_timer_free(w.tick);
     loop_signal_free(interrupt);
-    return ended;
+    if (ended < 0)
+        (void)remote_refuse(r);
+    if (ended <= 0)
+        *ret_exit = ended < 0 ? QM_EXIT_UNDECIDED : QM_EXIT_DONE;
+    return ended > 0;
 }

@@ -42,11 +42,11 @@ void remote_done(struct remote *r);
 DEFINE_CLEANUP_DONE(struct remote, remote_done)
 
 /*
- * Show all that it tells, from STATUS on (the answer to query-status): 1 when
- * it has ended, with RET (the caller's result_done()); 0 if SIGINT said that
- * it was watched enough; -1 with r->err set.
+ * Show all that it tells, from STATUS on (the answer to query-status): true
+ * when it has ended, with RET (the caller's result_done()); false with the exit
+ * code, after SIGINT said that it was watched enough, or an error was said.
  */
-int remote_watch(struct remote *r, struct json_object *status,
-                 struct result *ret);
+bool remote_watch(struct remote *r, struct json_object *status,
+                  struct result *ret, int *ret_exit);
 
 #endif

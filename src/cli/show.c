@@ -313,15 +313,20 @@ void show_error(struct output *o, const struct qm_error *err)
     }
 }
 
+/* The bar is gone for good; ERR, if it is one. */
+static void show_end(struct show *s, const struct qm_error *err)
+{
+    show_leave_terminal(s);
+    if (error_is_set(err)) {
+        show_error(s->err, err);
+    }
+}
+
 void show_result(struct show *s, const struct result *r)
 {
     CLEANUP(buffer_done) struct buffer b = { .data = NULL };
 
-    take_off(s);
-    s->is_bar = false;
-    if (error_is_set(&r->error)) {
-        show_error(s->err, &r->error);
-    }
+    show_end(s, &r->error);
     if (s->options->json) {
         record_result(&b, r, clock_wall_us());
         output_buffer(s->out, &b);
@@ -364,11 +369,7 @@ void show_copy_result(struct show *s, const struct copy_result *r)
 {
     CLEANUP(buffer_done) struct buffer b = { .data = NULL };
 
-    take_off(s);
-    s->is_bar = false;
-    if (error_is_set(&r->error)) {
-        show_error(s->err, &r->error);
-    }
+    show_end(s, &r->error);
     if (s->options->json) {
         record_copy_result(&b, r, clock_wall_us());
     } else {

@@ -44,12 +44,7 @@ int host_digest_files(struct host *h, int pid, const char *const *paths,
     int status;
 
     memset(ret, 0, count * sizeof(*ret));
-    buffer_printf(&in, "%d\n", pid);
-    for (size_t i = 0; i < count; i++) {
-        if (host_path_can_be_asked(paths[i])) {
-            buffer_printf(&in, "%s\n", paths[i]);
-        }
-    }
+    host_put_paths(&in, pid, paths, count);
     status = host_run(h, digest_script, in.data, deadline_in_ms(limit_ms), &out,
                       err);
     if (status != 0) {

@@ -12,6 +12,21 @@ bool host_path_can_be_asked(const char *path)
     return path && *path && !strchr(path, '\n');
 }
 
+bool host_put_paths(struct buffer *in, int pid, const char *const *paths,
+                    size_t count)
+{
+    bool any = false;
+
+    buffer_printf(in, "%d\n", pid);
+    for (size_t i = 0; i < count; i++) {
+        if (host_path_can_be_asked(paths[i])) {
+            buffer_printf(in, "%s\n", paths[i]);
+            any = true;
+        }
+    }
+    return any;
+}
+
 /* For each path "missing" or "unreadable", or "read SIZE" and then as many
  * bytes.  The size is that of the copy that is sent. */
 static const char read_script[] =

@@ -32,6 +32,9 @@ bool process_stat_is_end(const struct process_stat *s);
 
 /* Scripts get a path a line: not empty, no line break in it. */
 bool host_path_can_be_asked(const char *path);
+/* PID on a line, then each path that can be asked: whether there is one. */
+bool host_put_paths(struct buffer *in, int pid, const char *const *paths,
+                    size_t count);
 
 /* The beginning of a script: its first line is $pid, and $root what goes
  * before an absolute path of that process (0: of whoever logs in). */

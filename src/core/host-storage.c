@@ -163,18 +163,10 @@ int host_identify_files(struct host *h, int pid, const char *const *paths,
 {
     CLEANUP(buffer_done) struct buffer in = { .len = 0 }, out = { .len = 0 };
     const char *pos;
-    bool any = false;
     int status;
 
     memset(ret, 0, count * sizeof(*ret));
-    buffer_printf(&in, "%d\n", pid);
-    for (size_t i = 0; i < count; i++) {
-        if (host_path_can_be_asked(paths[i])) {
-            buffer_printf(&in, "%s\n", paths[i]);
-            any = true;
-        }
-    }
-    if (!any) {
+    if (!host_put_paths(&in, pid, paths, count)) {
         return 0;
     }
     status = host_run(h, identify_script, in.data,
