@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import binaries
+import script
 import reference
 from engine import Engine, program
 from guest import Guest
-from lab import Lab, sweep, wait_until
+from lab import Lab, wait_until
 from pki import Pki
 from qemu import Qemu, make_image
 
@@ -350,9 +351,7 @@ def run_rounds(pki, ways, rounds):
 
 def main():
     options = parse_arguments()
-    if os.geteuid() != 0:
-        sys.exit('bench: network namespaces need root')
-    sweep()
+    script.begin('bench')
     ways = {name: way for name, way in WAYS.items()
             if not options.only or name in options.only}
     with Pki() as pki:
@@ -364,7 +363,4 @@ def main():
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    script.run(main)

@@ -11,20 +11,19 @@ the time is from `migrate` to the guest's running at the destination.
 import argparse
 import datetime
 import json
-import os
 import statistics
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import binaries
 import page
+import script
 import reference
 from bench import machine, show_progress
 from benchconverge import Saved, migrate_began
 from engine import Engine
 from guest import Guest
-from lab import Lab, sweep
+from lab import Lab
 
 PAGE = Path(__file__).parent / 'BLACKOUT.md'
 LINK_MBIT = 1000
@@ -142,9 +141,7 @@ def parse_arguments():
 
 def main():
     options = parse_arguments()
-    if os.geteuid() != 0:
-        sys.exit('bench: network namespaces need root')
-    sweep()
+    script.begin('bench')
     pairs = run_pairs(options.n)
     if options.json:
         Path(options.json).write_text(json.dumps(
@@ -158,7 +155,4 @@ def main():
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    script.run(main)

@@ -21,19 +21,18 @@ import fcntl
 import hashlib
 import itertools
 import json
-import os
-import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 import binaries
 import page
+import script
 import reference
 from bench import machine, show_progress
 from engine import Engine, program
 from guest import Guest
-from lab import Lab, sweep, wait_until
+from lab import Lab, wait_until
 from qemu import MIB, Qemu, make_image
 
 PAGE = Path(__file__).parent / 'CONVERGE.md'
@@ -351,9 +350,7 @@ def run_cells(cells, results):
 
 def main():
     options = parse_arguments()
-    if os.geteuid() != 0:
-        sys.exit('bench: network namespaces need root')
-    sweep()
+    script.begin('bench')
     cells = all_cells(options.only or (*POLICIES, REFERENCE),
                       [r for r in RATES if r in (options.rate or RATES)])
     results = Results(options.results)
@@ -368,7 +365,4 @@ def main():
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    script.run(main)

@@ -28,9 +28,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import reference
+import script
 from bench import dh_params, machine, show_progress
 from engine import Engine, program
-from lab import Lab, sweep, wait_until
+from lab import Lab, wait_until
 from pki import Pki
 from qemu import MIB, Image, Qemu
 
@@ -286,12 +287,10 @@ def parse_arguments():
 
 def main():
     options = parse_arguments()
-    if os.geteuid() != 0:
-        sys.exit('bench: network namespaces need root')
     for needed in ('nbdcopy', 'nbdkit', 'qemu-nbd'):
         if not shutil.which(needed):
             sys.exit(f'bench: there is no {needed}')
-    sweep()
+    script.begin('bench')
     ways = {name: way for name, way in WAYS.items()
             if not options.only or name in options.only}
     with Pki() as pki, Lab() as lab:
@@ -303,7 +302,4 @@ def main():
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    script.run(main)

@@ -17,9 +17,10 @@ import time
 
 import binaries
 import records
+import script
 from engine import command_line, program
 from guest import Guest
-from lab import Lab, leftovers, orphans, sweep
+from lab import Lab, leftovers, orphans
 from qemu import MIB, Qemu, make_image
 from sshd import Sshd, ssh_env
 from wire import Wire
@@ -277,9 +278,7 @@ def parse_arguments():
 
 def main():
     options = parse_arguments()
-    if os.geteuid() != 0:
-        sys.exit('demo: network namespaces need root')
-    sweep()
+    script.begin('demo')
     with Lab() as lab:
         demo = Demo(lab, options.insecure)
         print(demo.term.dress('1', 'A running Linux guest moves to another '
@@ -295,7 +294,4 @@ def main():
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    script.run(main)

@@ -12,7 +12,6 @@ the guest is stopped before, and continued afterwards.
 
 import argparse
 import datetime
-import os
 import sys
 import textwrap
 import time
@@ -23,8 +22,9 @@ from typing import NamedTuple
 import binaries
 import cases
 import page
+import script
 from cases import DONE, FAILED, Case, Move
-from lab import Lab, end_marked, leftovers, orphans, sweep
+from lab import Lab, end_marked, leftovers, orphans
 from pki import Pki
 
 PAGE = Path(__file__).parent / 'MATRIX.md'
@@ -195,9 +195,7 @@ def parse_arguments():
 
 def main():
     options = parse_arguments()
-    if os.geteuid() != 0:
-        sys.exit('matrix: network namespaces need root')
-    sweep()
+    script.begin('matrix')
     cases.BINARIES.update(VERSIONS)
     for name, binary in VERSIONS.items():
         print(f'{name:10} {binary().version}', flush=True)
@@ -214,7 +212,4 @@ def main():
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    script.run(main)

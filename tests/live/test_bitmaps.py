@@ -174,6 +174,14 @@ def test_of_a_shared_disk(lab, pki, binary, stored):
     assert contents(move.destination) == before
 
 
+def the_warning(move):
+    """What preflight says of bitmaps that do not travel."""
+    [verdict] = [v for v in
+                 move.engine.events('PREFLIGHT')[0]['data']['verdicts']
+                 if v['id'] == 'bitmaps' and v['level'] == 'warning']
+    return verdict['what']
+
+
 def test_one_in_use_is_named(lab, pki):
     """Then none of its disk travels, those of another disk do, and the guest
     moves all the same."""
@@ -187,12 +195,10 @@ def test_one_in_use_is_named(lab, pki):
           name='own', bitmaps=['off'])
     move.start()
     assert move.engine.wait(60) == 0, move.engine.text()
-    [warning] = [v for v in
-                 move.engine.events('PREFLIGHT')[0]['data']['verdicts']
-                 if v['id'] == 'bitmaps' and v['level'] == 'warning']
-    assert warning['what'].startswith('the dirty bitmaps of disk vd0 do not')
-    assert all(name in warning['what'] for name in NAMES)
-    assert 'off is in use' in warning['what']
+    warning = the_warning(move)
+    assert warning.startswith('the dirty bitmaps of disk vd0 do not')
+    assert all(name in warning for name in NAMES)
+    assert 'off is in use' in warning
     assert bitmaps(move.destination) == {}
     assert set(bitmaps(move.destination, 'disk1')) == set(NAMES)
 
@@ -205,9 +211,6 @@ def test_one_of_a_lower_node_is_named(lab, pki):
     s.cmd('block-dirty-bitmap-add', node='disk0-file', name='below')
     move.start()
     assert move.engine.wait(60) == 0, move.engine.text()
-    [warning] = [v for v in
-                 move.engine.events('PREFLIGHT')[0]['data']['verdicts']
-                 if v['id'] == 'bitmaps' and v['level'] == 'warning']
-    assert warning['what'].endswith('do not travel: disk0-file (below)')
+    assert the_warning(move).endswith('do not travel: disk0-file (below)')
     assert set(bitmaps(move.destination)) == set(NAMES)
     assert bitmaps(move.destination, 'disk0-file') == {}

@@ -5,7 +5,6 @@ missing, a gap, a page that is wrong, two guests.
 """
 
 import socket
-import struct
 import subprocess
 import threading
 import time

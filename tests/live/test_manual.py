@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from cases import DONE, REFUSED, Case, Move
+from cases import REFUSED, Case, Move
 from engine import ROOT, command_line
 from lab import wait_until
 

@@ -8,8 +8,6 @@ runs on at the source, and the source is as it was.
 
 import re
 import shutil
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
