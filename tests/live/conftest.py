@@ -62,10 +62,13 @@ def pki():
 
 @pytest.fixture
 def lab():
-    """A Lab for one case; what it leaves behind fails the case."""
+    """A Lab for one case; what it leaves behind fails the case, and so does
+    what a sanitizer says of an engine, however that ends."""
     with lab_module.Lab() as one:
         yield one
+        found = one.found()
         left = lab_module.orphans(one.name)
     left += one.stragglers + lab_module.leftovers(one.name)
     lab_module.end_marked(one.name)
     assert not left, f'left behind: {left}'
+    assert not found, found

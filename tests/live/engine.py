@@ -91,6 +91,7 @@ class Engine:
             command_line(lab, *self.args, through=through), host=host, env=env,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         lab.on_exit(self.kill)      # before the lab ends the supervisor alone
+        lab.check(self.reports)
         lab.show('engine ' + ' '.join(self.args), lambda: (
             f'exit status {self.process.poll()}\n{self.text()}'))
         self._threads = [
@@ -189,10 +190,13 @@ class Engine:
 
         return self.wait_for(find, timeout, f'{name} {data or ""}')
 
-    def crashes(self):
+    def reports(self):
         """What a sanitizer or an assertion said; none if all is well."""
-        found = [m[0] for _, line in self.stderr
-                 if (m := CRASHED.match(line))]
+        return [m[0] for _, line in self.stderr if (m := CRASHED.search(line))]
+
+    def crashes(self):
+        """The same, and by which signal it ended."""
+        found = self.reports()
         code = self.process.poll()
         if code is not None and code < 0:
             found.append(f'ended by signal {-code}')

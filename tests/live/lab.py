@@ -125,6 +125,7 @@ class Lab:
         self.hosts = {}
         self.stragglers = []
         self._shown = []
+        self._checks = []
 
     def __enter__(self):
         self.on_exit(shutil.rmtree, self.dir, ignore_errors=True)
@@ -145,6 +146,13 @@ class Lab:
     def show(self, title, text):
         """text() is printed if the case fails."""
         self._shown.append((title, text))
+
+    def check(self, find):
+        """What find() finds in the end fails the case."""
+        self._checks.append(find)
+
+    def found(self):
+        return [one for find in self._checks for one in find()]
 
     def describe(self):
         """(title, text) of everything that has something to say."""
