@@ -17,7 +17,7 @@
 
 #include "config.h"
 
-#ifdef QM_FAILPOINTS
+#if QM_FAILPOINTS
 
 int failpoint(const char *step, const char *when, struct qm_error *err)
 {

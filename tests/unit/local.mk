@@ -179,6 +179,7 @@ tests_unit_test_core_preflight_SOURCES = tests/unit/test-core-preflight.c \
 # Tests of what was built, rather than of its functions.
 unit_scripts = \
 	tests/unit/test-cli.sh \
+	tests/unit/test-failpoints.sh \
 	tests/unit/test-hardening.sh \
 	tests/unit/test-headers.sh \
 	tests/unit/test-includes.sh \
