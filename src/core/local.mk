@@ -30,6 +30,7 @@ libcore_a_SOURCES = \
 	src/core/facts.c \
 	src/core/facts.h \
 	src/core/failpoint.c \
+	src/core/failpoint.h \
 	src/core/host-addresses.c \
 	src/core/host-digest.c \
 	src/core/host-files.c \

@@ -5,6 +5,7 @@
 #define QM_CORE_MIGRATION_PRIVATE_H
 
 #include "core/converge.h"
+#include "core/failpoint.h"
 #include "core/journal.h"
 #include "core/migration.h"
 #include "core/rundir.h"
@@ -335,12 +336,5 @@ int set_source_parameter(struct migration *m, const char *name, int64_t value,
                          struct qm_error *err);
 /* QEMU's part of a stop of the guest of MAX_DOWNTIME_MS in all. */
 int64_t downtime_of_qemu(const struct migration *m, int64_t max_downtime_ms);
-
-/* Developer builds: QMIGRATE_FAIL=STEP[:before|after]=fail|kill */
-int failpoint(const char *step, const char *when, struct qm_error *err);
-/* Developer builds: QMIGRATE_PATIENCE_MS in the place of MS */
-int64_t failpoint_ms(int64_t ms);
-/* Developer builds: QMIGRATE_DISCARD=always */
-bool failpoint_discards(void);
 
 #endif

@@ -4,6 +4,7 @@
 #include "core/side.h"
 
 #include "core/disk-make.h"
+#include "core/failpoint.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -180,6 +181,13 @@ static void on_link(void *arg, bool up)
     (void)up;
 }
 
+static void on_answer(void *arg, const char *command)
+{
+    struct side *s = arg;
+
+    failpoint_answer(s->name, command);
+}
+
 static void on_process_end(void *arg, unsigned ready)
 {
     struct side *s = arg;
@@ -199,7 +207,7 @@ int side_connect(struct side *s, const struct plan *p, const char *dir,
         .who = s->name,
         .dir = dir,
         .tls_dir = p->qmp_tls_dir,
-        .callbacks = { on_event, on_link, s },
+        .callbacks = { on_event, on_link, on_answer, s },
     };
 
     s->qmp = qmp_open(s->loop, &p->peer[s->id], &options, by, err);

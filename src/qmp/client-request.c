@@ -247,6 +247,8 @@ int requests_take_answer(struct qmp *q, const struct wire_message *m,
         (m->kind == WIRE_ERROR ? take_error : take_result)(r, m, err) < 0) {
         return -1;
     }
+    if (r->state == REQUEST_SENT && q->callbacks.on_answer)
+        q->callbacks.on_answer(q->callbacks.arg, r->name);
     unlink_request(r);
     end_request(r);
     requests_push(q);

@@ -52,6 +52,8 @@ struct qmp_callbacks {
     void (*on_event)(void *arg, const struct qmp_event *event);
     /* The link was lost (UP false) or is ready again (UP true). */
     void (*on_link)(void *arg, bool up);
+    /* A command that is awaited was answered, with an error too; or NULL. */
+    void (*on_answer)(void *arg, const char *command);
     void *arg;
 };
 

@@ -88,7 +88,7 @@ class Move:
 
     def _qemu(self, name, binary):
         c = self.case
-        images = [make_image(self.lab, f'{name}{n}', f)
+        images = [self._image(f'{name}{n}', f)
                   for n, f in enumerate(c.formats)]
         extra = self._extra(name)
         return Qemu(self.lab, self.lab.host(name), images,
@@ -96,6 +96,9 @@ class Move:
                     binary=self._binary(name, binary), device=c.device,
                     proxied=c.proxied, extra=extra,
                     state=self._state(name, binary, images, extra))
+
+    def _image(self, name, image_format):
+        return make_image(self.lab, name, image_format)
 
     def _binary(self, name, binary):
         return BINARIES[binary]()

@@ -11,6 +11,8 @@ else; each rule works once.
                                              hold.wait() until it is there
     proxy.drop('cont', when='before')        cut the link; 'after': QEMU did
                                              it, the reply is lost
+    proxy.late('migrate', seconds)           the answer, and all after it, come
+                                             so much later
     proxy.call('stop', function)             call it, then pass the command
 
 delay() makes the way longer for everything, in both directions.
@@ -108,6 +110,9 @@ class QmpProxy:
     def drop(self, name, nth=1, when='before'):
         assert when in ('before', 'after')
         return self._rule(Rule(name, nth, 'drop', when=when))
+
+    def late(self, name, seconds, nth=1):
+        return self._rule(Rule(name, nth, 'late', seconds=seconds))
 
     def call(self, name, function, nth=1):
         return self._rule(Rule(name, nth, 'call', function=function))
@@ -245,6 +250,7 @@ class Link:
         self._held_lock = threading.Lock()
         self._swapped = {}          # id of a command: the error to answer
         self._fatal_id = None       # its reply ends the link
+        self._late = {}             # id of a command: how late its reply is
         self._up = Way(proxy, self._command, self._client_left)
         self._down = Way(proxy, self._pass_on, self._server_left)
 
@@ -324,6 +330,9 @@ class Link:
         elif rule.kind == 'drop':
             self._fatal_id = json.dumps(identity)
             self._to_server(message)
+        elif rule.kind == 'late':
+            self._late[json.dumps(identity)] = rule.what['seconds']
+            self._to_server(message)
         elif rule.kind == 'call':
             rule.what['function']()
             self._to_server(message)
@@ -363,9 +372,11 @@ class Link:
         self._server.close()
 
     def _pass_on(self, line):
-        if self._swapped or self._fatal_id:
+        if self._swapped or self._fatal_id or self._late:
             message = json.loads(line)
             identity = json.dumps(message.get('id'))
+            if 'event' not in message:
+                time.sleep(self._late.pop(identity, 0))
             if 'event' not in message and identity == self._fatal_id:
                 self.close()
                 return

@@ -1,0 +1,49 @@
+"""A part of ./dev faults: each row of the recipe is attacked in each kind of
+migration in which it matters, with one fault after the other in turn, and the
+answers to the commands that open something are lost or late.
+"""
+
+import pytest
+
+from attack import ANSWERS, FAULTS, ROWS, Attack, Cell
+
+DURING = [f for f in FAULTS if f not in ANSWERS and f != 'disk full']
+FIRST = {'mirror': 'connect', 'precopy': 'start migration',
+         'postcopy': 'settle disks'}
+LASTS_S = 1                     # what is lifted again
+COMMANDS = [
+    'hold the destination:1:destination:stop',
+    'install credentials:1:destination:object-add',
+    'agree capabilities:1:source:migrate-set-parameters',
+    'export disks:1:destination:nbd-server-start',
+    'mirror disks:1:source:blockdev-mirror',
+    'open the door:1:destination:migrate-incoming',
+    'start migration:1:source:migrate',
+    'settle disks:1:source:block-job-cancel',
+    'switch over:1:source:migrate-continue',
+    'run the destination:1:destination:cont',
+    'retire the source:1:source:quit',
+]
+
+
+def rows_in_turn():
+    turn = 0
+    for kind, first in FIRST.items():
+        for row in ROWS[ROWS.index(first):]:
+            fault = DURING[turn % len(DURING)]
+            turn += 1
+            # recover does not resume a post-copy
+            if kind != 'postcopy' or 'engine killed' not in fault:
+                yield Cell(kind, f'{row}:after', fault)
+
+
+CELLS = [*rows_in_turn(),
+         *(Cell('mirror', point, 'answer lost') for point in COMMANDS),
+         *(Cell('mirror', point, 'engine killed') for point in COMMANDS[::2]),
+         Cell('mirror', 'mirror disks:after', 'disk full'),
+         Cell('mirror', 'start migration:1:source:migrate', 'answer late')]
+
+
+@pytest.mark.parametrize('cell', CELLS, ids=map(str, CELLS))
+def test_fault(lab, pki, cell):
+    assert Attack(lab, pki, cell).run(LASTS_S).problems() == {}
