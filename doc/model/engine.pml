@@ -1,38 +1,45 @@
 /*
- * The engine: the recipe, its undo, its finish, and recover.
+ * The engine: the recipe and its undo; how it goes on from owner=destination
+ * (finish.pml), and what it does when it was killed (recover.pml).
  *
  * Until owner=destination is on disk every failure goes to `undo`, and an undo
  * that has begun, in this life or an earlier one, never goes forward again.
- * From that record on every failure goes to `finish`, and finish never undoes.
+ * From that record on every failure goes forward, but for one: a destination
+ * that refused `cont`, and never ran, gives the guest back (`returned`).
  */
 
 #include "links.pml"
 
+/* The source owns it, or has it again. */
+#define IS_OURS_TO_UNDO (owner == SRC || returned)
 #define UNLESS_CANCELLED \
     if :: cancel_asked -> goto undo :: true fi
 #define OR_UNDO \
     if :: e_res == OK -> skip :: else -> goto undo fi
-#define HANGS_UP \
-    d_step { s_conn = 0; d_conn = 0; s_rep = NOREP; d_rep = NOREP }
-#define FORGETS \
-    d_step { e_res = NOREP; e_s_run = DEAD; e_d_run = DEAD; e_s_mig = NONE; \
-             e_d_mig = NONE; e_cont_maybe = 1 }
 
 proctype engine()
 {
+    /* What it remembers; it dies with it */
+    mtype:res e_res = NOREP;
+    mtype:runstate e_s_run, e_d_run;
+    mtype:mig e_s_mig, e_d_mig;
+    bool e_cont_maybe = 1;  /* `cont` may have started the destination */
+    bool e_recovering, e_last;
+
 progress_again:
-    skip;
-    FORGETS;
     {
         if
         :: e_recovering -> goto step_recover
+        :: !e_recovering && postcopy ->
+            e_cont_maybe = 0;
+            goto step_switch_over
         :: else -> skip
         fi;
 
 step_connect:
-        s_link();
+        d_step { s_link() };
         if :: e_res == OK -> skip :: else -> goto ended fi;
-        d_link();
+        d_step { d_link() };
         if :: e_res == OK -> skip :: else -> goto ended fi;
 step_preflight:
         if :: cancel_asked -> goto ended :: true fi;
@@ -96,7 +103,7 @@ step_switch_over:
 #ifndef SEED_J_POSTCOPY_OWNER_LATE
         if
         :: postcopy ->
-            d_step { assert(owner == SRC); owner = DST };
+            d_step { assert(owner == SRC); owner = DST; cancel_asked = 0 };
             goto finish
         :: else -> skip
         fi;
@@ -127,7 +134,9 @@ step_switch_over:
            :: e_res == OK && e_d_run == RUN -> break
 #endif
            :: e_res == OK && e_d_mig == FAILED -> goto undo
+#ifdef SEED_J_POSTCOPY_OWNER_LATE
            :: else -> d_run != INMIG || d_mig == FAILED || !d_conn
+#endif
            fi
         :: goto undo
         od;
@@ -135,164 +144,17 @@ step_close_exports:
         d_ask();
         if :: e_res == GONE -> goto undo :: else -> skip fi;
 step_run_the_destination:
-        if
-        :: !guest_ran -> goto step_retire_the_source
-        :: else -> skip
-        fi;
 #ifdef SEED_C_OWNER_AFTER_CONT
         d_call(CONT);
 #endif
-        d_step { assert(owner == SRC); owner = DST; gave_up = 1 };
-        goto finish;
-
-        /* ---- owner=destination: only forward ---- */
-finish:
-        do
-        :: d_ask();
-           if
-           :: e_res == LOST ->
-#ifdef SEED_B_ROLLBACK_LATE
-                s_call(CONT);
-#endif
-                goto ended
-           :: e_res == GONE -> goto destination_is_dead
-           :: e_res == CUT ->
-#ifdef SEED_H_EOF_IS_DEATH
-                s_call(CONT);
-                goto ended
-#else
-                skip
-#endif
-           :: e_res == OK && e_d_run == RUN -> goto step_announce
-           :: e_res == OK && e_d_run == PAUSED && gave_up && !guest_ran ->
-                goto step_retire_the_source
-           :: e_res == OK && e_d_run == PAUSED && gave_up && guest_ran ->
-                e_cont_maybe = 1;
-                d_call(CONT)            /* a lost reply: ask again */
-           :: e_res == OK && !(e_d_run == PAUSED && gave_up) &&
-              e_d_run != RUN ->
-#ifdef SEED_M_POSTCOPY_UNASKED
-                if
-                :: e_d_run == PAUSED -> gave_up = 1
-                :: else -> goto ask_the_source
-                fi
-#else
-                goto ask_the_source
-#endif
-           fi
-        od;
-
-        /* Post-copy: has the source given the guest up? */
-ask_the_source:
-        s_ask();
+        d_step { assert(owner == SRC); owner = DST; gave_up = 1;
+                 cancel_asked = 0 };
         if
-        :: e_res == LOST || e_res == GONE -> goto ended     /* undecided */
-        :: e_res == CUT -> goto finish
-        :: e_res == OK && e_s_mig == PRESW ->
-            s_call(CONTINUE);           /* never a cancel from here on */
-            goto finish
-        :: e_res == OK && HAS_GIVEN_UP(e_s_mig) ->
-            if
-            :: e_d_run == PAUSED -> gave_up = 1
-            :: else -> d_run != INMIG || d_mig == FAILED || !d_conn;
-               /* it was our owner and could not load: lost with it */
-               if
-               :: d_mig == FAILED && d_run == INMIG -> goto ended
-               :: else -> skip
-               fi
-            fi;
-            goto finish
-        :: e_res == OK && HAS_KEPT(e_s_mig) && e_s_run == FINISH ->
-            s_run != FINISH || !s_conn;
-            goto finish
-        :: e_res == OK && HAS_KEPT(e_s_mig) && e_s_run != FINISH ->
-            goto discard                /* it never gave up: it is there */
-        :: else ->
-            IS_FINAL(s_mig) || IS_POSTCOPY(s_mig) || !s_conn;
-            goto finish
+        :: guest_stays -> goto step_announce
+        :: else -> goto finish
         fi;
 
-destination_is_dead:
-        s_ask();
-        if
-        :: e_res == LOST || e_res == GONE -> goto ended
-        :: e_res == CUT -> goto destination_is_dead
-        :: e_res == OK && e_s_mig == PRESW ->
-            s_call(CONTINUE);           /* it fails and runs by itself */
-            goto destination_is_dead
-        :: e_res == OK && e_s_mig == COMPLETED ->
-            if
-#ifdef SEED_I_RESTART_OF_THE_PAST
-            :: e_s_run == POSTMIG -> s_call(CONT)
-#endif
-            :: e_s_run == FINISH ->
-                s_run != FINISH || !s_conn;
-                goto destination_is_dead
-            :: e_s_run == RUN -> closed = 1
-            :: !e_cont_maybe && e_s_run == POSTMIG && !postcopy ->
-                s_call(CONT);
-                goto destination_is_dead
-            :: else -> skip             /* it may have run: nowhere */
-            fi;
-            goto ended
-        :: e_res == OK && IS_POSTCOPY(e_s_mig) -> goto ended
-        :: e_res == OK && HAS_KEPT(e_s_mig) ->
-            if
-            :: e_s_run == FINISH -> s_run != FINISH || !s_conn;
-               goto destination_is_dead
-            :: e_s_run != FINISH && e_s_run != RUN && guest_ran ->
-               s_call(CONT);
-               goto destination_is_dead
-            :: else -> closed = 1; goto ended
-            fi
-        :: else ->
-            IS_FINAL(s_mig) || IS_POSTCOPY(s_mig) || !s_conn;
-            goto destination_is_dead
-        fi;
-
-step_announce:
-step_last_page:
-        do
-        :: !postcopy -> break
-        :: else ->
-            s_ask();
-            if
-            :: e_res == LOST -> goto ended
-            :: e_res == GONE ->         /* retired already, or lost? */
-                d_ask();
-                if
-                :: e_res == OK && e_d_mig == COMPLETED -> closed = 1
-                :: else -> skip
-                fi;
-                goto ended
-            :: e_res == OK && e_s_mig == COMPLETED -> break
-            :: e_res == OK && e_s_mig == PCPAUSED ->
-                d_ask();
-                if
-                :: e_res == OK && e_d_mig == COMPLETED -> break
-                :: e_res == OK && e_d_mig == PCPAUSED -> s_call(RESUME)
-                :: e_res == OK && e_d_mig != COMPLETED && e_d_mig != PCPAUSED ->
-                    d_mig != PCACTIVE || !d_conn
-                :: e_res == CUT -> skip
-                :: e_res == LOST || e_res == GONE -> goto ended
-                fi
-            :: else -> s_mig == COMPLETED || s_mig == PCPAUSED || !s_conn
-            fi
-        od;
-step_retire_the_source:
-        if
-        :: owner == SRC ->              /* a guest that stays paused */
-            d_step { owner = DST; gave_up = 1 }
-        :: else -> skip
-        fi;
-        do
-        :: s_call(QUIT);
-           if
-           :: e_res == GONE -> closed = 1; goto ended
-           :: e_res == LOST -> goto ended       /* left to clean up */
-           :: else -> skip
-           fi
-        od;
+#include "finish.pml"
 
         /* ---- owner=source: only back, and the source comes first ---- */
 undo:
@@ -300,7 +162,6 @@ undo:
         :: s_ask();
            if
            :: e_res == LOST || e_res == GONE -> goto ended  /* undecided */
-           :: e_res == CUT -> skip
            :: e_res == OK && !IS_FINAL(e_s_mig) &&
               e_s_mig != CANCELLING ->
                 s_call(CANCEL);
@@ -311,7 +172,9 @@ undo:
                 IS_FINAL(s_mig) || !s_conn
            :: e_res == OK && IS_FINAL(e_s_mig) ->
                 if
+#ifndef SEED_P_FINISH_MIGRATE_JUDGED
                 :: e_s_run == FINISH -> s_run != FINISH || !s_conn
+#endif
                 :: guest_ran && (e_s_run == POSTMIG || e_s_run == PAUSED) ->
                     s_call(CONT)        /* even from postmigrate */
                 :: else -> break
@@ -322,56 +185,34 @@ discard:
         do
         :: d_ask();
            if
-           :: e_res == GONE && owner == SRC -> closed = 1; goto ended
-           :: e_res == GONE && owner == DST -> goto destination_is_dead
+           :: e_res == GONE && IS_OURS_TO_UNDO -> closed = 1; goto ended
+           :: e_res == GONE && !IS_OURS_TO_UNDO -> goto destination_is_dead
            :: e_res == LOST -> goto ended       /* left to clean up */
-           :: e_res == CUT -> skip
            :: e_res == OK && e_d_mig == NONE -> closed = 1; goto ended
            :: e_res == OK && e_d_mig != NONE ->
-                d_call(QUIT);
-                if
-                :: e_res == OK || e_res == GONE -> skip
-                   /* it does not answer: the verified pid */
-                :: d_step { e_res == CUT && d_net && D_ALIVE ->
-                        PROMISE(owner == SRC || !HAS_GIVEN_UP(s_mig));
-                        d_dies() }
-                :: e_res == CUT || e_res == LOST -> skip
-                fi
+                end_destination()
            fi
         od;
 
-step_recover:
-        if
-        :: !journal || closed -> goto ended
-        :: owner == SRC && journal && !closed ->
-#ifdef SEED_K_RECOVER_GUESSES
-            s_ask();
-            d_ask();
-            if
-            :: e_res == OK && e_s_mig == COMPLETED && e_s_run == POSTMIG &&
-               e_d_run == PAUSED ->
-                d_step { owner = DST; gave_up = 1 };
-                goto finish
-            :: else -> skip
-            fi;
-#endif
-            goto undo
-        :: owner == DST && journal && !closed -> goto finish
-        fi;
+#include "recover.pml"
 
 ended:
         engine_works = 0
     } unless {
         atomic { killed && engine_works -> killed = 0; engine_works = 0 }
     };
-    HANGS_UP;
-    FORGETS;
-    if
-    :: e_last -> goto judge
-    :: !e_last -> e_recovering = 1; engine_works = 1; goto progress_again
-    :: quiet && !e_last -> e_recovering = 1; e_last = 1; engine_works = 1;
-       goto progress_again
-    fi;
+    atomic {
+        /* It hangs up, and forgets */
+        s_conn = 0; d_conn = 0; s_rep = NOREP; d_rep = NOREP;
+        e_res = NOREP; e_cont_maybe = 1;
+        e_s_run = DEAD; e_d_run = DEAD; e_s_mig = NONE; e_d_mig = NONE;
+        if
+        :: e_last -> goto judge
+        :: !e_last -> e_recovering = 1; engine_works = 1; goto progress_again
+        :: quiet && !e_last -> e_recovering = 1; e_last = 1; engine_works = 1;
+           goto progress_again
+        fi
+    };
 
 judge:
     skip;
