@@ -9,6 +9,7 @@
 #include "cli/read-record.h"
 #include "cli/remote.h"
 #include "cli/show-parts.h"
+#include "cli/supervise.h"
 #include "core/journal.h"
 #include "qmp/json.h"
 
@@ -168,8 +169,14 @@ static bool show_named(struct remote *all, const char *name)
 /* Its journal is open, and nobody answers for it. */
 static void show_unfinished(const struct remote *r, const char *name)
 {
+    bool recovering = supervise_is_marked(name);
+
     if (r->options.json)
-        remote_say("{\"name\":\"%s\",\"unfinished\":true}", name);
+        remote_say("{\"name\":\"%s\",\"unfinished\":true,"
+                   "\"recovering\":%s}",
+                   name, recovering ? "true" : "false");
+    else if (recovering)
+        remote_say("%s  recovering: will be tried again", name);
     else
         remote_say("%s  did not finish: `qmigrate recover %s`", name, name);
 }

@@ -49,6 +49,7 @@ libcli_a_SOURCES = \
 	src/cli/show-verdicts.c \
 	src/cli/show.c \
 	src/cli/show.h \
+	src/cli/supervise-mark.c \
 	src/cli/supervise-rules.c \
 	src/cli/supervise-told.c \
 	src/cli/supervise-told.h \

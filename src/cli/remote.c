@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/show.h"
+#include "cli/supervise.h"
 #include "core/journal.h"
 #include "qmp/json.h"
 
@@ -57,7 +58,11 @@ static void name_the_others(struct remote *r)
 
     if (journal_list(&open, NULL) == 0 &&
         strv_contains(&open, r->words.item[0])) {
-        error_hint(&r->err, "it did not finish: `qmigrate recover %s`",
+        error_hint(&r->err,
+                   supervise_is_marked(r->words.item[0])
+                       ? "it is being recovered by its supervisor, which will "
+                         "try again"
+                       : "it did not finish: `qmigrate recover %s`",
                    r->words.item[0]);
         return;
     }

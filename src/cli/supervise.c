@@ -46,6 +46,7 @@ struct supervisor {
     int status;
     unsigned tries;
     bool told_to_end;
+    int mark; /* for `status`, while it recovers; or -1 */
 };
 
 /* --- waiting ------------------------------------------------------------------- */
@@ -276,8 +277,10 @@ static void recover_once(struct supervisor *s, int wait_ms)
     int parent;
 
     wait_a_while(s, wait_ms);
-    if (s->told_to_end)
+    if (s->told_to_end || look_at_journal(s) == JOURNAL_OVER)
         return; /* how the last one ended counts, and there is no more */
+    if (s->mark < 0)
+        s->mark = supervise_mark(s->told.name);
     s->tries++;
     parent = start_child(s, &err);
     if (parent == 0)
@@ -296,6 +299,7 @@ static int supervise(struct supervisor *s)
     wait_for_child(s);
     while ((v = judge(s, &signo)).action == SUPERVISE_RECOVER)
         recover_once(s, v.wait_ms);
+    supervise_unmark(s->told.name, s->mark);
     if (v.action == SUPERVISE_DIE)
         die_by(s, signo);
     return v.code;
@@ -304,7 +308,7 @@ static int supervise(struct supervisor *s)
 int supervise_begin(bool json, int detach_fd, int *ret_fd, int *ret_exit,
                     struct qm_error *err)
 {
-    struct supervisor s = { .json = json, .detach_fd = detach_fd };
+    struct supervisor s = { .json = json, .detach_fd = detach_fd, .mark = -1 };
     int pair[2], parent;
 
     if (pipe2(pair, O_CLOEXEC) < 0)

@@ -28,6 +28,15 @@ void supervise_name(int fd, const char *name, const char *id);
 /* The engine leaves the terminal: so does its supervisor. */
 void supervise_leave(int fd);
 
+/* --- what `status` sees: supervise-mark.c -------------------------------------- */
+
+/* NAME is being recovered from now on, until the process ends: a descriptor
+ * for supervise_unmark(), or -1. */
+int supervise_mark(const char *name);
+void supervise_unmark(const char *name, int mark); /* MARK may be -1 */
+/* Does a supervisor recover NAME, or wait for another try? */
+bool supervise_is_marked(const char *name);
+
 /* --- the rules: supervise-rules.c -------------------------------------------- */
 
 enum supervise_journal {

@@ -196,7 +196,7 @@ def move_by_engine(lab, way, tls, source, destination):
     """Figures of the engine alone, and when it was begun."""
     engine = Engine(lab, 'migrate',
                     *engine_arguments(way, tls, source, destination),
-                    host=source.host)
+                    host=source.host, supervised=False)     # it is watched
     began = when_executed(engine.process.pid)
     watch = Watch(engine.process.pid) if way.watched else None
     if engine.wait(120) != 0:

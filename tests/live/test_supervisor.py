@@ -12,16 +12,18 @@ import signal
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from cases import CANCELLED, DONE, FAILED, UNDECIDED, Case, Move
-from engine import command_line, state_dir
-from lab import is_running, orphans, wait_until
+from engine import Engine, command_line, state_dir
+from lab import is_running, orphans, parent, wait_until
 from qemu import MIB
+from sshd import ssh_env
 from test_control import NAME, SLOW_DISK, command, disk_speeds
 from test_mirror import Stored, data
-from test_recover import DOOR, OWNER, place
+from test_recover import DOOR, OWNER, Far, place
 
 KILLED = "qmigrate's engine was killed (signal 9): recovering"
 STILL = Case(live=False, proxied=True, supervised=True)
@@ -105,7 +107,7 @@ def test_without_supervisor(lab, pki):
     status = command(move, 'status').out
     assert status == f'{NAME}  did not finish: `qmigrate recover {NAME}`'
     status = json.loads(command(move, 'status', '--json').out)
-    assert status == {'name': NAME, 'unfinished': True}
+    assert status == {'name': NAME, 'unfinished': True, 'recovering': False}
     said = command(move, 'status', NAME, code=3)
     assert f'it did not finish: `qmigrate recover {NAME}`' in said.err
     move.recover().undone((FAILED,), 'gone')
@@ -133,7 +135,7 @@ def unreachable(move):
     killed."""
     proxy = move.destination.proxy
     move.source.proxy.call('migrate-continue', proxy.refuse)
-    move.start(QMIGRATE_FAIL='owner:written=kill')
+    move.start('--name', NAME, QMIGRATE_FAIL='owner:written=kill')
     move.engine.wait_for(lambda: 'recovering again in 2 s' in move.engine.err,
                          60, 'a second try')
 
@@ -148,9 +150,35 @@ def test_side_comes_back(lab, pki):
     assert set(results[:-1]) == {UNDECIDED}
 
 
+def stop_between_tries(engine):
+    engine.interrupt(signal.SIGSTOP)
+    while engine.worker():
+        engine.interrupt(signal.SIGCONT)
+        wait_until(lambda: not engine.worker(), 60, 'a try ends')
+        engine.interrupt(signal.SIGSTOP)
+
+
+def test_operator_recovers_meanwhile(lab, pki):
+    """Then there is nothing to try any more; where the guest is, the operator
+    was told."""
+    move = Move(lab, pki, STILL)
+    unreachable(move)
+    supervised = move.engine
+    stop_between_tries(supervised)
+    tries = len(supervised.events('RESULT'))
+    move.destination.proxy.refuse(False)
+    move.recover().engine.wait(60)
+    supervised.interrupt(signal.SIGCONT)
+    assert supervised.wait(30) == UNDECIDED
+    assert len(supervised.events('RESULT')) == tries
+    assert 'still needed' not in supervised.err
+    move.moved()
+
+
 def test_operator_wants_no_more_tries(lab, pki):
     move = Move(lab, pki, STILL)
     unreachable(move)
+    assert command(move, 'status').out.startswith(f'{NAME}  recovering: ')
     move.engine.interrupt(signal.SIGTERM)
     assert move.engine.wait(30) == UNDECIDED
     assert '` is still needed' in move.engine.err
@@ -259,6 +287,31 @@ def test_keys_of_a_terminal(lab, pki, options):
     move.check_folders()
 
 
+def is_pending(pid, number):
+    """Has a signal been sent to that process that it did not take yet?"""
+    status = Path(f'/proc/{pid}/status').read_text()
+    mask = int(re.search(r'^ShdPnd:\s*(\w+)$', status, re.M)[1], 16)
+    return bool(mask & 1 << number - 1)
+
+
+def test_key_is_not_handed_on(lab, pki):
+    """The engine has it already: it would be a second one."""
+    move = Move(lab, pki, STILL)
+    hold = move.source.proxy.hold('blockdev-mirror')
+    terminal = Terminal(move)
+    hold.wait()
+    pid = terminal.process.pid
+    os.kill(pid, signal.SIGSTOP)
+    terminal.type(b'\x03')
+    wait_until(lambda: b'cancelling' in terminal.read(), 10, 'a word')
+    assert is_pending(pid, signal.SIGINT)
+    os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: not is_pending(pid, signal.SIGINT), 10, 'it is taken')
+    hold.release()
+    assert terminal.wait() == CANCELLED
+    assert terminal.seen.count(b'cancelling') == 1, terminal.seen
+
+
 def test_quit_key_of_a_terminal(lab, pki):
     """It kills the engine; the guest is not to suffer from that."""
     move, terminal = at_terminal(lab, pki)
@@ -278,6 +331,19 @@ def test_terminal_that_goes_away(lab, pki):
     move.source.wait_exit()
 
 
+# ---- from far ----
+
+@pytest.mark.parametrize('at', ['converge:after', 'owner:written'])
+def test_killed_on_a_third_machine(lab, pki, at):
+    """Its ssh children die with it; recovery has its own."""
+    move = Far(lab, pki)
+    move.engine = Engine(
+        lab, 'migrate', '--json', *move.arguments(), host=lab.host(move.where),
+        env={**ssh_env(lab), 'QMIGRATE_FAIL': f'{at}=kill'}, supervised=True)
+    settled(move, at)
+    assert orphans(lab.name) == []
+
+
 # ---- in the background ----
 
 def test_killed_in_the_background(lab, pki):
@@ -293,6 +359,8 @@ def test_killed_in_the_background(lab, pki):
     wait_until(lambda: move.source.spy.cmd('query-migrate').get('status') ==
                'active', 60, 'RAM that moves')
     pid = json.loads(command(move, 'status', '--json').out)['pid']
+    supervisor = parent(pid)
+    assert os.getsid(pid) == pid and os.getsid(supervisor) == supervisor
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: orphans(lab.name) == [], SECONDS, 'both have ended')
     assert KILLED in log.read_text()

@@ -223,6 +223,24 @@ expect "recovery: actions" \
         "$s/src/core/recovery.h" | tail -n +8)" \
     "$(section DECISIONS "$recovery" | sed -n 's/^\.It //p')"
 
+# --- units ---------------------------------------------------------------------
+
+# systemd accepts them as they stand there.
+if command -v systemd-analyze >/dev/null; then
+    units=$(mktemp -d)
+    section 'UNDER SYSTEMD' "$recovery" | sed 's/\\e$/\\/' |
+        awk -v dir="$units" '
+            /^\.Ed/ { file = "" }
+            /^\[Unit\]/ { file = dir "/" (n++ ? "recover" : "vm@1") ".service" }
+            file { print > file }'
+    sed -i "s,/usr/bin/qmigrate,$(realpath "${QM_BUILD:-.}")/qmigrate," \
+        "$units"/*
+    said=$(systemd-analyze verify "$units"/vm@1.service \
+        "$units"/recover.service 2>&1) || fail "units: $said"
+    case $said in *"$units"*) fail "units: $said" ;; esac
+    rm -r "$units"
+fi
+
 # --- form --------------------------------------------------------------------
 
 if command -v mandoc >/dev/null; then
