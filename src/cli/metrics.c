@@ -86,9 +86,9 @@ static void put_result(struct buffer *b, const struct metrics_facts *f)
     put_word(b, f, "outcome", "How it ended.", outcome_name(r->outcome));
     put_word(b, f, "guest", "Where the guest is.", guest_place_name(r->guest));
     put(b, f, "exit_status", "Exit status of qmigrate.", result_exit(r));
-    if (r->handover_ms >= 0)
+    if (r->blackout_ms >= 0)
         put(b, f, "handover_seconds", "How long the guest stood still.",
-            (double)r->handover_ms / 1000);
+            (double)r->blackout_ms / 1000);
 }
 
 void metrics_in_text(struct buffer *b, const struct metrics_facts *f)

@@ -108,12 +108,13 @@ static void read_error(struct json_object *data, struct qm_error *ret)
 
 static void read_handover(struct json_object *data, struct result *ret)
 {
-    ret->handover_ms = json_get_int(data, "total-ms", -1);
+    ret->blackout_ms = json_get_int(data, "blackout-ms", -1);
     ret->stop_ms = json_get_int(data, "stop-ms", -1);
-    ret->settle_ms = json_get_int(data, "settle-ms", -1);
+    ret->mirrors_ms = json_get_int(data, "mirrors-ms", -1);
     ret->verify_ms = json_get_int(data, "verify-ms", -1);
-    ret->switch_ms = json_get_int(data, "switch-ms", -1);
-    ret->run_ms = json_get_int(data, "run-ms", -1);
+    ret->device_ms = json_get_int(data, "device-ms", -1);
+    ret->cont_ms = json_get_int(data, "cont-ms", -1);
+    ret->announce_ms = json_get_int(data, "announce-ms", -1);
 }
 
 static void read_ram(struct json_object *data, struct result *ret)

@@ -58,15 +58,23 @@ static void write_place(struct buffer *b, const struct result *r,
 
 static void write_stop(struct buffer *b, const struct result *r)
 {
-    if (r->handover_ms < 0) {
+    if (r->blackout_ms < 0) {
         return;
     }
     write_label(b, "stopped for");
-    buffer_printf(b, "%s", figure_ms(r->handover_ms).s);
-    if (r->settle_ms >= 0 && r->switch_ms >= 0 && r->run_ms >= 0) {
-        buffer_printf(b, " (stop %s, disks %s, switch %s, start %s)",
-                      figure_ms(r->stop_ms).s, figure_ms(r->settle_ms).s,
-                      figure_ms(r->switch_ms).s, figure_ms(r->run_ms).s);
+    buffer_printf(b, "%s", figure_ms(r->blackout_ms).s);
+    if (r->stop_ms >= 0 && r->mirrors_ms >= 0 && r->device_ms >= 0 &&
+        r->cont_ms >= 0) {
+        buffer_printf(b, " (stop %s, mirrors %s", figure_ms(r->stop_ms).s,
+                      figure_ms(r->mirrors_ms).s);
+        if (r->verify_ms >= 0) {
+            buffer_printf(b, ", verify %s", figure_ms(r->verify_ms).s);
+        }
+        buffer_printf(b, ", device %s, cont %s)", figure_ms(r->device_ms).s,
+                      figure_ms(r->cont_ms).s);
+    }
+    if (r->announce_ms >= 0) {
+        buffer_printf(b, ", announced after %s", figure_ms(r->announce_ms).s);
     }
     buffer_printf(b, "\n");
 }

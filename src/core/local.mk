@@ -3,6 +3,8 @@
 noinst_LIBRARIES += libcore.a
 
 libcore_a_SOURCES = \
+	src/core/blackout.c \
+	src/core/blackout.h \
 	src/core/block-ids.c \
 	src/core/control-client.c \
 	src/core/control-client.h \

@@ -97,6 +97,7 @@ struct migration {
     const char *step;
     int64_t started_us, migrate_us; /* our clock */
     int64_t switchover_us, settled_us, verified_us, completed_us, running_us;
+    int64_t announced_us;
     struct converge converge;
     struct progress progress;
     struct progress_disk *progress_disk;    /* as many as there are disks */

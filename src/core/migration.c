@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "core/blackout.h"
 #include "core/steer.h"
 
 static void tell_all(void *arg, const struct narration *n)
@@ -136,10 +137,25 @@ static int64_t ms_between(int64_t from_us, int64_t to_us)
                                            : -1;
 }
 
+static void measure_blackout(struct migration *m, struct result *r)
+{
+    blackout_split(
+        &(struct blackout_times){
+            .stopped_us = source_of(m)->stopped_us,
+            .switchover_us = m->switchover_us,
+            .settled_us = m->settled_us,
+            .verified_us = m->verified_us,
+            .completed_us = m->completed_us,
+            .running_us = m->running_us,
+            .announced_us = m->announced_us,
+            .qemu_downtime_ms = m->final.downtime_ms,
+            .we_paused = m->we_paused,
+        },
+        r);
+}
+
 static void measure(struct migration *m, struct result *r)
 {
-    int64_t stopped = source_of(m)->stopped_us, settling = stopped;
-
     r->wall_ms = ms_between(m->started_us, clock_now_us());
     r->wall_to_guest_ms = ms_between(m->started_us, m->running_us);
     r->passes = m->progress.pass;
@@ -161,23 +177,8 @@ static void measure(struct migration *m, struct result *r)
     r->qemu_downtime_ms = m->final.downtime_ms;
     r->ram_bytes = m->final.ram_transferred;
     r->passes = (int64_t)m->final.ram_dirty_sync_count;
-    if (!m->was_running)
-        return;
-    r->handover_ms = ms_between(stopped, m->running_us);
-    r->stop_ms = m->final.downtime_ms - ms_between(stopped, m->completed_us);
-    if (m->we_paused) { /* then it stood while its RAM moved */
-        settling = m->switchover_us;
-        r->stop_ms = ms_between(stopped, settling);
-    } else if (r->stop_ms < 0 || r->handover_ms < 0) {
-        r->stop_ms = 0; /* the guest was stopped before it was to move */
-    } else {
-        r->handover_ms += r->stop_ms;
-    }
-    r->settle_ms = ms_between(settling, m->settled_us);
-    r->verify_ms = ms_between(m->settled_us, m->verified_us);
-    r->switch_ms = ms_between(m->verified_us ? m->verified_us : m->settled_us,
-                              m->completed_us);
-    r->run_ms = ms_between(m->completed_us, m->running_us);
+    if (m->was_running)
+        measure_blackout(m, r);
 }
 
 static void list_disks(struct migration *m, struct result *r)

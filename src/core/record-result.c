@@ -48,12 +48,13 @@ static struct json_object *handover_data(const struct result *r)
 {
     struct json_object *data = json_object_new_object();
 
-    json_add_known(data, "total-ms", r->handover_ms);
+    json_add_known(data, "blackout-ms", r->blackout_ms);
     json_add_known(data, "stop-ms", r->stop_ms);
-    json_add_known(data, "settle-ms", r->settle_ms);
+    json_add_known(data, "mirrors-ms", r->mirrors_ms);
     json_add_known(data, "verify-ms", r->verify_ms);
-    json_add_known(data, "switch-ms", r->switch_ms);
-    json_add_known(data, "run-ms", r->run_ms);
+    json_add_known(data, "device-ms", r->device_ms);
+    json_add_known(data, "cont-ms", r->cont_ms);
+    json_add_known(data, "announce-ms", r->announce_ms);
     return data;
 }
 

@@ -36,8 +36,8 @@ void result_init(struct result *r)
     r->guest = GUEST_SOURCE;
     r->wall_ms = r->wall_to_guest_ms = -1;
     r->ram_total_ms = r->ram_setup_ms = r->qemu_downtime_ms = -1;
-    r->handover_ms = r->stop_ms = r->settle_ms = -1;
-    r->verify_ms = r->switch_ms = r->run_ms = -1;
+    r->blackout_ms = r->stop_ms = r->mirrors_ms = -1;
+    r->verify_ms = r->device_ms = r->cont_ms = r->announce_ms = -1;
     r->postcopy_ms = -1;
 }
 

@@ -92,12 +92,12 @@ struct result {
     int64_t qemu_downtime_ms;
     /*
      * From the guest's last instruction at the source to the destination's
-     * RESUME, and its parts.  STOP is told only once vCPUs and disks have come
-     * to rest: how long that took is what QEMU's own downtime has more than
-     * the engine saw from STOP to `completed`.
+     * RESUME, and its parts, which add up (blackout.h); then how long it took
+     * until the destination was told to announce it.
      */
-    int64_t handover_ms;
-    int64_t stop_ms, settle_ms, verify_ms, switch_ms, run_ms;
+    int64_t blackout_ms;
+    int64_t stop_ms, mirrors_ms, verify_ms, device_ms, cont_ms;
+    int64_t announce_ms;
     uint64_t ram_bytes; /* on the wire */
     /* From the switch to the last page, and how often the stream broke
      * meanwhile and went on. */

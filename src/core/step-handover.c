@@ -379,7 +379,9 @@ int step_announce(struct migration *m, struct qm_error *err)
     if (m->plan->announce_rounds != PLAN_ANNOUNCE_THEIRS)
         v[2] = m->plan->announce_rounds;
     if (qmp_announce_self(destination_of(m)->qmp, v[0], v[1], v[2], v[3],
-                          &failed) < 0)
+                          &failed) == 0)
+        m->announced_us = clock_now_us();
+    else
         migration_warn(m, "the network was not told of the new place: %s",
                        failed.message);
     error_clear(&failed);

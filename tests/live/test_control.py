@@ -181,7 +181,7 @@ def test_complete_lets_it_end(lab, pki):
     said = command(move, 'complete', NAME)
     assert said.out == f'{NAME}: the guest is stopped until its RAM is across'
     result = move.moved()
-    assert result['handover']['total-ms'] >= result['handover']['stop-ms'] > 0
+    assert result['handover']['blackout-ms'] >= result['handover']['stop-ms'] > 0
 
 
 def test_complete_and_cancel(lab, pki):

@@ -59,7 +59,7 @@ def test_policy(lab, pki, cell):
     assert any('slowed down' in w for w in told) == cell.throttled, told
     assert any('no milder means' in w for w in told) == cell.paused, told
     assert (result['ram']['throttle-percent'] > 0) == cell.throttled
-    assert result['handover']['total-ms'] <= cell.blackout_ms, result
+    assert result['handover']['blackout-ms'] <= cell.blackout_ms, result
     if cell.limit_ms:
         said = [e['data']['ram']['downtime-limit-ms']
                 for e in move.engine.events('PROGRESS') if 'ram' in e['data']]

@@ -66,7 +66,7 @@ def test_switches(lab, pki, way):
     assert any(way.says in w for w in words(move) if 'goes on at' in w)
     assert result['postcopy']['recoveries'] == 0
     assert result['postcopy']['ms'] > 0
-    assert result['handover']['total-ms'] < 3000
+    assert result['handover']['blackout-ms'] < 3000
     assert 'last page' in move.steps('done')
 
 

@@ -48,7 +48,7 @@ def test_equal_disks_pass(lab, pki, case):
         assert 0 <= result['handover']['verify-ms'] < 2000
         print(f"\nblackout added by --verify: "
               f"{result['handover']['verify-ms']} ms of "
-              f"{result['handover']['total-ms']}, "
+              f"{result['handover']['blackout-ms']}, "
               f"{result['compared-stopped-bytes']} bytes")
 
 

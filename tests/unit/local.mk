@@ -22,6 +22,7 @@ unit_tests = \
 	tests/unit/test-core-result \
 	tests/unit/test-nbd-bad \
 	tests/unit/test-core-backing \
+	tests/unit/test-core-blackout \
 	tests/unit/test-core-bitmaps \
 	tests/unit/test-core-control \
 	tests/unit/test-core-converge \

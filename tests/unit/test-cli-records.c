@@ -72,14 +72,15 @@ static void a_success_is_read(void **state)
     r.wall_ms = 1;
     r.wall_to_guest_ms = 2;
     r.qemu_downtime_ms = 3;
-    r.handover_ms = 4;
+    r.blackout_ms = 4;
     r.stop_ms = 5;
-    r.settle_ms = 6;
+    r.mirrors_ms = 6;
     r.verify_ms = 7;
     r.postcopy_ms = 18;
     r.recoveries = 19;
-    r.switch_ms = 8;
-    r.run_ms = 9;
+    r.device_ms = 8;
+    r.cont_ms = 9;
+    r.announce_ms = 20;
     r.ram_total_ms = 10;
     r.ram_setup_ms = 11;
     r.ram_bytes = UINT64_MAX;
@@ -281,7 +282,7 @@ static void the_metrics_are_replaced(void **state)
                    "vm1");
     assert_int_equal(metrics_tick(m, &err), 0); /* too early */
     result_init(&r);
-    r.handover_ms = 25;
+    r.blackout_ms = 25;
     assert_int_equal(metrics_end(m, &r, &err), 0);
     last = read_file(file);
     assert_non_null(strstr(last, "qmigrate_running{name=\"vm1\"} 0\n"));

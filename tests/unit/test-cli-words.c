@@ -287,11 +287,13 @@ static struct result moved(void)
         .ram_total_ms = 12000,
         .ram_setup_ms = 5,
         .qemu_downtime_ms = 18,
-        .handover_ms = 34,
+        .blackout_ms = 34,
         .stop_ms = 0,
-        .settle_ms = 12,
-        .switch_ms = 20,
-        .run_ms = 2,
+        .mirrors_ms = 12,
+        .device_ms = 20,
+        .cont_ms = 2,
+        .verify_ms = -1,
+        .announce_ms = 3,
         .ram_bytes = 6 * GIB,
         .passes = 3,
         .channels = 4,
@@ -321,7 +323,8 @@ static void summary_of_a_success(void **state)
     assert_string_equal(
         text,
         "vm1 runs at the destination\n"
-        "  stopped for   34 ms (stop 0 ms, disks 12 ms, switch 20 ms, start 2 ms)\n"
+        "  stopped for   34 ms (stop 0 ms, mirrors 12 ms, device 20 ms, "
+        "cont 2 ms), announced after 3 ms\n"
         "  took          1 min 05 s, 1 min 05 s until the guest was there\n"
         "  RAM           6.0 GiB in 12.0 s, 512.0 MiB/s, 3 passes, "
         "4 channels, TLS\n"
@@ -379,7 +382,7 @@ static void summary_in_clear_with_things_left(void **state)
     (void)state;
     r.tls = false;
     r.paused = r.source_kept = true;
-    r.handover_ms = -1;
+    r.blackout_ms = -1;
     r.channels = 0;
     r.disk_count = 1;
     r.left = (struct strv){ 2, left };

@@ -230,12 +230,13 @@ static void result_of_a_success(void **state)
     r.wall_ms = 9;
     r.wall_to_guest_ms = 8;
     r.qemu_downtime_ms = 7;
-    r.handover_ms = 6;
+    r.blackout_ms = 10;
     r.stop_ms = 0;
-    r.settle_ms = 1;
+    r.mirrors_ms = 1;
     r.verify_ms = 4;
-    r.switch_ms = 2;
-    r.run_ms = 3;
+    r.device_ms = 2;
+    r.cont_ms = 3;
+    r.announce_ms = 5;
     r.ram_total_ms = 5;
     r.ram_setup_ms = 0;
     r.ram_bytes = 4;
@@ -266,9 +267,9 @@ static void result_of_a_success(void **state)
         "\"retryable\":false,\"left\":[\"a node\"],\"name\":\"vm1\","
         "\"exit\":6,\"wall-ms\":9,\"paused\":false,\"source-kept\":false,"
         "\"wall-to-guest-ms\":8,\"downtime-ms\":7,"
-        "\"handover\":{\"total-ms\":6,\"stop-ms\":0,\"settle-ms\":1,\"verify-ms\":4,"
-        "\"switch-ms\":2,"
-        "\"run-ms\":3},\"ram\":{\"bytes\":4,\"total-ms\":5,\"setup-ms\":0,"
+        "\"handover\":{\"blackout-ms\":10,\"stop-ms\":0,\"mirrors-ms\":1,"
+        "\"verify-ms\":4,\"device-ms\":2,\"cont-ms\":3,\"announce-ms\":5},"
+        "\"ram\":{\"bytes\":4,\"total-ms\":5,\"setup-ms\":0,"
         "\"passes\":3,\"throttle-percent\":0,\"channels\":2,\"bandwidth-bps\":4096},"
         "\"disks\":[{\"disk\":\"vd0\",\"source-file\":\"/x\","
         "\"size-bytes\":2,\"copied-bytes\":1,\"tls-proved\":true,"
