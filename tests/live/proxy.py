@@ -209,6 +209,20 @@ class QmpProxy:
         self.cut()
 
 
+def rounds(proxies, since, until, apart_s):
+    """Names of the commands that came in that time, those together that came
+    within APART_S: each list had to wait for what the one before it brought,
+    where the way is as long as that."""
+    came = sorted((c.time, c.name) for proxy in proxies
+                  for c in proxy.commands if since < c.time < until)
+    found = []
+    for at, name in came:
+        if not found or at - found[-1][0] > apart_s:
+            found.append((at, []))
+        found[-1][1].append(name)
+    return [names for _, names in found]
+
+
 class Way:
     """One direction of a link: what is put in comes out, in its order, once
     the proxy's delay has passed; then what is to be done at its end."""

@@ -2,6 +2,7 @@
 
 import benchblackout
 import benchconverge
+import benchhandover
 from benchconverge import MOVED, NEVER, Cell
 
 
@@ -51,3 +52,24 @@ def test_pairs_are_judged():
     _, met = benchblackout.judge([((30, 1200), other)])
     assert not met
     assert 'NOT each goal is met' in benchblackout.page_of([(slow, other)])
+
+
+def handover(blackout, downtime):
+    return {'blackout': blackout, 'downtime': downtime,
+            'beyond': blackout - downtime, 'commands': [['cont']],
+            'split': {'blackout-ms': blackout}}
+
+
+def test_round_trips_are_judged():
+    near, far = handover(30, 20), handover(330, 220)    # 3, of which 1
+    longer = handover(630, 420)                         # 6, of which 2
+    good = {name: [(near, far)] * 2 + [(near, longer)]
+            for name in benchhandover.WAYS}
+    lines, met = benchhandover.judge(good)
+    assert met and ' 3.0 ' in lines[2] and ' 1.0 ' in lines[3], lines
+    bad = {**good, 'no disk': [(near, longer)]}
+    lines, met = benchhandover.judge(bad)
+    assert not met
+    assert [line.count('OVER') for line in lines[2:]] == [1, 1, 0, 0]
+    assert 'NOT each goal is met' in benchhandover.page_of(bad)
+    assert '1. cont' in benchhandover.page_of(bad)

@@ -9,6 +9,7 @@ import pytest
 
 from cases import CANCELLED, REFUSED, UNDECIDED, Case, Move
 from engine import Engine, program, run_dir
+from proxy import rounds
 from test_ssh import FROM_A_DESK, Journey
 
 STILL = Case(live=False, proxied=True)
@@ -151,19 +152,6 @@ def test_announces_as_often_as_told(lab, pki):
 ONE_WAY_S = 0.05
 
 
-def rounds(move, since, until):
-    """Commands of the handover, those together that were sent together: each
-    list had to wait for what the one before it brought."""
-    came = sorted((c.time, c.name) for q in move.qemus
-                  for c in q.proxy.commands if since < c.time < until)
-    found = []
-    for at, name in came:
-        if not found or at - found[-1][0] > ONE_WAY_S:
-            found.append((at, []))
-        found[-1][1].append(name)
-    return [names for _, names in found]
-
-
 @pytest.mark.parametrize('disks', [0, 1, 3])
 def test_no_needless_round_trip(lab, pki, disks):
     """Between the source's STOP and the destination's RESUME: what it stands
@@ -178,7 +166,7 @@ def test_no_needless_round_trip(lab, pki, disks):
     move.destination.spy.wait_event('RESUME', 60)
     stopped = move.source.spy.wait_event('STOP').time
     resumed = move.destination.spy.wait_event('RESUME').time
-    found = rounds(move, stopped, resumed)
+    found = rounds([q.proxy for q in move.qemus], stopped, resumed, ONE_WAY_S)
     moved = move.moved()
     wanted = [['query-status'] + ['block-job-cancel'] * disks,
               ['migrate-continue'], *([['nbd-server-stop']] if disks else []),
