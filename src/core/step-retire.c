@@ -190,7 +190,9 @@ static int check_survivor(struct migration *m, struct qm_error *err)
 {
     struct side *d = destination_of(m);
 
-    if (qmp_is_up(d->qmp) || !side_check_dead(d, deadline_in_ms(QUIT_LIMIT_MS)))
+    /* Here that costs nothing, and a link may be up for a moment longer. */
+    if ((qmp_is_up(d->qmp) && d->pidfd < 0) ||
+        !side_check_dead(d, deadline_in_ms(QUIT_LIMIT_MS)))
         return 0;
     error_set(err, QM_ERR_GUEST,
               "the destination QEMU (pid %d) has ended, after the guest was "

@@ -41,6 +41,9 @@ CELLS = [*rows_in_turn(),
          *(Cell('mirror', point, 'answer lost') for point in COMMANDS),
          *(Cell('mirror', point, 'engine killed') for point in COMMANDS[::2]),
          Cell('mirror', 'mirror disks:after', 'disk full'),
+         # the source is not ended for a guest that is lost already
+         Cell('mirror', 'retire the source:2:destination:object-del',
+              'destination killed'),
          Cell('mirror', 'start migration:1:source:migrate', 'answer late')]
 
 
