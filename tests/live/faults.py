@@ -12,9 +12,7 @@ import functools
 import hashlib
 import json
 import multiprocessing.util
-import os
 import subprocess
-import sys
 import time
 import traceback
 from concurrent import futures
@@ -22,10 +20,11 @@ from pathlib import Path
 
 import binaries
 import page
+import script
 from attack import (ANSWERS, FAULTS, KINDS, ROWS, SUPERVISED, Attack, Cell,
                     FaultMove)
 from engine import ROOT, program
-from lab import Lab, end_marked, leftovers, sweep
+from lab import Lab, end_marked, leftovers
 from pki import Pki
 
 PAGE = Path(__file__).parent / 'FAULTS.md'
@@ -321,9 +320,7 @@ def chosen(cells, options):
 
 def main():
     options = parse_arguments()
-    if os.geteuid() != 0:
-        sys.exit('faults: network namespaces need root')
-    sweep()
+    script.begin('faults')
     results = Results(options.fresh)
     if options.again:
         results.cells = {k: r for k, r in results.cells.items()
@@ -344,7 +341,4 @@ def main():
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    script.run(main)
