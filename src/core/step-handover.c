@@ -251,11 +251,23 @@ int owner_write(struct migration *m, bool source_gave_up, struct qm_error *err)
     return written == 0 ? failpoint("owner", "written", err) : -1;
 }
 
+/* Its link may be up for a moment longer than its process.  Looked at only
+ * where that costs nothing: the guest stands still. */
+static int refuse_dead_owner(struct side *d, struct qm_error *err)
+{
+    if (d->pidfd < 0 || !side_check_dead(d, clock_now_ms()))
+        return 0;
+    return error_set(err, QM_ERR_LINK,
+                     "the destination QEMU (pid %d) has ended", d->process.pid);
+}
+
 /* Durable before `cont`: only a source that gave the guest up allows it. */
 static int write_gave_up(struct migration *m, struct qm_error *err)
 {
     if (!m->destination_owns)
-        return owner_write(m, true, err);
+        return refuse_dead_owner(destination_of(m), err) < 0
+                   ? -1
+                   : owner_write(m, true, err);
     if (journal_fact(m->journal, "source-gave-up", true, err) < 0)
         return -1;
     m->source_gave_up = true;

@@ -41,6 +41,9 @@ CELLS = [*rows_in_turn(),
          *(Cell('mirror', point, 'answer lost') for point in COMMANDS),
          *(Cell('mirror', point, 'engine killed') for point in COMMANDS[::2]),
          Cell('mirror', 'mirror disks:after', 'disk full'),
+         # the guest is taken back: the dead one never becomes the owner
+         Cell('mirror', 'close exports:1:destination:nbd-server-stop',
+              'destination killed'),
          # the source is not ended for a guest that is lost already
          Cell('mirror', 'retire the source:2:destination:object-del',
               'destination killed'),
