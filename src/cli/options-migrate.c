@@ -60,6 +60,8 @@ static const struct option_row rows[] = {
       "49152-49215" },
     { "channels", "N", parse_channels, 0,
       "multifd channels; 0 is the single stream", "chosen" },
+    { "compress", "METHOD[:LEVEL]", parse_compress, 0,
+      "compress the RAM: zstd or zlib", "none" },
     { "announce-rounds", "N", parse_number, PLAN(announce_rounds),
       "how often the guest's new place is told to the network",
       "the destination's own: 5" },

@@ -131,6 +131,26 @@ int parse_channels(struct options *o, const struct option_row *row,
     return 0;
 }
 
+/* METHOD[:LEVEL] */
+int parse_compress(struct options *o, const struct option_row *row,
+                   const char *value, struct qm_error *err)
+{
+    size_t len = strcspn(value, ":");
+    CLEANUP_FREE char *name = xstrndup(value, len);
+    enum plan_compress method = compress_named(name);
+    uint64_t level = 0;
+
+    if (method == COMPRESS_COUNT ||
+        (value[len] && (method == COMPRESS_NONE ||
+                        !str_to_u64(value + len + 1, 0, INT_MAX, &level)))) {
+        return refuse_value(row, value, "zstd or zlib, with :LEVEL or without",
+                            err);
+    }
+    o->plan.compress = method;
+    o->plan.compress_level = value[len] ? (int64_t)level : PLAN_LEVEL_THEIRS;
+    return 0;
+}
+
 /* ID,... */
 static void add_ids(struct strv *ids, const char *value)
 {

@@ -126,6 +126,9 @@ static void read_ram(struct json_object *data, struct result *ret)
     ret->throttle_percent = (int)json_get_int(data, "throttle-percent", 0);
     ret->channels = (int)json_get_int(data, "channels", -1);
     ret->bandwidth_bps = json_get_int(data, "bandwidth-bps", 0);
+    ret->compress = compress_named(json_get_string(data, "compression"));
+    if (ret->compress == COMPRESS_COUNT)
+        ret->compress = COMPRESS_NONE;
 }
 
 static void read_postcopy(struct json_object *data, struct result *ret)

@@ -33,6 +33,26 @@ static void write_disk(struct buffer *b, const struct facts *f,
     }
 }
 
+static void write_channels(struct buffer *b, const struct facts *f,
+                           const struct style *style)
+{
+    struct channels c = preflight_channels(f);
+    CLEANUP(buffer_done) struct buffer text = { .data = NULL };
+
+    if (c.count == 0) {
+        buffer_printf(&text, "RAM over one stream");
+    } else {
+        buffer_printf(&text, "RAM over %d channel%s", c.count,
+                      c.count == 1 ? "" : "s");
+    }
+    if (f->plan->compress != COMPRESS_NONE) {
+        buffer_printf(&text, ", compressed with %s",
+                      compress_name(f->plan->compress));
+    }
+    buffer_printf(&text, ": %s", c.why);
+    write_paragraph(b, INDENT, style->columns, text.data);
+}
+
 static void write_network(struct buffer *b, const struct facts *f,
                           const struct style *style)
 {
@@ -42,6 +62,7 @@ static void write_network(struct buffer *b, const struct facts *f,
                         f->address ? f->address : "an address not known yet",
                         f->plan->port_low, f->plan->port_high);
     write_paragraph(b, INDENT, style->columns, address);
+    write_channels(b, f, style);
     if (f->plan->insecure) {
         buffer_printf(b, "    %sINSECURE: memory and disks in clear%s\n",
                       dress(style, RED), dress(style, PLAIN));

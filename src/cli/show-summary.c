@@ -112,7 +112,11 @@ static void write_ram(struct buffer *b, const struct result *r)
     buffer_printf(b, ", %lld pass%s", (long long)r->passes,
                   r->passes == 1 ? "" : "es");
     if (r->channels > 0) {
-        buffer_printf(b, ", %d channels", r->channels);
+        buffer_printf(b, ", %d channel%s", r->channels,
+                      r->channels == 1 ? "" : "s");
+    }
+    if (r->compress != COMPRESS_NONE) {
+        buffer_printf(b, ", %s", compress_name(r->compress));
     }
     if (r->throttle_percent > 0) {
         buffer_printf(b, ", slowed down by %d %%", r->throttle_percent);

@@ -3,6 +3,7 @@
  */
 #include "base/stream.h"
 #include "core/facts-private.h"
+#include "core/preflight.h"
 
 /* NULL with ERR; the caller frees it. */
 static char *default_address(const struct facts_input *in, struct qm_error *err)
@@ -39,6 +40,17 @@ static char *default_tls_hostname(const struct plan *p, const char *address)
     return xstrdup(address);
 }
 
+/* Only where it matters: each host is one trip. */
+static void collect_capacity(const struct facts_input *in, struct facts *f)
+{
+    const char *numeric[SIDES] = { f->address, f->bind };
+
+    for (int side = 0; side < SIDES && channels_are_chosen(f); side++)
+        if (numeric[side])
+            host_capacity(in->host[side], &f->side[side].process, numeric[side],
+                          &f->side[side].capacity);
+}
+
 void facts_collect_network(const struct facts_input *in, struct facts *f)
 {
     const struct plan *p = in->plan;
@@ -58,6 +70,7 @@ void facts_collect_network(const struct facts_input *in, struct facts *f)
         f->bind_is_there = host_has_address(
             in->host[DESTINATION], &f->side[DESTINATION].process, f->bind);
     }
+    collect_capacity(in, f);
     f->tls_hostname = p->tls_hostname ? xstrdup(p->tls_hostname)
                                       : default_tls_hostname(p, f->address);
 }

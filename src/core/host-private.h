@@ -74,4 +74,10 @@ bool ipv6_route_has(const char *text, const struct in6_addr *wanted);
 int host_complain(const struct host *h, const char *what, int status,
                   struct qm_error *err);
 
+/* The output of the script of host_capacity(), of whatever bytes. */
+void capacity_parse(const char *text, const char *numeric,
+                    struct host_capacity *ret);
+/* "0-3,8": how many; 0 if it is no such list. */
+int cores_parse(const char *list);
+
 #endif

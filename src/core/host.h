@@ -134,6 +134,18 @@ enum host_has { HOST_HAS_UNKNOWN, HOST_HAS, HOST_HAS_NOT };
 enum host_has host_has_address(struct host *h, const struct process_identity *p,
                                const char *numeric);
 
+/*
+ * How much of a stream it can take: the cores that the process may run on, and
+ * the speed of the interface by which NUMERIC is reached, or on which that is.
+ * 0: not known.
+ */
+struct host_capacity {
+    int cores;
+    int64_t link_mbit;
+};
+void host_capacity(struct host *h, const struct process_identity *p,
+                   const char *numeric, struct host_capacity *ret);
+
 /* --- what preflight asks about a process --------------------------------- */
 
 struct unit_facts {

@@ -6,6 +6,8 @@ libcore_a_SOURCES = \
 	src/core/blackout.c \
 	src/core/blackout.h \
 	src/core/block-ids.c \
+	src/core/channels.c \
+	src/core/channels.h \
 	src/core/control-client.c \
 	src/core/control-client.h \
 	src/core/control-name.c \
@@ -34,6 +36,7 @@ libcore_a_SOURCES = \
 	src/core/failpoint.c \
 	src/core/failpoint.h \
 	src/core/host-addresses.c \
+	src/core/host-capacity.c \
 	src/core/host-digest.c \
 	src/core/host-files.c \
 	src/core/host-images.c \
@@ -67,6 +70,7 @@ libcore_a_SOURCES = \
 	src/core/nodes.c \
 	src/core/nodes.h \
 	src/core/plan-private.h \
+	src/core/plan-compress.c \
 	src/core/plan-tls.c \
 	src/core/plan.c \
 	src/core/plan.h \
@@ -75,6 +79,7 @@ libcore_a_SOURCES = \
 	src/core/preflight-address.c \
 	src/core/preflight-backing.c \
 	src/core/preflight-bitmaps.c \
+	src/core/preflight-channels.c \
 	src/core/preflight-cpu.c \
 	src/core/preflight-devices.c \
 	src/core/preflight-disks.c \

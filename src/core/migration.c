@@ -161,6 +161,7 @@ static void measure(struct migration *m, struct result *r)
     r->passes = m->progress.pass;
     r->throttle_percent = m->max_throttle;
     r->channels = m->channels;
+    r->compress = m->channels > 0 ? m->plan->compress : COMPRESS_NONE;
     r->bandwidth_bps = m->limits.value[LIMIT_BANDWIDTH];
     r->disk_bandwidth_bps = m->limits.value[LIMIT_DISK_BANDWIDTH];
     r->tls = !m->plan->insecure;

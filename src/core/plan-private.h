@@ -13,4 +13,7 @@ int plan_check_host_name(const char *option, const char *value,
 /* One of plan_check()'s parts. */
 int plan_check_tls(const struct plan *p, struct qm_error *err);
 
+/* plan-compress.c */
+int plan_check_compress(const struct plan *p, struct qm_error *err);
+
 #endif

@@ -44,6 +44,7 @@ void plan_init(struct plan *p)
         .max_throttle = policy_default->max_throttle,
         .announce_rounds = PLAN_ANNOUNCE_THEIRS,
         .channels = PLAN_CHANNELS_CHOSEN,
+        .compress_level = PLAN_LEVEL_THEIRS,
     };
 }
 
@@ -289,8 +290,9 @@ static int check_numbers(const struct plan *p, struct qm_error *err)
 int plan_check(const struct plan *p, struct qm_error *err)
 {
     static int (*const checks[])(const struct plan *p, struct qm_error *err) = {
-        check_name,  check_sides,   check_network, plan_check_tls,
-        check_disks, check_numbers, check_reading, check_create,
+        check_name,     check_sides,  check_network,
+        plan_check_tls, check_disks,  check_numbers,
+        check_reading,  check_create, plan_check_compress,
     };
 
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {

@@ -23,9 +23,21 @@ enum plan_on_timeout {
     ON_TIMEOUT_POSTCOPY
 };
 
+/* Of the RAM, by QEMU, channel by channel. */
+#define COMPRESSIONS(X)                                                        \
+    X(NONE, "none", 0)                                                         \
+    X(ZLIB, "zlib", 9)                                                         \
+    X(ZSTD, "zstd", 20)
+enum plan_compress {
+#define X(id, name, level_max) COMPRESS_##id,
+    COMPRESSIONS(X) COMPRESS_COUNT
+#undef X
+};
+
 #define PLAN_OF_POLICY (-1) /* until plan_settle() */
 #define PLAN_CHANNELS_CHOSEN (-1)
 #define PLAN_ANNOUNCE_THEIRS (-1)
+#define PLAN_LEVEL_THEIRS (-1)
 #define PLAN_PORT_LOW 49152 /* libvirt's range: PEERS.md 4 */
 #define PLAN_PORT_HIGH 49215
 #define PLAN_MAX_DOWNTIME_MS 2000000 /* QEMU options.c: the same */
@@ -65,6 +77,8 @@ struct plan {
     int64_t bandwidth_bps, disk_bandwidth_bps, postcopy_bandwidth_bps;
     int64_t announce_rounds; /* PLAN_ANNOUNCE_THEIRS: the destination's own */
     int channels; /* multifd; 0: single stream; PLAN_CHANNELS_CHOSEN */
+    enum plan_compress compress; /* takes a channel at least */
+    int64_t compress_level;      /* PLAN_LEVEL_THEIRS: QEMU's own */
     bool verify;
     bool keep_source;
     bool paused;
@@ -82,6 +96,10 @@ int plan_check(const struct plan *p, struct qm_error *err);
 
 /* [A-Za-z0-9._-]{1,48}, not starting with '.' or '-' */
 bool plan_name_is_valid(const char *name);
+
+/* "none", "zlib", "zstd"; COMPRESS_COUNT if there is none of that name. */
+const char *compress_name(enum plan_compress c);
+enum plan_compress compress_named(const char *name);
 
 /* "source", "destination" */
 const char *side_name(enum side_id side);

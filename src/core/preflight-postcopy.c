@@ -13,9 +13,14 @@ static bool knows(const struct facts *f, int side)
     return qmp_settings_get(&f->side[side].capabilities, POSTCOPY) != NULL;
 }
 
+static bool wants_channels(const struct plan *p)
+{
+    return p->channels > 0 || p->compress != COMPRESS_NONE;
+}
+
 static void judge_channels(const struct facts *f, struct verdicts *v)
 {
-    for (int side = 0; side < SIDES && f->plan->channels > 0; side++) {
+    for (int side = 0; side < SIDES && wants_channels(f->plan); side++) {
         const struct qmp_version *q = &f->side[side].version;
         struct verdict *b;
 
@@ -27,7 +32,9 @@ static void judge_channels(const struct facts *f, struct verdicts *v)
                           side_name((enum side_id)side), q->major, q->minor,
                           q->micro);
         verdict_why(b, "before 10.1 one excludes the other");
-        verdict_fix(b, "leave --channels or --postcopy out");
+        verdict_fix(b, f->plan->channels > 0
+                           ? "leave --channels or --postcopy out"
+                           : "leave --compress or --postcopy out");
         return;
     }
 }

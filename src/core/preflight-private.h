@@ -13,7 +13,9 @@ typedef void preflight_check(const struct facts *f, struct verdicts *v);
 preflight_check preflight_migration_running, preflight_waiting,
     preflight_blocked, preflight_run_state, preflight_jobs, preflight_exports;
 /* preflight-version.c */
-preflight_check preflight_versions, preflight_multifd;
+preflight_check preflight_versions;
+/* preflight-channels.c */
+preflight_check preflight_multifd;
 /* preflight-postcopy.c */
 preflight_check preflight_postcopy;
 /* preflight-machine.c */

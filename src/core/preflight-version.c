@@ -10,14 +10,13 @@ enum condition {
     ALWAYS,
     WITH_TLS,
     WITH_DISKS,
-    WITH_CHANNELS, /* multifd asked for by --channels */
 };
 
 /*
  * Faults of released versions, [from, before).  Found in the stable trees'
  * history: io/channel-tls.c (7.2.2, 7.2.5), migration/migration.c (7.2.3),
  * monitor/qmp.c (7.2.9), migration/migration.c (7.2.10), blockdev-nbd.c and
- * CVE-2024-7409 (7.2.14), multifd's received map (fixed in September 2024).
+ * CVE-2024-7409 (7.2.14); those of several channels are in channels.c.
  * A distribution may have fixed one without a new number.
  */
 static const struct fault {
@@ -40,8 +39,6 @@ static const struct fault {
       "it may crash when it is ended while a guest arrives" },
     { DESTINATION, 0, VERSION(7, 2, 14), WITH_DISKS,
       "it may crash when its NBD server stops (CVE-2024-7409)" },
-    { DESTINATION, VERSION(9, 0, 0), VERSION(9, 2, 0), WITH_CHANNELS,
-      "it may crash at the end of a migration with several channels" },
 };
 
 static bool applies(const struct facts *f, const struct fault *fault)
@@ -58,8 +55,6 @@ static bool applies(const struct facts *f, const struct fault *fault)
         return !f->plan->insecure;
     case WITH_DISKS:
         return facts_copy_disks(f);
-    case WITH_CHANNELS:
-        return f->plan->channels > 0;
     }
     return false;
 }
@@ -166,37 +161,4 @@ void preflight_versions(const struct facts *f, struct verdicts *v)
         verdict_ok(v, ABOUT_BOTH, "QEMU %d.%d.%d to QEMU %d.%d.%d", s->major,
                    s->minor, s->micro, d->major, d->minor, d->micro);
     }
-}
-
-/* The stream of several channels is not understood by 9.2.0 from a source
- * before 9.0 (QEMU issue 2720, commit b93d897e). */
-void preflight_multifd(const struct facts *f, struct verdicts *v)
-{
-    bool broken =
-        version_number(&f->side[DESTINATION].version) == VERSION(9, 2, 0) &&
-        version_number(&f->side[SOURCE].version) < VERSION(9, 0, 0);
-    struct verdict *b;
-
-    for (int side = 0; side < SIDES && f->plan->channels > 0; side++) {
-        if (!f->side[side].features.has[QMP_FEATURE_CAP_MULTIFD]) {
-            b = verdict_block(v, verdict_about((enum side_id)side),
-                              "the %s's QEMU knows no multifd",
-                              side_name((enum side_id)side));
-            verdict_fix(b, "use --channels 0");
-            return;
-        }
-    }
-    if (!broken) {
-        return;
-    }
-    if (f->plan->channels <= 0) {
-        verdict_ok(v, ABOUT_BOTH,
-                   "one stream alone: QEMU 9.2.0 does not "
-                   "understand several of an older source");
-        return;
-    }
-    b = verdict_block(v, ABOUT_BOTH,
-                      "QEMU 9.2.0 at the destination does not understand "
-                      "several channels of a source before 9.0");
-    verdict_fix(b, "use --channels 0, or QEMU 9.2.1 at the destination");
 }

@@ -4,6 +4,7 @@
 #ifndef QM_CORE_PREFLIGHT_H
 #define QM_CORE_PREFLIGHT_H
 
+#include "core/channels.h"
 #include "core/facts.h"
 
 enum verdict_level { VERDICT_OK, VERDICT_WARNING, VERDICT_BLOCKER };
@@ -34,6 +35,11 @@ size_t verdicts_count(const struct verdicts *v, enum verdict_level level);
 /* A REFUSED error from the blockers: the first one's words and fix, and how
  * many more there are.  -1; 0 if there is no blocker. */
 int verdicts_to_error(const struct verdicts *v, struct qm_error *err);
+
+/* Do the hosts have a say in the number of channels? */
+bool channels_are_chosen(const struct facts *f);
+/* The channels of the RAM: those asked for, or chosen. */
+struct channels preflight_channels(const struct facts *f);
 
 /* --- the choice of disks -------------------------------------------------- */
 

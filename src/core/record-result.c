@@ -39,6 +39,7 @@ static struct json_object *ram_data(const struct result *r)
     json_add_int(ram, "throttle-percent", r->throttle_percent);
     if (r->channels >= 0) {
         json_add_int(ram, "channels", r->channels);
+        json_add_string(ram, "compression", compress_name(r->compress));
     }
     json_add_int(ram, "bandwidth-bps", r->bandwidth_bps);
     return ram;

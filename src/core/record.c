@@ -267,6 +267,7 @@ static struct json_object *plan_data(const struct narration *n)
     struct json_object *data = json_object_new_object();
     struct json_object *disks = json_object_new_array();
     struct json_object *steps = json_object_new_array();
+    struct channels channels = preflight_channels(n->facts);
 
     for (size_t i = 0; i < n->disks->count; i++) {
         json_object_array_add(disks, choice_data(n->facts, &n->disks->item[i]));
@@ -283,6 +284,10 @@ static struct json_object *plan_data(const struct narration *n)
     if (n->facts->plan->tls_psk) {
         json_add_bool(data, "tls-psk", true);
     }
+    json_add_int(data, "channels", channels.count);
+    json_add_string(data, "channels-why", channels.why);
+    json_add_string(data, "compression",
+                    compress_name(n->facts->plan->compress));
     add_guest_limits(data, n->facts->plan);
     json_add(data, "disks", disks);
     json_add(data, "steps", steps);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/util.h"
+#include "core/plan.h"
 
 /* name, exit code, where the guest is (the manual's table is this one) */
 #define QM_EXITS(X)                                                            \
@@ -106,6 +107,7 @@ struct result {
     int64_t passes;
     int throttle_percent; /* the highest seen */
     int channels;
+    enum plan_compress compress;
     int64_t bandwidth_bps, disk_bandwidth_bps; /* as asked; 0: no limit */
     bool tls;
 

@@ -110,17 +110,6 @@ static int choose_name(struct migration *m, struct qm_error *err)
     return steer_open(m, err);
 }
 
-/*
- * One stream unless the operator asks for more: a cancel of several channels
- * under TLS can hang or crash the source QEMU (10.0.2: about one in thirty,
- * its migration thread in multifd_send_sync_main), and that loses the guest.
- */
-static void choose_channels(struct migration *m)
-{
-    if (m->channels == PLAN_CHANNELS_CHOSEN)
-        m->channels = 0;
-}
-
 /* How long one command takes, for what the engine itself adds to a handover. */
 static int measure_own_part(struct migration *m, struct qm_error *err)
 {
@@ -243,7 +232,7 @@ int step_preflight(struct migration *m, struct qm_error *err)
     if (verdicts_to_error(&m->verdicts, err) < 0 || choose_name(m, err) < 0 ||
         measure_own_part(m, err) < 0)
         return -1;
-    choose_channels(m);
+    m->channels = preflight_channels(&m->facts).count; /* for good */
     prepare_disks(m);
     return 0;
 }

@@ -124,6 +124,23 @@ static void list_throttle(const struct migration *m, struct qmp_settings *ret)
     qmp_settings_add_int(ret, "throttle-trigger-threshold", 100);
 }
 
+static void list_channels(const struct migration *m, struct qmp_settings *ret)
+{
+    static const char *const levels[] = {
+        [COMPRESS_ZLIB] = "multifd-zlib-level",
+        [COMPRESS_ZSTD] = "multifd-zstd-level",
+    };
+    const struct plan *p = m->plan;
+
+    if (m->channels == 0)
+        return;
+    qmp_settings_add_int(ret, "multifd-channels", m->channels);
+    qmp_settings_add_string(ret, "multifd-compression",
+                            compress_name(p->compress));
+    if (p->compress != COMPRESS_NONE && p->compress_level >= 0)
+        qmp_settings_add_int(ret, levels[p->compress], p->compress_level);
+}
+
 static void list_parameters(struct migration *m, enum side_id side,
                             struct qmp_settings *ret)
 {
@@ -131,10 +148,7 @@ static void list_parameters(struct migration *m, enum side_id side,
     CLEANUP_FREE char *tls = credentials_id(m);
 
     qmp_settings_add_string(ret, "tls-creds", tls ? tls : "");
-    if (m->channels > 0) {
-        qmp_settings_add_int(ret, "multifd-channels", m->channels);
-        qmp_settings_add_string(ret, "multifd-compression", "none");
-    }
+    list_channels(m, ret);
     if (mapping)
         qmp_settings_add(ret, BITMAP_MAPPING, QMP_SETTING_COMPLEX, mapping);
     if (side == DESTINATION)

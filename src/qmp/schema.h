@@ -19,6 +19,10 @@
     X(CAP_VALIDATE_UUID,                                                       \
       "migrate-set-capabilities/capabilities.capability=validate-uuid")        \
     X(CAP_MULTIFD, "migrate-set-capabilities/capabilities.capability=multifd") \
+    X(COMPRESS_ZLIB, "migrate-set-parameters/multifd-compression=zlib")        \
+    X(COMPRESS_ZSTD, "migrate-set-parameters/multifd-compression=zstd")        \
+    X(PARAM_ZLIB_LEVEL, "migrate-set-parameters/multifd-zlib-level")           \
+    X(PARAM_ZSTD_LEVEL, "migrate-set-parameters/multifd-zstd-level")           \
     X(CAP_AUTO_CONVERGE,                                                       \
       "migrate-set-capabilities/capabilities.capability=auto-converge")        \
     X(CAP_POSTCOPY_RAM,                                                        \

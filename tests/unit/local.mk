@@ -24,6 +24,7 @@ unit_tests = \
 	tests/unit/test-core-backing \
 	tests/unit/test-core-blackout \
 	tests/unit/test-core-bitmaps \
+	tests/unit/test-core-channels \
 	tests/unit/test-core-control \
 	tests/unit/test-core-converge \
 	tests/unit/test-core-copy \

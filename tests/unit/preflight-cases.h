@@ -231,13 +231,25 @@ static const struct preflight_case {
       "blocker both multifd: QEMU 9.2.0 at the destination does not "
       "understand several channels of a source before 9.0 | use "
       "--channels 0, or QEMU 9.2.1 at the destination\n" },
+    { "compress_unknown", compress_unknown,
+      "blocker source multifd: the source's QEMU cannot compress RAM with "
+      "zstd | both have to be built with it | leave --compress out\n" },
+    { "compress_level_unknown", compress_level_unknown,
+      "blocker destination multifd: the destination's QEMU cannot compress "
+      "RAM with zlib | both have to be built with it | leave --compress "
+      "out\n" },
+    { "compress_and_postcopy", compress_and_postcopy,
+      "warning both multifd: the RAM goes by channels | to cancel several "
+      "under TLS can hang the source's QEMU | leave --compress out\n"
+      "blocker source postcopy: the source's QEMU 10.0.2 cannot do post-copy "
+      "with several channels | before 10.1 one excludes the other | leave "
+      "--compress or --postcopy out\n" },
     { "postcopy_unknown", postcopy_unknown,
       "blocker source postcopy: the source's QEMU knows no post-copy | leave "
       "--postcopy out\n" },
     { "multifd_crash", multifd_crash,
-      "warning destination versions: the destination's QEMU 9.1.0 has a "
-      "known fault | it may crash at the end of a migration with several "
-      "channels | a QEMU of 9.2.0 or later has it repaired\n" },
+      "warning both multifd: the RAM goes by channels | to cancel several "
+      "under TLS can hang the source's QEMU | leave --channels out\n" },
     { "no_address", no_address,
       "blocker destination address: no address at which the source could "
       "reach the destination: cannot find the address of host b | give it "
@@ -402,6 +414,8 @@ static const char all_good[] =
     "ok both devices: 2 devices are the same on both sides\n"
     "ok both disks: disk vd0 will be copied (10 GiB, qcow2)\n"
     "ok destination exports: the destination exports nothing yet\n"
+    "ok both multifd: one stream for the RAM: to cancel several under TLS can "
+    "hang the source's QEMU\n"
     "ok destination address: the source connects to 192.0.2.2 ports "
     "49152-49215\n"
     "ok destination tls: the destination will accept CN=a.example and nobody "

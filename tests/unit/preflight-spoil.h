@@ -315,6 +315,41 @@ SPOIL(multifd_desync)
     DST->version = (struct qmp_version){ .major = 9, .minor = 2 };
 }
 
+SPOIL(compress_unknown)
+{
+    g->plan.compress = COMPRESS_ZSTD;
+    g->plan.compress_level = PLAN_LEVEL_THEIRS;
+    DST->features.has[QMP_FEATURE_COMPRESS_ZSTD] = true;
+}
+
+SPOIL(compress_level_unknown)
+{
+    g->plan.compress = COMPRESS_ZLIB;
+    g->plan.compress_level = 3;
+    for (int i = 0; i < SIDES; i++)
+        g->f.side[i].features.has[QMP_FEATURE_COMPRESS_ZLIB] = true;
+    SRC->features.has[QMP_FEATURE_PARAM_ZLIB_LEVEL] = true;
+}
+
+SPOIL(compress_and_postcopy)
+{
+    static struct qmp_setting both = { .name = (char *)"postcopy-ram",
+                                       .value = (char *)"off" };
+
+    g->plan.compress = COMPRESS_ZLIB;
+    g->plan.compress_level = PLAN_LEVEL_THEIRS;
+    g->plan.postcopy = true;
+    DST->userfaultfd = HOST_HAS;
+    for (int i = 0; i < SIDES; i++) {
+        struct side_facts *s = &g->f.side[i];
+
+        s->features.has[QMP_FEATURE_COMPRESS_ZLIB] = true;
+        s->capabilities = (struct qmp_settings){ .count = 1, .item = &both };
+        s->version = (struct qmp_version){ .major = 10, .micro = 2 };
+        s->disks.count = 0;
+    }
+}
+
 SPOIL(postcopy_unknown)
 {
     g->plan.postcopy = true;

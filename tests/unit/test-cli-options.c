@@ -144,6 +144,19 @@ static void numbers_of_the_plan(void **state)
     assert_int_equal(o.plan.channels, 4);
 }
 
+static void compression_of_the_plan(void **state)
+{
+    CLEANUP(options_done) struct options with, without;
+
+    (void)state;
+    accept("--compress zstd:7 /a /b", &with);
+    assert_int_equal(with.plan.compress, COMPRESS_ZSTD);
+    assert_int_equal(with.plan.compress_level, 7);
+    accept("--compress zlib /a /b", &without);
+    assert_int_equal(without.plan.compress, COMPRESS_ZLIB);
+    assert_int_equal(without.plan.compress_level, PLAN_LEVEL_THEIRS);
+}
+
 static void switches_of_the_plan(void **state)
 {
     CLEANUP(options_done) struct options o;
@@ -241,6 +254,12 @@ static const struct {
     { "--auto-converge yes /a /b", "--auto-converge 'yes' is not on or off" },
     { "--on-timeout never /a /b",
       "--on-timeout 'never' is not abort, pause or" },
+    { "--compress lz4 /a /b",
+      "--compress 'lz4' is not zstd or zlib, with :LEVEL or without" },
+    { "--compress zstd:x /a /b",
+      "--compress 'zstd:x' is not zstd or zlib, with :LEVEL or without" },
+    { "--compress zstd: /a /b",
+      "--compress 'zstd:' is not zstd or zlib, with :LEVEL or without" },
     { "--channels x /a /b", "--channels 'x' is not a number of channels" },
     { "--disks= /a /b", "--disks '' is not auto" },
     { "--create-disks=vd0 /a /b",
@@ -328,6 +347,7 @@ int main(void)
         cmocka_unit_test(words_of_the_plan),
         cmocka_unit_test(images_to_make),
         cmocka_unit_test(numbers_of_the_plan),
+        cmocka_unit_test(compression_of_the_plan),
         cmocka_unit_test(switches_of_the_plan),
         cmocka_unit_test(a_side_s_own_tls_dir_wins_in_any_order),
         cmocka_unit_test(two_dashes_end_the_options),

@@ -87,6 +87,7 @@ static void a_success_is_read(void **state)
     r.passes = 12;
     r.throttle_percent = 13;
     r.channels = 14;
+    r.compress = COMPRESS_ZLIB;
     r.bandwidth_bps = INT64_MAX;
     r.disk_bandwidth_bps = 15;
     r.tls = r.verified = true;

@@ -124,24 +124,27 @@ static void plan_under_tls(void **state)
             .facts = &g.f, .disks = &list, .steps = steps, .name = "vm1" },
         &plain);
     assert_string_equal(
-        b.data, "\nMigration of vm1\n"
-                "    by 192.0.2.2, ports 49152-49215 of the destination\n"
-                "    under TLS, both ends verified; the destination must be\n"
-                "    b.example\n"
-                "    the destination will accept CN=a.example alone\n"
-                "\nDisks\n"
-                "    vd0: 10.0 GiB, copied: writable\n"
-                "        /images/vm.qcow2 -> /images/vm.qcow2\n"
-                "    vd0: 10.0 GiB, left alone: read-only\n"
-                "\nLimits\n"
-                "    handover: a stop of 300 ms to aim for; one of more than\n"
-                "    10.0 s before the switch is undone\n"
-                "    if it writes too fast, policy balanced: slowed down by\n"
-                "    up to 97 %\n"
-                "    RAM: as long as it takes\n"
-                "\nSteps\n"
-                "     1. connect\n"
-                "     2. preflight\n");
+        b.data,
+        "\nMigration of vm1\n"
+        "    by 192.0.2.2, ports 49152-49215 of the destination\n"
+        "    RAM over one stream: to cancel several under TLS can\n"
+        "    hang the source's QEMU\n"
+        "    under TLS, both ends verified; the destination must be\n"
+        "    b.example\n"
+        "    the destination will accept CN=a.example alone\n"
+        "\nDisks\n"
+        "    vd0: 10.0 GiB, copied: writable\n"
+        "        /images/vm.qcow2 -> /images/vm.qcow2\n"
+        "    vd0: 10.0 GiB, left alone: read-only\n"
+        "\nLimits\n"
+        "    handover: a stop of 300 ms to aim for; one of more than\n"
+        "    10.0 s before the switch is undone\n"
+        "    if it writes too fast, policy balanced: slowed down by\n"
+        "    up to 97 %\n"
+        "    RAM: as long as it takes\n"
+        "\nSteps\n"
+        "     1. connect\n"
+        "     2. preflight\n");
     plan_done(&g.plan);
 }
 
@@ -297,6 +300,7 @@ static struct result moved(void)
         .ram_bytes = 6 * GIB,
         .passes = 3,
         .channels = 4,
+        .compress = COMPRESS_ZSTD,
         .tls = true,
         .disk_count = 2,
         .disk = result_disks,
@@ -327,7 +331,7 @@ static void summary_of_a_success(void **state)
         "cont 2 ms), announced after 3 ms\n"
         "  took          1 min 05 s, 1 min 05 s until the guest was there\n"
         "  RAM           6.0 GiB in 12.0 s, 512.0 MiB/s, 3 passes, "
-        "4 channels, TLS\n"
+        "4 channels, zstd, TLS\n"
         "  disks         vd0: 4.0 GiB copied, TLS proved\n"
         "                vd1: 1.0 GiB copied, TLS requested, not proved\n"
         "  security      RAM: TLS, CN=a to CN=b, who accepts nobody else; both "
@@ -384,6 +388,7 @@ static void summary_in_clear_with_things_left(void **state)
     r.paused = r.source_kept = true;
     r.blackout_ms = -1;
     r.channels = 0;
+    r.compress = COMPRESS_NONE;
     r.disk_count = 1;
     r.left = (struct strv){ 2, left };
     text = summary(&r);

@@ -297,6 +297,21 @@ SPOIL(most_channels)
 {
     p->channels = 255;
 }
+SPOIL(compressed_stream)
+{
+    p->compress = COMPRESS_ZSTD;
+    p->channels = 0;
+}
+SPOIL(compressed_too_much)
+{
+    p->compress = COMPRESS_ZLIB;
+    p->compress_level = 10;
+}
+SPOIL(compressed_most)
+{
+    p->compress = COMPRESS_ZSTD;
+    p->compress_level = 20;
+}
 SPOIL(negative_channels)
 {
     p->channels = -2;
@@ -393,6 +408,11 @@ static const struct plan_case {
       "--disk-bandwidth -1: not between 0 and 9223372036854775807" },
     { "many_channels", many_channels, "--channels 256: not between 0 and 255" },
     { "most_channels", most_channels, FINE },
+    { "compressed_stream", compressed_stream,
+      "--compress and --channels 0 exclude each other" },
+    { "compressed_too_much", compressed_too_much,
+      "--compress zlib:10: not between 0 and 9" },
+    { "compressed_most", compressed_most, FINE },
     { "negative_channels", negative_channels,
       "--channels -2: not between 0 and 255" },
 };

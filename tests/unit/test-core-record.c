@@ -174,6 +174,8 @@ static void plan(void **state)
         "{\"name\":\"vm1\",\"insecure\":false,\"address\":\"192.0.2.2\","
         "\"bind\":\"192.0.2.2\",\"tls-hostname\":\"b.example\","
         "\"tls-authz-dn\":\"CN=a.example\","
+        "\"channels\":0,\"channels-why\":\"to cancel several under TLS can "
+        "hang the source's QEMU\",\"compression\":\"none\","
         "\"policy\":\"balanced\",\"max-downtime-ms\":300,"
         "\"max-throttle-percent\":97,\"postcopy\":false,"
         "\"abort-handover-ms\":10000,\"timeout-s\":0,"
@@ -242,6 +244,7 @@ static void result_of_a_success(void **state)
     r.ram_bytes = 4;
     r.passes = 3;
     r.channels = 2;
+    r.compress = COMPRESS_ZSTD;
     r.tls = r.verified = true;
     r.compared_bytes = 12;
     r.compared_stopped_bytes = 3;
@@ -262,22 +265,22 @@ static void result_of_a_success(void **state)
         .proof = xstrdup("read-back"),
     };
     expect_result(
-        &r,
-        "{\"outcome\":\"completed\",\"guest\":\"destination\","
-        "\"retryable\":false,\"left\":[\"a node\"],\"name\":\"vm1\","
-        "\"exit\":6,\"wall-ms\":9,\"paused\":false,\"source-kept\":false,"
-        "\"wall-to-guest-ms\":8,\"downtime-ms\":7,"
-        "\"handover\":{\"blackout-ms\":10,\"stop-ms\":0,\"mirrors-ms\":1,"
-        "\"verify-ms\":4,\"device-ms\":2,\"cont-ms\":3,\"announce-ms\":5},"
-        "\"ram\":{\"bytes\":4,\"total-ms\":5,\"setup-ms\":0,"
-        "\"passes\":3,\"throttle-percent\":0,\"channels\":2,\"bandwidth-bps\":4096},"
-        "\"disks\":[{\"disk\":\"vd0\",\"source-file\":\"/x\","
-        "\"size-bytes\":2,\"copied-bytes\":1,\"tls-proved\":true,"
-        "\"write-blocking\":false,\"discard\":false}],"
-        "\"disk-bandwidth-bps\":512,\"verified\":true,"
-        "\"compared-bytes\":12,\"compared-stopped-bytes\":3,\"tls\":true,"
-        "\"connections\":[{\"connection\":\"RAM\",\"tls\":\"x509\","
-        "\"proof\":\"read-back\"}]}");
+        &r, "{\"outcome\":\"completed\",\"guest\":\"destination\","
+            "\"retryable\":false,\"left\":[\"a node\"],\"name\":\"vm1\","
+            "\"exit\":6,\"wall-ms\":9,\"paused\":false,\"source-kept\":false,"
+            "\"wall-to-guest-ms\":8,\"downtime-ms\":7,"
+            "\"handover\":{\"blackout-ms\":10,\"stop-ms\":0,\"mirrors-ms\":1,"
+            "\"verify-ms\":4,\"device-ms\":2,\"cont-ms\":3,\"announce-ms\":5},"
+            "\"ram\":{\"bytes\":4,\"total-ms\":5,\"setup-ms\":0,"
+            "\"passes\":3,\"throttle-percent\":0,\"channels\":2,"
+            "\"compression\":\"zstd\",\"bandwidth-bps\":4096},"
+            "\"disks\":[{\"disk\":\"vd0\",\"source-file\":\"/x\","
+            "\"size-bytes\":2,\"copied-bytes\":1,\"tls-proved\":true,"
+            "\"write-blocking\":false,\"discard\":false}],"
+            "\"disk-bandwidth-bps\":512,\"verified\":true,"
+            "\"compared-bytes\":12,\"compared-stopped-bytes\":3,\"tls\":true,"
+            "\"connections\":[{\"connection\":\"RAM\",\"tls\":\"x509\","
+            "\"proof\":\"read-back\"}]}");
     result_done(&r);
 }
 
