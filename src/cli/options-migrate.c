@@ -120,6 +120,8 @@ static const struct option_row rows[] = {
       "slow down a guest that writes too fast", "the policy's: on" },
     { "max-throttle", "PERCENT", parse_number, PLAN(max_throttle),
       "by how much at most", "the policy's: 97" },
+    { "throttle-tailslow", "on|off", parse_tailslow, 0,
+      "no more than QEMU reckons is enough, near the end", "the policy's: on" },
     { "postcopy", NULL, parse_flag, PLAN(postcopy),
       "let a guest that writes too fast run there before its RAM is across",
       NULL },
@@ -194,6 +196,7 @@ int options_parse(struct options *ret, int argc, char **argv,
     *ret = (struct options){ .json = false };
     plan_init(&ret->plan);
     ret->plan.max_downtime_ms = ret->plan.max_throttle = PLAN_OF_POLICY;
+    ret->plan.tailslow = PLAN_OF_POLICY;
     if (options_take(ret, &migrate_options, argc, argv, &words, err) < 0) {
         return -1;
     }

@@ -252,6 +252,16 @@ int parse_auto_converge(struct options *o, const struct option_row *row,
     return 0;
 }
 
+int parse_tailslow(struct options *o, const struct option_row *row,
+                   const char *value, struct qm_error *err)
+{
+    if (!str_equal(value, "on") && !str_equal(value, "off")) {
+        return refuse_value(row, value, "on or off", err);
+    }
+    o->plan.tailslow = str_equal(value, "on");
+    return 0;
+}
+
 int parse_policy(struct options *o, const struct option_row *row,
                  const char *value, struct qm_error *err)
 {

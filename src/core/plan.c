@@ -42,6 +42,7 @@ void plan_init(struct plan *p)
         .on_timeout = ON_TIMEOUT_ABORT,
         .policy = policy_default,
         .max_throttle = policy_default->max_throttle,
+        .tailslow = policy_default->tailslow,
         .announce_rounds = PLAN_ANNOUNCE_THEIRS,
         .channels = PLAN_CHANNELS_CHOSEN,
         .compress_level = PLAN_LEVEL_THEIRS,
@@ -55,6 +56,9 @@ void plan_settle(struct plan *p)
     }
     if (p->max_throttle == PLAN_OF_POLICY) {
         p->max_throttle = p->policy->max_throttle;
+    }
+    if (p->tailslow == PLAN_OF_POLICY) {
+        p->tailslow = p->policy->tailslow;
     }
     if (p->on_timeout == ON_TIMEOUT_POSTCOPY) {
         p->postcopy = true;

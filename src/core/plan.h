@@ -71,6 +71,7 @@ struct plan {
     enum plan_on_timeout on_timeout;
     int64_t timeout_per_gib_s; /* 0: none */
     const struct policy *policy;
+    int tailslow;         /* cpu-throttle-tailslow: 0 or 1 */
     int64_t max_throttle; /* percent; 0: the guest is never slowed down */
     bool postcopy;        /* allowed; ON_TIMEOUT_POSTCOPY implies it */
     /* bytes a second; 0: no limit */

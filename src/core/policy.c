@@ -10,6 +10,9 @@
  * and then sleeps for 10 ms * p / (100 - p) (cpu-throttle.c), and the stop at
  * the end may begin in that sleep: 97 % is 323 ms, and 99 %, QEMU's most, 990
  * ms.  So each policy goes as far as that is about the stop that it allows.
+ *
+ * cpu-throttle-tailslow has QEMU take, of an increment, only what it reckons
+ * that is enough: who is in a hurry does not wait for a second one.
  */
 #include "core/policy.h"
 
@@ -20,16 +23,19 @@ const struct policy policies[] = {
       .max_downtime_ms = 300,
       .patience = 3,
       .max_throttle = 0,
+      .tailslow = true,
       .pause_when_stuck = false },
     { .name = "balanced",
       .max_downtime_ms = 300,
       .patience = 2,
       .max_throttle = 97,
+      .tailslow = true,
       .pause_when_stuck = false },
     { .name = "urgent",
       .max_downtime_ms = 1000,
       .patience = 1,
       .max_throttle = 99,
+      .tailslow = false,
       .pause_when_stuck = true },
 };
 const size_t policy_count = ARRAY_LEN(policies);

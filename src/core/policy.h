@@ -15,7 +15,8 @@ struct policy {
     int64_t max_downtime_ms; /* the stop to aim for at most */
     int patience;            /* whole passes in vain before the next rung */
     int max_throttle;        /* percent of a vCPU's time; 0: never throttled */
-    bool pause_when_stuck;   /* when nothing milder is left; else go on */
+    bool tailslow; /* near its end QEMU throttles no more than it must */
+    bool pause_when_stuck; /* when nothing milder is left; else go on */
 };
 
 extern const struct policy policies[];

@@ -97,6 +97,7 @@ static bool capability_wanted(const struct migration *m, enum side_id side,
     return false;
 }
 
+#define TAILSLOW "cpu-throttle-tailslow"
 #define BITMAP_MAPPING "block-bitmap-mapping"
 
 /* --- what to set, as the difference from what is there ---------------------- */
@@ -122,6 +123,8 @@ static void list_throttle(const struct migration *m, struct qmp_settings *ret)
     qmp_settings_add_int(ret, "cpu-throttle-increment", 1);
     qmp_settings_add_int(ret, "max-cpu-throttle", 1);
     qmp_settings_add_int(ret, "throttle-trigger-threshold", 100);
+    if (qmp_settings_get(&m->facts.side[SOURCE].parameters, TAILSLOW))
+        qmp_settings_add_bool(ret, TAILSLOW, m->plan->tailslow);
 }
 
 static void list_channels(const struct migration *m, struct qmp_settings *ret)

@@ -66,6 +66,19 @@ def test_policy(lab, pki, cell):
         assert 0 < max(said) <= cell.limit_ms
 
 
+@pytest.mark.parametrize('options,told', [
+    ((), [True]), (('--throttle-tailslow', 'off'), [])], ids=['on', 'off'])
+def test_tailslow_is_the_policys(lab, pki, options, told):
+    """QEMU's own is off, which it is not told again."""
+    move = Move(lab, pki, Case(formats=(), live=False, proxied=True,
+                               options=('--keep-source', *options)))
+    move.start().moved(kept=True)
+    said = [c.arguments['cpu-throttle-tailslow']
+            for c in move.source.proxy.commands
+            if 'cpu-throttle-tailslow' in (c.arguments or {})]
+    assert said[:1] == told
+
+
 def test_the_end_is_foretold(lab, pki):
     """Half-way through, against what happened."""
     move = Move(lab, pki, Case(formats=(), mem_rate=6, hot=HOT_MIB,

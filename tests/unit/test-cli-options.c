@@ -144,6 +144,28 @@ static void numbers_of_the_plan(void **state)
     assert_int_equal(o.plan.channels, 4);
 }
 
+/* A policy's, unless it is said. */
+static void tailslow_of_the_plan(void **state)
+{
+    static const struct {
+        const char *line;
+        int tailslow;
+    } rows[] = {
+        { "/a /b", 1 },
+        { "--policy urgent /a /b", 0 },
+        { "--throttle-tailslow on --policy urgent /a /b", 1 },
+        { "--policy gentle --throttle-tailslow off /a /b", 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        CLEANUP(options_done) struct options o;
+
+        accept(rows[i].line, &o);
+        assert_int_equal(o.plan.tailslow, rows[i].tailslow);
+    }
+}
+
 static void compression_of_the_plan(void **state)
 {
     CLEANUP(options_done) struct options with, without;
@@ -254,6 +276,8 @@ static const struct {
     { "--auto-converge yes /a /b", "--auto-converge 'yes' is not on or off" },
     { "--on-timeout never /a /b",
       "--on-timeout 'never' is not abort, pause or" },
+    { "--throttle-tailslow 1 /a /b",
+      "--throttle-tailslow '1' is not on or off" },
     { "--compress lz4 /a /b",
       "--compress 'lz4' is not zstd or zlib, with :LEVEL or without" },
     { "--compress zstd:x /a /b",
@@ -347,6 +371,7 @@ int main(void)
         cmocka_unit_test(words_of_the_plan),
         cmocka_unit_test(images_to_make),
         cmocka_unit_test(numbers_of_the_plan),
+        cmocka_unit_test(tailslow_of_the_plan),
         cmocka_unit_test(compression_of_the_plan),
         cmocka_unit_test(switches_of_the_plan),
         cmocka_unit_test(a_side_s_own_tls_dir_wins_in_any_order),
