@@ -72,6 +72,7 @@ class QmpProxy:
         self.commands = []
         self.upstream = str(upstream)
         self.delay_s = 0.0          # of each message, each way: delay()
+        self.hear = None            # called with each line that QEMU says
         self._rules = []
         self._lock = threading.Lock()
         self._links = []
@@ -376,6 +377,8 @@ class Link:
         with self._server.makefile('rb') as lines:
             try:
                 for line in lines:
+                    if self.proxy.hear:
+                        self.proxy.hear(line)
                     self._down.put(line)
             except OSError:
                 pass

@@ -20,6 +20,7 @@ unit_tests = \
 	tests/unit/test-cli-supervise \
 	tests/unit/test-cli-words \
 	tests/unit/test-core-result \
+	tests/unit/test-core-samples \
 	tests/unit/test-nbd-bad \
 	tests/unit/test-core-backing \
 	tests/unit/test-core-blackout \
@@ -104,6 +105,11 @@ tests_unit_test_core_recipe_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=host_remove_image,--wrap=host_key_put \
 	-Wl,--wrap=host_key_dir,--wrap=host_key_remove
 EXTRA_DIST += \
+	tests/unit/samples/never.samples \
+	tests/unit/samples/writes-a-fifth.samples \
+	tests/unit/samples/writes-half-as-much-again.samples \
+	tests/unit/samples/writes-half.samples \
+	tests/unit/samples/writes-twice.samples \
 	tests/unit/traces/bitmap-in-use.trace \
 	tests/unit/traces/bitmap.trace \
 	tests/unit/traces/cancel-too-late.trace \
