@@ -1,0 +1,61 @@
+"""--timeout-s-per-gib and --on-timeout: said beforehand, kept at the right time,
+and acted on once."""
+
+from cases import FAILED, Case, Move
+from test_converge import HOT_MIB, LINK_MBIT
+
+PER_GIB_S = 64                      # of 128 MiB: 8 s
+GIB = 1 << 30
+LATE_MS = 4000                      # on a busy machine
+
+
+def commands(move, name):
+    return [c for c in move.source.proxy.commands if c.name == name]
+
+
+def start(lab, pki, *options):
+    """A guest that never gets across by itself."""
+    move = Move(lab, pki, Case(
+        formats=(), mem_rate=24, hot=HOT_MIB, disk_rate=0, proxied=True,
+        options=('--policy', 'gentle', '--timeout-s-per-gib', PER_GIB_S,
+                 *options)))
+    move.source.host.limit(LINK_MBIT)
+    return move.start()
+
+
+def said_beforehand(move, what):
+    """The limit in ms, which each PROGRESS told until it was reached."""
+    said = [e['data'] for e in move.engine.events('PROGRESS')
+            if 'timeout-left-ms' in e['data'].get('ram', {})]
+    limit_ms = PER_GIB_S * 1000 * said[0]['ram']['total-bytes'] / GIB
+    left = [s['ram']['timeout-left-ms'] for s in said]
+    assert limit_ms - LATE_MS < left[0] <= limit_ms
+    assert left == sorted(left, reverse=True)
+    assert {s['ram']['on-timeout'] for s in said} == {what}
+    return limit_ms
+
+
+def at_the_right_time(move, command, limit_ms):
+    """That command came once, and then."""
+    migrate, = commands(move, 'migrate')
+    acted, = commands(move, command)
+    assert 0 <= (acted.time - migrate.time) * 1000 - limit_ms < LATE_MS
+
+
+def test_aborts_at_the_timeout(lab, pki):
+    move = start(lab, pki)
+    move.engine.wait(60)
+    move.undone((FAILED,))
+    assert move.engine.result()['error']['code'] == 'timeout'
+    at_the_right_time(move, 'migrate_cancel', said_beforehand(move, 'abort'))
+
+
+def test_pauses_once_at_the_timeout(lab, pki):
+    move = start(lab, pki, '--on-timeout', 'pause')
+    move.engine.wait(60)
+    move.moved()
+    at_the_right_time(move, 'stop', said_beforehand(move, 'pause'))
+    assert [e['data']['message'] for e in move.engine.events('WARNING')
+            if 'timeout' in e['data']['message']] == [
+        'timeout-s has passed: the guest is stopped so that its RAM gets '
+        'across']
