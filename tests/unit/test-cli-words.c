@@ -124,27 +124,26 @@ static void plan_under_tls(void **state)
             .facts = &g.f, .disks = &list, .steps = steps, .name = "vm1" },
         &plain);
     assert_string_equal(
-        b.data,
-        "\nMigration of vm1\n"
-        "    by 192.0.2.2, ports 49152-49215 of the destination\n"
-        "    RAM over one stream: to cancel several under TLS can\n"
-        "    hang the source's QEMU\n"
-        "    under TLS, both ends verified; the destination must be\n"
-        "    b.example\n"
-        "    the destination will accept CN=a.example alone\n"
-        "\nDisks\n"
-        "    vd0: 10.0 GiB, copied: writable\n"
-        "        /images/vm.qcow2 -> /images/vm.qcow2\n"
-        "    vd0: 10.0 GiB, left alone: read-only\n"
-        "\nLimits\n"
-        "    handover: a stop of 300 ms to aim for; one of more than\n"
-        "    10.0 s before the switch is undone\n"
-        "    if it writes too fast, policy balanced: slowed down by\n"
-        "    up to 97 %\n"
-        "    RAM: as long as it takes\n"
-        "\nSteps\n"
-        "     1. connect\n"
-        "     2. preflight\n");
+        b.data, "\nMigration of vm1\n"
+                "    by 192.0.2.2, ports 49152-49215 of the destination\n"
+                "    RAM over one stream: to cancel several under TLS can\n"
+                "    hang the source's QEMU\n"
+                "    under TLS, both ends verified; the destination must be\n"
+                "    b.example\n"
+                "    the destination will accept CN=a.example alone\n"
+                "\nDisks\n"
+                "    vd0: 10.0 GiB, copied: writable\n"
+                "        /images/vm.qcow2 -> /images/vm.qcow2\n"
+                "    vd0: 10.0 GiB, left alone: read-only\n"
+                "\nLimits\n"
+                "    handover: a stop of 300 ms to aim for; one of more than\n"
+                "    10.0 s before the switch is undone\n"
+                "    if it writes too fast, policy balanced: slowed down by\n"
+                "    up to 97 %\n"
+                "    RAM: as long as it takes\n"
+                "\nSteps\n"
+                "     1. connect\n"
+                "     2. preflight\n");
     plan_done(&g.plan);
 }
 
