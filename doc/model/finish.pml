@@ -40,7 +40,7 @@ start_destination:
         d_call(CONT);
         if
         :: e_res == OK -> goto has_started
-#ifdef SEED_N_RETURNED_UNSURE
+#if defined(SEED_N_RETURNED_UNSURE) || defined(SEED_T_RETURNED_SOURCE_FIRST)
         :: e_res == ERR && !postcopy -> goto give_back
 #else
         :: e_res == ERR && !e_cont_maybe && !postcopy -> goto give_back

@@ -24,11 +24,12 @@
 #endif
 
 /*
- * Where nothing may go round for ever, what may happen any number of times is
- * counted as a cut: a stream that looks silent, a try to mend it that fails.
+ * Any number of times a stream looks silent that is whole, or that the source
+ * is about to connect, and a try to mend it fails.  Where nothing may go round
+ * for ever the one is left out, the other counted as a cut.
  */
 #ifdef COUNT_TRIES
-#define LOOKS_SILENT    st_broken
+#define LOOKS_SILENT    (st_broken && s_mig != PCRECOVER)
 #define TRY_FAILS       (!quiet && cuts < CUTS)
 #define TRIED           cuts++
 #else

@@ -21,6 +21,8 @@ inline d_starts()
 }
 
 #define D_MAY_END       (owner == SRC || returned || !HAS_GIVEN_UP(s_mig))
+#define ALL_IS_ACROSS   (s_mig == COMPLETED || d_mig == COMPLETED)
+#define D_LOADS         (D_ALIVE && d_mig == ACTIVE)
 #define CAN_CONNECT     (st_door && d_mig == PCPAUSED && D_ALIVE)
 
 inline s_dies() { s_run = DEAD; s_conn = 0; s_rep = NOREP; st_broken = 1 }
@@ -64,14 +66,12 @@ inline s_execute(c)
         fi
     :: c == QUIT ->
         PROMISE(owner == DST && !returned); /* the guest is not here now */
-        /* nor its last page */
-        PROMISE(s_mig == COMPLETED || d_mig == COMPLETED);
+        PROMISE(ALL_IS_ACROSS);         /* nor its last page */
         s_dies()
     :: c == PAUSE ->
         if
         :: s_mig == PCACTIVE || s_mig == PCRECOVER ->
-            /* what a destination still loads is cut off: the guest is lost */
-            PROMISE(!D_ALIVE || d_mig != ACTIVE);
+            PROMISE(!D_LOADS);          /* what is cut off is lost */
             s_mig = PCPAUSED; st_broken = 1
         :: else -> s_ok = ERR
         fi
