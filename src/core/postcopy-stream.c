@@ -4,7 +4,10 @@
  * happy path   Pages flow.
  * what fails   The network: one side notices and pauses, or none does, and no
  *              byte moves.  Whoever still believes in the stream is told to
- *              pause, out of band, since QEMU's main loop may wait for a page.
+ *              pause, out of band, since QEMU's main loop may wait for a page:
+ *              the destination first, and the source once that has paused.  A
+ *              source that pauses first closes the stream, of which the
+ *              destination may notice half, and its own main loop may hang.
  *              With both paused the destination listens on another port, and
  *              the source goes on there, under the same TLS; a try that fails
  *              pauses both again, and is followed by another, without end.
@@ -18,6 +21,8 @@
 #include "core/migration-private.h"
 
 #define SILENCE_MS 10000
+/* A stream that was told to go on may have to be connected first. */
+#define RESUMING_FACTOR 12
 /* 7.2 tells nothing while it connects; TCP gives up after about 127 s. */
 #define CONNECT_LIMIT_MS 150000
 #define PAUSE_INTERVAL_MS 1000
@@ -43,6 +48,11 @@ static bool is_in_postcopy(const struct side *s)
 
 /* --- noticing ------------------------------------------------------------------ */
 
+static int64_t silence_limit_ms(const struct postcopy_stream *p)
+{
+    return failpoint_ms(SILENCE_MS) * (p->resumed_ms > 0 ? RESUMING_FACTOR : 1);
+}
+
 /* Has no byte moved, nor a side changed its mind, for so long? */
 static bool is_silent(struct migration *m)
 {
@@ -61,7 +71,7 @@ static bool is_silent(struct migration *m)
         /* the other one's news may be on the way */
         p->next_pause_ms = clock_now_ms() + PAUSE_INTERVAL_MS;
     }
-    return clock_now_ms() - p->moved_ms >= failpoint_ms(SILENCE_MS);
+    return clock_now_ms() - p->moved_ms >= silence_limit_ms(p);
 }
 
 static void pause_side(struct side *s)
@@ -74,17 +84,20 @@ static void pause_side(struct side *s)
     error_clear(&ignored);
 }
 
-/* What was paused is not told again and again. */
+/* What was paused is not told again and again.  The source waits until the
+ * destination has paused. */
 static void pause_both(struct migration *m)
 {
     struct postcopy_stream *p = &m->postcopy;
+    struct side *d = destination_of(m);
 
     if (clock_now_ms() < p->next_pause_ms)
         return;
     p->next_pause_ms = clock_now_ms() + PAUSE_INTERVAL_MS;
-    pause_side(source_of(m));
-    if (destination_of(m)->status != MIGRATION_COMPLETED)
-        pause_side(destination_of(m));
+    if (is_paused(d) || d->status == MIGRATION_COMPLETED)
+        pause_side(source_of(m));
+    else
+        pause_side(d);
 }
 
 /* --- trying again --------------------------------------------------------------- */
@@ -211,6 +224,8 @@ void postcopy_tend(struct migration *m)
     struct side *s = source_of(m), *d = destination_of(m);
     bool silent;
 
+    if (!s->qmp || !d->qmp)
+        return; /* recover reached but one of them */
     sample(m);
     silent = is_silent(m);
     if (d->status == MIGRATION_COMPLETED) {
