@@ -178,6 +178,20 @@ static bool is_id(const char *id)
            strspn(id + 3, "0123456789abcdef") == 8;
 }
 
+/* Where the destination listens. */
+static void read_way(struct reader *r, struct json_object *plan)
+{
+    int64_t low = json_get_int(plan, "port-low", 0);
+    int64_t high = json_get_int(plan, "port-high", 0);
+
+    r->c.address = xstrdup(json_get_string(plan, "address"));
+    r->c.bind = xstrdup(json_get_string(plan, "bind"));
+    if (low < 1 || high < low || high > UINT16_MAX)
+        return;
+    r->c.port_low = (unsigned)low;
+    r->c.port_high = (unsigned)high;
+}
+
 static int read_story(struct reader *r, struct json_object *story,
                       struct qm_error *err)
 {
@@ -200,6 +214,7 @@ static int read_story(struct reader *r, struct json_object *story,
     r->c.paused = json_get_bool(plan, "paused");
     r->c.qmp_tls_dir = xstrdup(json_get_string(plan, "qmp-tls-dir"));
     r->c.authz_dn = xstrdup(json_get_string(plan, "tls-authz-dn"));
+    read_way(r, plan);
     for (int i = 0; i < SIDES; i++)
         if (read_side(r, story, (enum side_id)i, err) < 0)
             return -1;
@@ -226,6 +241,9 @@ static int read_owner(struct reader *r, struct json_object *o,
     r->c.owner = destination ? DESTINATION : SOURCE;
     if (json_get(o, "source-gave-up") && !json_get_bool(o, "source-gave-up"))
         r->c.postcopy = true;
+    if (r->c.postcopy && (!r->c.address || !r->c.bind || !r->c.port_low))
+        return damaged(r, "it does not say where its post-copy goes", err);
+    r->c.gave_up = r->c.gave_up || json_get_bool(o, "source-gave-up");
     return 0;
 }
 
@@ -281,6 +299,7 @@ static int read_record(struct reader *r, struct json_object *o,
     if (json_get(o, "was-running"))
         r->c.was_running = json_get_bool(o, "was-running");
     r->c.started = r->c.started || json_get_bool(o, "started");
+    r->c.gave_up = r->c.gave_up || json_get_bool(o, "source-gave-up");
     r->c.returned = r->c.returned || json_get_bool(o, "returned");
     r->c.ended = json_get_string(o, "end") != NULL;
     return 0;
@@ -363,6 +382,8 @@ void journal_content_done(struct journal_content *c)
     free(c->uuid);
     free(c->qmp_tls_dir);
     free(c->authz_dn);
+    free(c->address);
+    free(c->bind);
     for (int i = 0; i < SIDES; i++) {
         free(c->side[i].address);
         free(c->side[i].host);

@@ -29,6 +29,8 @@ struct journal_content {
     bool was_running;
     bool insecure, tls_psk, verify, keep_source, paused;
     char *qmp_tls_dir, *authz_dn; /* or NULL */
+    char *address, *bind;         /* numeric */
+    unsigned port_low, port_high;
     size_t disk_count;
     struct disk_copy *disk; /* what they are called, not what was done */
 
@@ -36,7 +38,8 @@ struct journal_content {
     bool started; /* the guest was seen to run at the destination */
     /* The owner was written before the source had given the guest up. */
     bool postcopy;
-    bool returned; /* it never ran there, and that QEMU is dead */
+    bool gave_up;  /* the source was seen to have given it up */
+    bool returned; /* it never ran there, and never will */
     size_t row_count;
     struct journal_row *row;
     bool ended;

@@ -59,6 +59,11 @@ static struct json_object *plan_story(const struct migration *m)
     json_add_bool(o, "paused", m->plan->paused);
     json_add_string(o, "qmp-tls-dir", m->plan->qmp_tls_dir);
     json_add_string(o, "tls-authz-dn", m->facts.authz_dn);
+    /* where a post-copy's stream is made anew */
+    json_add_string(o, "address", m->facts.address);
+    json_add_string(o, "bind", m->facts.bind);
+    json_add_int(o, "port-low", m->plan->port_low);
+    json_add_int(o, "port-high", m->plan->port_high);
     return o;
 }
 

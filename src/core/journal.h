@@ -10,7 +10,8 @@
  *     {"was-running": false}          the operator stopped the guest meanwhile
  *     {"owner": "destination"}        once, never reversed
  *     {"started": true}               the guest was seen to run there
- *     {"returned": true}              it never ran there, and never will
+ *     {"returned": true}              it never ran there, and never will: the
+ *                                     destination is ended next
  *     {"recover": "undo", "owner": "source"}          what recover decided
  *     {"source-gave-up": true}        once too: it was seen `completed`, or in
  *                                     post-copy; where post-copy was asked for

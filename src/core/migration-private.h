@@ -194,8 +194,11 @@ int recipe_run(struct migration *m, size_t count, struct qm_error *err);
 /* Rows [0, FROM], the last one first: what of them was never done is nothing
  * to undo. */
 void recipe_undo(struct migration *m, size_t from);
-/* The rows that follow once the guest is at the destination. */
-int recipe_finish(struct migration *m, struct qm_error *err);
+/* Rows [the one of RUN, the last]: what recover goes on with.  Undone only
+ * where the guest has returned to the source. */
+int recipe_go_on(struct migration *m,
+                 int (*run)(struct migration *m, struct qm_error *err),
+                 struct qm_error *err);
 
 /* --- the end, and beginning in the middle ---------------------------------- */
 
@@ -277,6 +280,14 @@ int stream_cancel(struct migration *m, struct qm_error *err);
 bool stream_is_active(struct migration *m);
 /* The guest runs on at the source, if it ran before. */
 int source_resume(struct migration *m, struct qm_error *err);
+/* The source's verdict comes before its last run state: wait for that. */
+int source_settle(struct migration *m, struct qm_error *err);
+/*
+ * The destination owns the guest and never ran it: it refused `cont`, or the
+ * source's stream failed.  That becomes durable, the destination is ended, and
+ * the guest runs on at the source if it did before.
+ */
+int give_back(struct migration *m, struct qm_error *err);
 /* Ids of our objects, which the caller frees.  NULL: there is no TLS; whoever
  * has a certificate is let in. */
 char *credentials_id(const struct migration *m);
@@ -329,6 +340,8 @@ void postcopy_tend(struct migration *m);
 int postcopy_switch(struct migration *m, struct qm_error *err);
 /* owner=destination becomes durable.  -1 with ERR, and M knows what is true. */
 int owner_write(struct migration *m, bool source_gave_up, struct qm_error *err);
+/* There is no way but on now: a link is given longer to come back. */
+void owner_be_patient(struct migration *m);
 int source_continue(struct migration *m, struct qm_error *err);
 /* Start the guest at a destination that lacks part of its RAM. */
 int postcopy_run(struct migration *m, struct qm_error *err);

@@ -174,14 +174,20 @@ int recipe_run(struct migration *m, size_t count, struct qm_error *err)
     return 0;
 }
 
-int recipe_finish(struct migration *m, struct qm_error *err)
+int recipe_go_on(struct migration *m,
+                 int (*run)(struct migration *m, struct qm_error *err),
+                 struct qm_error *err)
 {
     size_t i = 0;
 
-    while (recipe[i].run != step_run_destination)
+    while (recipe[i].run != run)
         i++;
-    while (++i < recipe_count)
-        if (run_step(m, &recipe[i], err) < 0)
-            return -1;
+    for (; i < recipe_count; i++) {
+        if (run_step(m, &recipe[i], err) == 0)
+            continue;
+        if (m->returned_to_source)
+            recipe_undo(m, i);
+        return -1;
+    }
     return 0;
 }

@@ -55,12 +55,25 @@ static int lock_side(struct recover *r, enum side_id side, struct qm_error *err)
     return s->lock < 0 ? -1 : 0;
 }
 
+/* A source that has said its last word, but has not left finish-migrate yet, is
+ * not what it will be: it may start by itself. */
+static bool is_settling(const struct side *s)
+{
+    return s->id == SOURCE && str_equal(s->run_state, "finish-migrate") &&
+           (s->status == MIGRATION_COMPLETED || s->status == MIGRATION_FAILED ||
+            s->status == MIGRATION_CANCELLED);
+}
+
 static int ask(struct recover *r, enum side_id side, struct qm_error *err)
 {
-    return side_ask(&r->m->side[side], err) < 0 ||
-                   recover_compare(r, side, err) < 0
-               ? -1
-               : 0;
+    struct side *s = &r->m->side[side];
+
+    if (side_ask(s, err) < 0)
+        return -1;
+    if (is_settling(s) &&
+        (source_settle(r->m, err) < 0 || side_ask(s, err) < 0))
+        return -1;
+    return recover_compare(r, side, err);
 }
 
 static int meet(struct recover *r, enum side_id side, struct qm_error *err)
@@ -140,14 +153,25 @@ void recover_prove_dead(struct recover *r, enum side_id side)
 
 /* --- deciding ---------------------------------------------------------------- */
 
+static enum recovery_owner owner_of(const struct recover *r)
+{
+    const struct journal_content *c = &r->journal;
+
+    if (c->returned)
+        return OWNER_RETURNED;
+    if (!r->m->destination_owns)
+        return OWNER_SOURCE;
+    if (!c->postcopy)
+        return OWNER_DESTINATION;
+    return c->gave_up ? OWNER_POSTCOPY : OWNER_SWITCHING;
+}
+
 void recover_decide(struct recover *r)
 {
     const struct migration *m = r->m;
     struct recovery_facts f = {
-        .owner = m->destination_owns ? DESTINATION : SOURCE,
+        .owner = owner_of(r),
         .stays = !m->was_running || r->plan.paused || m->guest_started,
-        .postcopy = r->journal.postcopy && !r->journal.returned,
-        .returned = r->journal.returned,
     };
 
     for (int i = 0; i < SIDES; i++) {

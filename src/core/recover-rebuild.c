@@ -25,6 +25,10 @@ int recover_plan(struct recover *r, struct qm_error *err)
     p->verify = c->verify;
     p->keep_source = c->keep_source;
     p->paused = c->paused;
+    if (c->port_low) {
+        p->port_low = c->port_low;
+        p->port_high = c->port_high;
+    }
     str_replace(&p->qmp_tls_dir, c->qmp_tls_dir);
     plan_settle(p);
     return 0;
@@ -76,6 +80,10 @@ static void rebuild_progress(struct migration *m,
     m->stream_started = journal_began(c, "start migration");
     m->destination_owns = c->owner == DESTINATION && !c->returned;
     m->guest_started = c->started;
+    m->postcopy_asked = c->postcopy;
+    m->source_gave_up = c->gave_up;
+    /* which one it was is not known: the first is tried first */
+    m->ram_port = m->plan->port_high;
 }
 
 void recover_rebuild(struct recover *r)
@@ -91,6 +99,8 @@ void recover_rebuild(struct recover *r)
     m->facts_known = true;
     m->facts.plan = &r->plan;
     m->facts.authz_dn = xstrdup(c->authz_dn);
+    m->facts.address = STEAL(c->address);
+    m->facts.bind = STEAL(c->bind);
     for (int i = 0; i < SIDES; i++) {
         m->facts.side[i].capabilities = c->side[i].capabilities;
         m->facts.side[i].parameters = c->side[i].parameters;

@@ -120,6 +120,8 @@ static char *sentence(const struct recover *r)
 {
     static const char *const deeds[] = {
         [RECOVER_UNDO] = "what was done is undone",
+        [RECOVER_RETURN] = "it ends, and the guest goes on at the source",
+        [RECOVER_RESUME] = "post-copy goes on until its last page is across",
         [RECOVER_START] = "it is started there, and the source is retired",
         [RECOVER_FINISH] = "what is left is cleaned up",
         [RECOVER_LOST] = "no guest is started, what is left is cleaned up",
@@ -180,31 +182,11 @@ static size_t first_undone(const struct recover *r)
     return last;
 }
 
-/* One that refused the guest ends before the source may have it again. */
-static int end_refuser(struct recover *r, struct qm_error *err)
-{
-    struct side *d = destination_of(r->m);
-
-    if (!r->journal.returned || d->process_dead)
-        return 0;
-    if (destination_discard(r->m, err) < 0)
-        return -1;
-    return d->process_dead ? 0
-                           : error_set(err, QM_ERR_LINK,
-                                       "the destination, which refused the "
-                                       "guest, is not proved dead");
-}
-
 static void undo(struct recover *r, struct result *ret)
 {
     struct migration *m = r->m;
     struct side *d = destination_of(m);
 
-    if (end_refuser(r, &ret->error) < 0) {
-        ret->outcome = OUTCOME_UNDECIDED;
-        ret->guest = GUEST_UNKNOWN;
-        return;
-    }
     /* What cannot be told to undo it item by item has to end. */
     if (!d->qmp && !d->process_dead)
         d->given_up = m->door_open = true;
@@ -213,6 +195,22 @@ static void undo(struct recover *r, struct result *ret)
                                                  : QM_ERR_MIGRATION,
               "the engine died in '%s'; %s", last_row(r), r->decision.why);
     recipe_undo(m, first_undone(r));
+    migration_conclude(m, false, ret);
+}
+
+/* The destination first: the source goes on only once it is proved dead. */
+static void return_guest(struct recover *r, struct result *ret)
+{
+    struct migration *m = r->m;
+    struct qm_error failed = QM_ERROR_INIT;
+
+    error_set(&ret->error, QM_ERR_MIGRATION, "the engine died in '%s'; %s",
+              last_row(r), r->decision.why);
+    if (give_back(m, &failed) < 0)
+        migration_left(m, "the guest is stopped: %s", failed.message);
+    else
+        recipe_undo(m, first_undone(r));
+    error_clear(&failed);
     migration_conclude(m, false, ret);
 }
 
@@ -233,7 +231,20 @@ static void finish(struct recover *r, struct result *ret)
     }
     m->guest_started = true;
     m->running_us = clock_now_us();
-    done = recipe_finish(m, &ret->error) == 0;
+    done = recipe_go_on(m, step_announce, &ret->error) == 0;
+    migration_conclude(m, done, ret);
+}
+
+/* With the rows in which the engine would have gone on. */
+static void resume(struct recover *r, struct result *ret)
+{
+    struct migration *m = r->m;
+    bool done;
+
+    owner_be_patient(m);
+    done = recipe_go_on(
+               m, m->source_gave_up ? step_run_destination : step_switch_over,
+               &ret->error) == 0;
     migration_conclude(m, done, ret);
 }
 
@@ -262,6 +273,8 @@ static void foresee(const struct recover *r, struct result *ret)
 {
     static const enum guest_place places[] = {
         [RECOVER_UNDO] = GUEST_SOURCE,
+        [RECOVER_RETURN] = GUEST_SOURCE,
+        [RECOVER_RESUME] = GUEST_DESTINATION,
         [RECOVER_START] = GUEST_DESTINATION,
         [RECOVER_FINISH] = GUEST_DESTINATION,
         [RECOVER_LOST] = GUEST_NOWHERE,
@@ -292,6 +305,12 @@ static void act(struct recover *r, struct result *ret)
     case RECOVER_UNDO:
         undo(r, ret);
         break;
+    case RECOVER_RETURN:
+        return_guest(r, ret);
+        break;
+    case RECOVER_RESUME:
+        resume(r, ret);
+        break;
     case RECOVER_START:
     case RECOVER_FINISH:
         finish(r, ret);
@@ -308,6 +327,11 @@ static void act(struct recover *r, struct result *ret)
 
 static void decide(struct recover *r)
 {
+    struct migration *m = r->m;
+
+    /* when it was is not known any more */
+    if (m->postcopy_asked && (m->source_gave_up || source_has_given_up(m)))
+        m->completed_us = clock_now_us();
     recover_decide(r);
     for (int i = 0; i < SIDES; i++)
         if (r->decision.seen[i] == SEEN_SILENT)

@@ -9,6 +9,12 @@
 
 #include <assert.h>
 
+static const char *const owner_names[] = {
+#define X(name, word) [OWNER_##name] = (word),
+    RECOVERY_OWNERS(X)
+#undef X
+};
+
 static const char *const seen_names[] = {
 #define X(name, word) [SEEN_##name] = (word),
     RECOVERY_SEEN(X)
@@ -31,72 +37,170 @@ const char *recovery_action_name(enum recovery_action action)
     return action_names[action];
 }
 
-enum recovery_seen recovery_look(enum side_id side,
-                                 const struct recovery_side *s)
+bool recovery_gave_up(enum migration_status status)
 {
-    if (s->dead)
-        return SEEN_DEAD;
-    if (!s->reached)
-        return SEEN_SILENT;
+    switch (status) {
+    case MIGRATION_POSTCOPY_ACTIVE:
+    case MIGRATION_POSTCOPY_PAUSED:
+    case MIGRATION_POSTCOPY_RECOVER_SETUP:
+    case MIGRATION_POSTCOPY_RECOVER:
+    case MIGRATION_COMPLETED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Has it had its last word on who has the guest? */
+static enum recovery_seen look_at_postcopy_source(const struct recovery_side *s)
+{
+    if (s->status == MIGRATION_FAILED || s->status == MIGRATION_CANCELLED)
+        return SEEN_KEPT;
     if (s->running)
         return SEEN_RUNS;
     if (str_equal(s->run_state, "inmigrate"))
         return SEEN_WAITS;
-    if (side == DESTINATION)
-        return str_equal(s->run_state, "paused") ? SEEN_PAUSED : SEEN_STANDS;
-    /* Also in finish-migrate, which follows the verdict: nothing takes the
-     * guest back from there. */
-    if (s->status == MIGRATION_COMPLETED)
+    if (recovery_gave_up(s->status))
         return SEEN_GAVE_UP;
+    return s->status == MIGRATION_PRE_SWITCHOVER ||
+                   s->status == MIGRATION_DEVICE
+               ? SEEN_SWITCHING
+               : SEEN_STANDS;
+}
+
+static enum recovery_seen look_at_run_state(const struct recovery_side *s)
+{
+    if (s->running)
+        return SEEN_RUNS;
+    if (str_equal(s->run_state, "inmigrate"))
+        return SEEN_WAITS;
     return str_equal(s->run_state, "paused") ? SEEN_PAUSED : SEEN_STANDS;
+}
+
+static enum recovery_seen look_at_postcopy_destination(
+    enum recovery_owner owner, const struct recovery_side *s)
+{
+    /* it was never told to */
+    if (s->running && owner == OWNER_SWITCHING)
+        return SEEN_RUNS;
+    if (s->status == MIGRATION_COMPLETED)
+        return SEEN_WHOLE;
+    return s->status == MIGRATION_FAILED ? SEEN_FAILED : look_at_run_state(s);
+}
+
+enum recovery_seen recovery_look(enum recovery_owner owner, enum side_id side,
+                                 const struct recovery_side *s)
+{
+    bool postcopy = owner == OWNER_SWITCHING || owner == OWNER_POSTCOPY;
+
+    if (s->dead)
+        return SEEN_DEAD;
+    if (!s->reached)
+        return SEEN_SILENT;
+    if (postcopy)
+        return side == SOURCE ? look_at_postcopy_source(s)
+                              : look_at_postcopy_destination(owner, s);
+    if (side == SOURCE && s->status == MIGRATION_COMPLETED && !s->running)
+        return SEEN_GAVE_UP;
+    return look_at_run_state(s);
 }
 
 /* --- the table ----------------------------------------------------------- */
 
-#define ANY 0xffU
+#define ANY (~0U)
 #define IS(name) (1U << SEEN_##name)
 
 enum stays { STAYS_ANY, STAYS_NOT, STAYS };
 
 /* The first row that fits decides. */
 static const struct row {
-    enum side_id owner;
+    enum recovery_owner owner;
     unsigned source, destination; /* IS() of each that fits */
     enum stays stays;
     enum recovery_action action;
     const char *why;
 } table[] = {
-    { SOURCE, ANY, IS(RUNS), STAYS_ANY, RECOVER_UNDECIDED,
+    { OWNER_SOURCE, ANY, IS(RUNS), STAYS_ANY, RECOVER_UNDECIDED,
       "the source owns the guest, but the destination runs one" },
-    { SOURCE, IS(SILENT), ANY, STAYS_ANY, RECOVER_UNDECIDED,
+    { OWNER_SOURCE, IS(SILENT), ANY, STAYS_ANY, RECOVER_UNDECIDED,
       "the source owns the guest and cannot be reached" },
-    { SOURCE, IS(WAITS), ANY, STAYS_ANY, RECOVER_UNDECIDED,
+    { OWNER_SOURCE, IS(WAITS), ANY, STAYS_ANY, RECOVER_UNDECIDED,
       "what answers as the source waits for a guest itself" },
-    { SOURCE, IS(DEAD), ANY, STAYS_ANY, RECOVER_LOST,
+    { OWNER_SOURCE, IS(DEAD), ANY, STAYS_ANY, RECOVER_LOST,
       "the source owned the guest and is dead" },
-    { SOURCE, ANY, ANY, STAYS_ANY, RECOVER_UNDO, "the source owns the guest" },
+    { OWNER_SOURCE, ANY, ANY, STAYS_ANY, RECOVER_UNDO,
+      "the source owns the guest" },
 
-    { DESTINATION, IS(RUNS), ANY, STAYS_ANY, RECOVER_UNDECIDED,
-      "the destination owns the guest, but the source runs one" },
-    { DESTINATION, IS(WAITS), ANY, STAYS_ANY, RECOVER_UNDECIDED,
+    { OWNER_RETURNED, ANY, IS(RUNS), STAYS_ANY, RECOVER_UNDECIDED,
+      "the destination runs a guest that it had refused" },
+    { OWNER_RETURNED, IS(SILENT), ANY, STAYS_ANY, RECOVER_UNDECIDED,
+      "the guest goes back to the source, which cannot be reached" },
+    { OWNER_RETURNED, IS(WAITS), ANY, STAYS_ANY, RECOVER_UNDECIDED,
       "what answers as the source waits for a guest itself" },
-    { DESTINATION, ANY, IS(SILENT), STAYS_ANY, RECOVER_UNDECIDED,
+    { OWNER_RETURNED, IS(DEAD), ANY, STAYS_ANY, RECOVER_LOST,
+      "the guest was to go back to the source, which is dead" },
+    { OWNER_RETURNED, ANY, IS(SILENT), STAYS_ANY, RECOVER_UNDECIDED,
+      "the destination, which never ran the guest, is not proved dead" },
+    { OWNER_RETURNED, ANY, ANY, STAYS_ANY, RECOVER_RETURN,
+      "the destination owned the guest, but never ran it" },
+
+    { OWNER_DESTINATION, IS(RUNS), ANY, STAYS_ANY, RECOVER_UNDECIDED,
+      "the destination owns the guest, but the source runs one" },
+    { OWNER_DESTINATION, IS(WAITS), ANY, STAYS_ANY, RECOVER_UNDECIDED,
+      "what answers as the source waits for a guest itself" },
+    { OWNER_DESTINATION, ANY, IS(SILENT), STAYS_ANY, RECOVER_UNDECIDED,
       "the destination owns the guest and cannot be reached" },
-    { DESTINATION, ANY, IS(WAITS), STAYS_ANY, RECOVER_UNDECIDED,
+    { OWNER_DESTINATION, ANY, IS(WAITS), STAYS_ANY, RECOVER_UNDECIDED,
       "what answers as the destination has not got the guest" },
-    { DESTINATION, ANY, IS(DEAD), STAYS_ANY, RECOVER_LOST,
+    { OWNER_DESTINATION, ANY, IS(DEAD), STAYS_ANY, RECOVER_LOST,
       "the destination owned the guest and is dead" },
-    { DESTINATION, ANY, IS(RUNS), STAYS_ANY, RECOVER_FINISH,
+    { OWNER_DESTINATION, ANY, IS(RUNS), STAYS_ANY, RECOVER_FINISH,
       "the guest runs at the destination" },
-    { DESTINATION, ANY, IS(PAUSED), STAYS, RECOVER_FINISH,
+    { OWNER_DESTINATION, ANY, IS(PAUSED), STAYS, RECOVER_FINISH,
       "the guest is at the destination, and stays paused" },
-    { DESTINATION, IS(GAVE_UP) | IS(SILENT) | IS(DEAD), IS(PAUSED), STAYS_NOT,
-      RECOVER_START,
+    { OWNER_DESTINATION, IS(GAVE_UP) | IS(SILENT) | IS(DEAD), IS(PAUSED),
+      STAYS_NOT, RECOVER_START,
       "the destination owns the guest, which was not started yet" },
-    { DESTINATION, ANY, IS(PAUSED), STAYS_NOT, RECOVER_UNDECIDED,
+    { OWNER_DESTINATION, ANY, IS(PAUSED), STAYS_NOT, RECOVER_UNDECIDED,
       "the destination owns the guest, but the source did not give it up" },
-    { DESTINATION, ANY, ANY, STAYS_ANY, RECOVER_FINISH,
+    { OWNER_DESTINATION, ANY, ANY, STAYS_ANY, RECOVER_FINISH,
       "the guest is at the destination" },
+
+    { OWNER_SWITCHING, IS(RUNS), ANY, STAYS_ANY, RECOVER_UNDECIDED,
+      "the destination owns the guest, but the source runs one" },
+    { OWNER_SWITCHING, IS(WAITS) | IS(STANDS), ANY, STAYS_ANY,
+      RECOVER_UNDECIDED, "what answers as the source knows of no guest" },
+    { OWNER_SWITCHING, ANY, IS(RUNS), STAYS_ANY, RECOVER_UNDECIDED,
+      "the destination runs a guest that it was never told to run" },
+    { OWNER_SWITCHING, IS(SILENT) | IS(DEAD), ANY, STAYS_ANY, RECOVER_UNDECIDED,
+      "only the source could say who has the guest" },
+    { OWNER_SWITCHING, IS(KEPT), ANY, STAYS_ANY, RECOVER_RETURN,
+      "the source did not give the guest up" },
+    { OWNER_SWITCHING, ANY, IS(SILENT), STAYS_ANY, RECOVER_UNDECIDED,
+      "the destination owns the guest and cannot be reached" },
+    { OWNER_SWITCHING, IS(SWITCHING), ANY, STAYS_ANY, RECOVER_RESUME,
+      "the source was told to switch to post-copy, and has not yet" },
+    { OWNER_SWITCHING, ANY, IS(FAILED) | IS(DEAD), STAYS_ANY, RECOVER_LOST,
+      "the source gave the guest up to a destination that lost it" },
+    { OWNER_SWITCHING, ANY, ANY, STAYS_ANY, RECOVER_RESUME,
+      "the source gave the guest up, and it was not started yet" },
+
+    { OWNER_POSTCOPY, IS(RUNS) | IS(KEPT), ANY, STAYS_ANY, RECOVER_UNDECIDED,
+      "the source gave the guest up, and has it again" },
+    { OWNER_POSTCOPY, ANY, IS(SILENT), STAYS_ANY, RECOVER_UNDECIDED,
+      "the destination owns the guest and cannot be reached" },
+    { OWNER_POSTCOPY, ANY, IS(FAILED) | IS(DEAD), STAYS_ANY, RECOVER_LOST,
+      "the destination owned the guest and has lost it" },
+    { OWNER_POSTCOPY, ANY, IS(WHOLE), STAYS_ANY, RECOVER_RESUME,
+      "all of the guest is at the destination" },
+    { OWNER_POSTCOPY, ANY, IS(WAITS), STAYS_ANY, RECOVER_UNDECIDED,
+      "what answers as the destination has not got the guest" },
+    { OWNER_POSTCOPY, IS(DEAD), ANY, STAYS_ANY, RECOVER_LOST,
+      "a part of the guest was at the source, which is dead" },
+    { OWNER_POSTCOPY, IS(GAVE_UP), ANY, STAYS_ANY, RECOVER_RESUME,
+      "each side has a part of the guest" },
+    { OWNER_POSTCOPY, ANY, ANY, STAYS_ANY, RECOVER_UNDECIDED,
+      "a part of the guest is at the source, which cannot be asked for it" },
 };
 
 static bool fits(const struct row *row, const struct recovery_facts *f,
@@ -107,28 +211,12 @@ static bool fits(const struct row *row, const struct recovery_facts *f,
            (row->stays == STAYS_ANY || (row->stays == STAYS) == f->stays);
 }
 
-static bool has_completed(const struct recovery_side *s)
-{
-    return s->reached && s->status == MIGRATION_COMPLETED;
-}
-
 struct recovery recovery_decide(const struct recovery_facts *f)
 {
     struct recovery r = { .action = RECOVER_UNDECIDED };
 
     for (int i = 0; i < SIDES; i++)
-        r.seen[i] = recovery_look((enum side_id)i, &f->side[i]);
-    if (f->owner == DESTINATION && f->postcopy &&
-        !(has_completed(&f->side[SOURCE]) &&
-          has_completed(&f->side[DESTINATION]))) {
-        r.why = "each side may have a part of the guest: post-copy was asked "
-                "for, and has not completed on both";
-        return r;
-    }
-    if (f->returned && r.seen[DESTINATION] == SEEN_SILENT) {
-        r.why = "the destination, which refused the guest, is not proved dead";
-        return r;
-    }
+        r.seen[i] = recovery_look(f->owner, (enum side_id)i, &f->side[i]);
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         if (!fits(&table[i], f, &r))
             continue;
@@ -158,14 +246,14 @@ void recovery_print_table(struct buffer *b)
 {
     static const char *const words[] = { "any", "no", "yes" };
 
-    buffer_printf(b, "%-12s%-20s%-12s%-7s%s\n", "owner", "source",
+    buffer_printf(b, "%-12s%-20s%-13s%-7s%s\n", "owner", "source",
                   "destination", "stays", "action");
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         const struct row *row = &table[i];
 
-        buffer_printf(b, "%-12s", side_name(row->owner));
+        buffer_printf(b, "%-12s", owner_names[row->owner]);
         print_seen(b, row->source, 20);
-        print_seen(b, row->destination, 12);
+        print_seen(b, row->destination, 13);
         buffer_printf(b, "%-7s%s\n", words[row->stays],
                       action_names[row->action]);
     }

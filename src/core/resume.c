@@ -6,6 +6,11 @@
  *              7.2's pre-switchover, and from `completed`, QEMU does not
  *              start it: `cont`.  If that is refused for an image that the
  *              destination has locked, the destination is ended first.
+ *
+ * Once the destination owned it, that it never ran there is written down first:
+ * from then on no one may start it there, not even whoever recovers.  Were the
+ * destination ended before, and the engine killed in between, nobody could know
+ * that the source may go on.
  */
 #include <assert.h>
 #include <string.h>
@@ -14,6 +19,7 @@
 
 #define RUN_STATE_INTERVAL_MS 50
 #define RESUME_LIMIT_MS 10000
+#define RUNS_ON_LIMIT_MS 10000
 
 static bool run_state_is_final(struct migration *m)
 {
@@ -33,6 +39,11 @@ static const struct wait wait_for_run_state = {
     .ask = ask_run_state,
     .interval_ms = RUN_STATE_INTERVAL_MS,
 };
+
+int source_settle(struct migration *m, struct qm_error *err)
+{
+    return migration_wait(m, &wait_for_run_state, err);
+}
 
 static bool image_is_locked(const struct qm_error *err)
 {
@@ -68,8 +79,7 @@ int source_resume(struct migration *m, struct qm_error *err)
     struct side *s = source_of(m);
 
     assert(!m->destination_owns || m->returned_to_source);
-    if (side_ask_run_state(s, err) < 0 ||
-        migration_wait(m, &wait_for_run_state, err) < 0)
+    if (side_ask_run_state(s, err) < 0 || source_settle(m, err) < 0)
         return -1;
     if (!m->was_running && str_equal(s->run_state, "postmigrate"))
         migration_warn(m, "the guest, which was stopped before, is now in "
@@ -77,4 +87,52 @@ int source_resume(struct migration *m, struct qm_error *err)
     if (!m->was_running || s->running || s->guest_ended)
         return 0;
     return start_source(m, err) < 0 ? -1 : side_ask_run_state(s, err);
+}
+
+/* --- although the destination owned it ---------------------------------------- */
+
+static bool source_runs(struct migration *m)
+{
+    return source_of(m)->running;
+}
+
+static const struct wait wait_for_running = {
+    .what = "the guest to run on at the source",
+    .holds = source_runs,
+    .limit_ms = RUNS_ON_LIMIT_MS,
+    .ends_on = ENDS_ON_SOURCE_DEATH,
+    .ask = ask_run_state,
+    .interval_ms = RUN_STATE_INTERVAL_MS,
+};
+
+/* A source whose stream failed starts by itself.  All else takes a destination
+ * that is proved dead. */
+static int may_resume(struct migration *m, struct qm_error *err)
+{
+    if (destination_of(m)->process_dead)
+        return 0;
+    if (source_has_given_up(m))
+        return error_set(err, QM_ERR_MIGRATION,
+                         "the destination is not proved dead");
+    return m->was_running ? migration_wait(m, &wait_for_running, err) : 0;
+}
+
+int give_back(struct migration *m, struct qm_error *err)
+{
+    struct qm_error failed = QM_ERROR_INIT;
+
+    if (journal_fact(m->journal, "returned", true, err) < 0 ||
+        failpoint("returned", "written", err) < 0)
+        return -1;
+    if (destination_discard(m, &failed) < 0)
+        destination_of(m)->given_up = true;
+    if (may_resume(m, err) < 0 || failpoint("returned", "ended", err) < 0) {
+        if (error_is_set(&failed))
+            error_wrap(err, "%s", failed.message);
+        error_clear(&failed);
+        return -1;
+    }
+    error_clear(&failed);
+    m->returned_to_source = true;
+    return source_resume(m, err);
 }

@@ -237,6 +237,13 @@ int step_switch_over(struct migration *m, struct qm_error *err)
 
 /* --- run the destination ---------------------------------------------------- */
 
+void owner_be_patient(struct migration *m)
+{
+    for (int i = 0; i < SIDES; i++)
+        if (m->side[i].qmp)
+            side_be_patient(&m->side[i], failpoint_ms(OWNER_PATIENCE_MS));
+}
+
 int owner_write(struct migration *m, bool source_gave_up, struct qm_error *err)
 {
     int written = journal_destination_owns(m->journal, source_gave_up, err);
@@ -245,8 +252,7 @@ int owner_write(struct migration *m, bool source_gave_up, struct qm_error *err)
     m->destination_owns = written == 0;
     m->owner_unknown = written == -2;
     if (m->destination_owns)
-        for (int i = 0; i < SIDES; i++)
-            side_be_patient(&m->side[i], failpoint_ms(OWNER_PATIENCE_MS));
+        owner_be_patient(m);
     m->source_gave_up = m->destination_owns && source_gave_up;
     return written == 0 ? failpoint("owner", "written", err) : -1;
 }
@@ -268,6 +274,8 @@ static int write_gave_up(struct migration *m, struct qm_error *err)
         return refuse_dead_owner(destination_of(m), err) < 0
                    ? -1
                    : owner_write(m, true, err);
+    if (m->source_gave_up)
+        return 0;
     if (journal_fact(m->journal, "source-gave-up", true, err) < 0)
         return -1;
     m->source_gave_up = true;
@@ -280,36 +288,15 @@ static bool destination_runs(struct migration *m)
     return destination_of(m)->running || destination_of(m)->resumed_us > 0;
 }
 
-/*
- * The destination answered `cont` with an error, so its guest never ran, and
- * from `returned` on it is never told again.  That is written before it ends:
- * its death alone would say that the guest went with it.
- */
-static int take_back(struct migration *m, struct qm_error *err)
-{
-    struct side *d = destination_of(m);
-
-    if (side_refresh_run_state(d, err) < 0)
-        return -1;
-    if (d->running)
-        return error_set(err, QM_ERR_MIGRATION, "the destination runs it");
-    if (journal_fact(m->journal, "returned", true, err) < 0)
-        return -1;
-    if (failpoint("returned", "written", err) < 0 ||
-        destination_discard(m, err) < 0)
-        return -1;
-    if (!d->process_dead)
-        return error_set(err, QM_ERR_LINK,
-                         "the destination is not proved dead");
-    m->returned_to_source = true;
-    return source_resume(m, err);
-}
-
+/* The destination answered `cont` with an error, so its guest never ran. */
 static void return_to_source(struct migration *m)
 {
+    struct side *d = destination_of(m);
     struct qm_error err = QM_ERROR_INIT;
 
-    if (take_back(m, &err) < 0)
+    if (side_refresh_run_state(d, &err) == 0 && d->running)
+        error_set(&err, QM_ERR_MIGRATION, "the destination runs it");
+    if (error_is_set(&err) || give_back(m, &err) < 0)
         migration_left(m, "the guest, stopped on both sides: %s", err.message);
     error_clear(&err);
 }
@@ -355,7 +342,9 @@ int step_run_destination(struct migration *m, struct qm_error *err)
 {
     bool stays_paused = !m->was_running || m->plan->paused;
 
-    if (write_gave_up(m, err) < 0 || (!stays_paused && start_guest(m, err) < 0))
+    /* recover may find that it was started */
+    if (write_gave_up(m, err) < 0 ||
+        (!stays_paused && !m->guest_started && start_guest(m, err) < 0))
         return -1;
     m->guest_started = true;
     if (!stays_paused)

@@ -14,6 +14,7 @@
  *              guest is lost.
  */
 #include "core/migration-private.h"
+#include "core/recovery.h"
 
 /* The source sends devices, over a network that may be away. */
 #define GIVE_UP_LIMIT_MS 300000
@@ -21,7 +22,6 @@
 #define WORD_LIMIT_MS 10000
 #define LOAD_INTERVAL_MS 20
 #define RUN_INTERVAL_MS 500
-#define RESUMED_LIMIT_MS 10000
 #define LAST_PAGE_LIMIT_MS (30LL * 24 * 3600 * 1000) /* as long as it takes */
 #define SAMPLE_INTERVAL_MS 250
 
@@ -60,52 +60,7 @@ int postcopy_start(struct migration *m, const char *why, struct qm_error *err)
 
 bool source_has_given_up(struct migration *m)
 {
-    switch (source_of(m)->status) {
-    case MIGRATION_POSTCOPY_ACTIVE:
-    case MIGRATION_POSTCOPY_PAUSED:
-    case MIGRATION_POSTCOPY_RECOVER_SETUP:
-    case MIGRATION_POSTCOPY_RECOVER:
-    case MIGRATION_COMPLETED:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool source_runs(struct migration *m)
-{
-    return source_of(m)->running;
-}
-
-static int ask_source(struct migration *m, struct qm_error *err)
-{
-    return side_refresh_run_state(source_of(m), err);
-}
-
-/* It starts again by itself.  If it does not, only a destination that is proved
- * dead allows to help. */
-static int give_back(struct migration *m, struct qm_error *err)
-{
-    const struct wait wait = {
-        .what = "the guest to run on at the source",
-        .holds = source_runs,
-        .limit_ms = RESUMED_LIMIT_MS,
-        .ends_on = ENDS_ON_SOURCE_DEATH,
-        .ask = ask_source,
-        .interval_ms = LOAD_INTERVAL_MS,
-    };
-    struct side *d = destination_of(m);
-    struct qm_error ignored = QM_ERROR_INIT;
-    int ret = 0;
-
-    destination_discard(m, &ignored);
-    error_clear(&ignored);
-    if (!d->process_dead && m->was_running)
-        ret = migration_wait(m, &wait, err);
-    if (ret < 0 || journal_fact(m->journal, "returned", true, err) < 0)
-        return -1;
-    m->returned_to_source = true;
-    return source_resume(m, err);
+    return recovery_gave_up(source_of(m)->status);
 }
 
 static bool source_has_decided(struct migration *m)
@@ -196,12 +151,15 @@ static int refuse_dead_destination(struct migration *m, struct qm_error *err)
 
 int postcopy_switch(struct migration *m, struct qm_error *err)
 {
-    str_replace(&destination_of(m)->run_state, "");
-    if (refuse_dead_destination(m, err) < 0 || owner_write(m, false, err) < 0)
+    /* recover comes here again */
+    if (!m->destination_owns &&
+        (refuse_dead_destination(m, err) < 0 || owner_write(m, false, err) < 0))
         return -1;
+    str_replace(&destination_of(m)->run_state, "");
     for (int i = 0; i < SIDES; i++)
         side_hurry(&m->side[i], DEADLINE_NEVER);
-    if (source_continue(m, err) < 0 ||
+    if ((source_of(m)->status == MIGRATION_PRE_SWITCHOVER &&
+         source_continue(m, err) < 0) ||
         migration_wait(m, &wait_for_source, err) < 0) {
         ask_who_has_it(m);
         return -1;

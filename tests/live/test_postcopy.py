@@ -1,6 +1,7 @@
 """Post-copy: the guest goes on at the destination before its RAM is across.
 From then on there is no way back, and only the network may fail."""
 
+import signal
 import threading
 from dataclasses import dataclass
 
@@ -232,3 +233,72 @@ def test_channels_are_refused(lab, pki):
     move = make(lab, pki, '--postcopy', '--channels', '2').start()
     assert move.engine.wait(60) == 3
     assert 'post-copy' in move.error
+
+
+# ---- the engine dies, and recover goes on ----
+
+# All of them are at the switch, or after it, but the first.
+DEATHS = 'owner:written', 'switch over:after', 'gave-up:written', \
+    'run the destination:after', 'announce:after'
+
+
+def test_engine_dies_before_the_switch(lab, pki):
+    """The source owns the guest: back."""
+    make(lab, pki, *NOW, formats=('raw',)).die('settle disks:after') \
+        .recover().undone()
+
+
+@pytest.mark.parametrize('at', DEATHS)
+def test_engine_dies(lab, pki, at):
+    move = make(lab, pki, *NOW, '--postcopy-bandwidth', '8M', formats=('raw',))
+    move.die(at).recover('--dry-run')
+    assert move.engine.wait(30) == 0
+    assert move.engine.result()['guest'] == 'destination'
+    result = move.recover().moved()
+    assert result['postcopy']['recoveries'] == 0
+
+
+def test_engine_dies_with_the_psk(lab, pki):
+    move = make(lab, pki, *NOW, '--postcopy-bandwidth', '8M', tls=False,
+                psk=True)
+    move.die('gave-up:written').recover().moved()
+
+
+@pytest.mark.parametrize('at', ['switch over:after', 'announce:after'])
+def test_engine_dies_while_the_link_is_cut(lab, pki, at):
+    """Recover makes the stream anew, with the engine's own TLS."""
+    move = make(lab, pki, *NOW, '--postcopy-bandwidth', '2M').die(at)
+    move.source.host.cut()
+    move.recover(**SILENCE)
+    wait_until(lambda: lost(move), 60, 'the loss is noticed')
+    move.source.host.mend()
+    result = move.moved()
+    assert result['postcopy']['recoveries'] >= 1
+    assert move.engine.events('PROGRESS')
+
+
+def test_recover_dies_while_the_link_is_cut(lab, pki):
+    """And is run again."""
+    move = make(lab, pki, *NOW, '--postcopy-bandwidth', '2M')
+    move.die('announce:after')
+    move.source.host.cut()
+    move.recover(**SILENCE)
+    wait_until(lambda: lost(move), 60, 'the loss is noticed')
+    move.engine.interrupt(signal.SIGKILL)
+    move.engine.wait(30)
+    move.source.host.mend()
+    move.recover(**SILENCE).moved()
+
+
+def test_engine_dies_and_the_switch_fails(lab, pki):
+    """The source has it, and whoever recovers is killed as it says so."""
+    move = make(lab, pki, *NOW, formats=('raw',))
+    move.die('owner:written')
+    move.destination.kill()
+    move.recover(QMIGRATE_FAIL='returned:written=kill')
+    code = move.engine.wait(120)
+    if code == UNDECIDED:       # 10.0.2: see step-postcopy.c
+        assert move.source.status() == 'finish-migrate'
+        return
+    assert code == -signal.SIGKILL
+    move.recover().undone()

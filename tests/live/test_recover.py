@@ -196,6 +196,39 @@ def test_recover_dies(lab, pki, command, at):
     finish(move, at)
 
 
+# ---- the destination refused the guest ----
+
+RETURNED = 'returned:written', 'returned:ended'
+
+
+@pytest.mark.parametrize('at', RETURNED)
+def test_guest_is_returned(lab, pki, at):
+    """Written down before the destination ends, which is never told `cont`
+    again."""
+    move = Move(lab, pki, Case(proxied=True))
+    move.destination.proxy.fail('cont')
+    move.die(at)
+    assert move.destination.is_alive() == (at == 'returned:written')
+    assert move.source.status() == 'postmigrate'
+    move.recover().undone()
+    assert move.destination.proxy.names().count('cont') == 1
+
+
+def test_guest_is_returned_only_by_the_dead(lab, pki):
+    """A destination of which nobody knows whether it lives."""
+    move = Move(lab, pki, STILL)
+    move.destination.proxy.fail('query-cpus-fast')
+    move.destination.proxy.fail('cont')
+    move.die('returned:written')
+    move.destination.proxy.refuse()
+    move.recover()
+    assert move.engine.wait(60) == UNDECIDED, move.engine.text()
+    assert move.source.status() == 'postmigrate'
+    move.recover('--i-have-checked', 'destination-is-down')
+    assert move.engine.wait(60) == FAILED, move.engine.text()
+    assert move.source.status() == 'running'
+
+
 # ---- a side is dead, or cannot be reached ----
 
 EARLY, LATE, OWNED = 'export disks:after', 'converge:after', 'owner:written'
@@ -225,19 +258,6 @@ def test_source_dies_after_the_owner(lab, pki):
     move.recover()
     assert move.engine.wait(60) == DONE, move.engine.text()
     assert move.destination.status() == 'running'
-
-
-def test_destination_refused_the_guest(lab, pki):
-    """The engine dies between its word that the source has the guest again,
-    and the end of the destination."""
-    move = Move(lab, pki, STILL)
-    move.destination.proxy.fail('cont')
-    move.die('returned:written')
-    move.remove_private_folder()
-    assert owners(move) == ['source', 'destination']
-    assert move.destination.is_alive()
-    move.recover()
-    move.undone((FAILED,), 'gone')
 
 
 def test_owner_dies(lab, pki):

@@ -22,11 +22,11 @@
     "\"export\":\"" id "-export0\",\"export-name\":\"" id "-export0\","        \
     "\"node\":\"" id "-disk0\",\"job\":\"" id "-mirror0\","                    \
     "\"makes\":\"/i.raw\",\"size-bytes\":7}"
-#define STORY_OF(version, id)                                                           \
-    "{\"qmigrate-journal\":" version ",\"name\":\"vm\",\"id\":\"" id                    \
-    "\"," SIDE("source") SIDE(                                                          \
-        "destination") "\"was-running\":true,"                                          \
-                       "\"plan\":{\"insecure\":true,\"paused\":true},\"disks\":[" DISK( \
+#define STORY_OF(version, id)                                                                                                                                    \
+    "{\"qmigrate-journal\":" version ",\"name\":\"vm\",\"id\":\"" id                                                                                             \
+    "\"," SIDE("source") SIDE(                                                                                                                                   \
+        "destination") "\"was-running\":true,"                                                                                                                   \
+                       "\"plan\":{\"address\":\"192.0.2.2\",\"bind\":\"::\",\"port-low\":7,\"port-high\":9,\"insecure\":true,\"paused\":true},\"disks\":[" DISK( \
                            "qm-0123abcd") "]}\n"
 #define STORY STORY_OF("1", "qm-0123abcd")
 #define OWNER(side) "{\"owner\":\"" side "\"}\n"

@@ -214,13 +214,16 @@ done <<<"$said"
 # --- recovery ------------------------------------------------------------------
 
 # The table itself is held against the code by test-core-recovery.
-expect "recovery: what is found" \
-    "$(sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)").*/\1/p' \
-        "$s/src/core/recovery.h" | head -7)" \
-    "$(section 'WHAT IS FOUND' "$recovery" | sed -n 's/^\.It //p' | head -7)"
-expect "recovery: actions" \
-    "$(sed -n 's/^    X([A-Z_]*, "\([a-z-]*\)").*/\1/p' \
-        "$s/src/core/recovery.h" | tail -n +8)" \
+# recovery WHAT: the words of the list RECOVERY_WHAT.
+recovery()
+{
+    sed -n "/^#define RECOVERY_$1(X)/,/^enum/"'s/^    X([A-Z_]*, "\([a-z-]*\)").*/\1/p' \
+        "$s/src/core/recovery.h"
+}
+expect "recovery: what is found" "$(recovery SEEN)" \
+    "$(section 'WHAT IS FOUND' "$recovery" | sed -n 's/^\.It \([a-z-]*\)$/\1/p' |
+        sed '/^$/d')"
+expect "recovery: actions" "$(recovery ACTIONS)" \
     "$(section DECISIONS "$recovery" | sed -n 's/^\.It //p')"
 
 # --- units ---------------------------------------------------------------------
