@@ -77,6 +77,36 @@ static bool judge_compression(const struct facts *f, struct verdicts *v)
     return true;
 }
 
+/* Before 9.0 QEMU accepts a level, and forgets it (seen with 7.2.22; "migration:
+ * Properly apply migration compression level parameters"). */
+#define LEVELS_SINCE 9000000L
+
+static void judge_level(const struct facts *f, struct verdicts *v)
+{
+    const char *name = compress_name(f->plan->compress);
+    CLEANUP_FREE char *parameter = xasprintf("multifd-%s-level", name);
+    CLEANUP_FREE char *level =
+        xasprintf("%lld", (long long)f->plan->compress_level);
+
+    if (f->plan->compress == COMPRESS_NONE ||
+        f->plan->compress_level == PLAN_LEVEL_THEIRS)
+        return;
+    for (int i = 0; i < SIDES; i++) {
+        const struct side_facts *s = &f->side[i];
+        struct verdict *b;
+
+        if (version_number(&s->version) >= LEVELS_SINCE ||
+            str_equal(qmp_settings_get(&s->parameters, parameter), level))
+            continue;
+        b = verdict_block(v, verdict_about((enum side_id)i),
+                          "the %s's QEMU cannot be told a level of %s",
+                          side_name((enum side_id)i), name);
+        verdict_why(b, "before 9.0 it forgets %s", parameter);
+        verdict_fix(b, "use --compress %s, without a level", name);
+        return;
+    }
+}
+
 static bool knows_multifd(const struct facts *f, struct verdicts *v)
 {
     for (int side = 0; side < SIDES; side++) {
@@ -131,4 +161,5 @@ void preflight_multifd(const struct facts *f, struct verdicts *v)
     verdict_ok(v, ABOUT_BOTH, "%d channel%s for the RAM: %s", c.count,
                c.count == 1 ? "" : "s", c.why);
     judge_fault(&facts, v);
+    judge_level(f, v);
 }

@@ -68,6 +68,15 @@ def test_asked_for_channels_are_had(lab, pki):
         if v['id'] == 'multifd' and v['level'] == 'warning']
 
 
+def test_level_of_7_2(lab, pki):
+    """It would forget it."""
+    case = Case(formats=(), live=False, binaries=('system', 'qemu10'),
+                options=('--compress', 'zlib:9'))
+    move = Move(lab, pki, case).start()
+    move.undone((REFUSED,), 'waiting')
+    assert 'cannot be told a level of zlib' in move.error
+
+
 @pytest.mark.parametrize('options', [('--channels', '2'),
                                      ('--compress', 'zlib')], ids=' '.join)
 def test_no_channels_with_postcopy(lab, pki, options):

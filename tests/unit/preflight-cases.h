@@ -238,6 +238,15 @@ static const struct preflight_case {
       "blocker destination multifd: the destination's QEMU cannot compress "
       "RAM with zlib | both have to be built with it | leave --compress "
       "out\n" },
+    { "compress_level_forgotten", compress_level_forgotten,
+      "warning both multifd: the RAM goes by channels | to cancel several "
+      "under TLS can hang the source's QEMU | leave --compress out\n"
+      "blocker source multifd: the source's QEMU cannot be told a level of "
+      "zlib | before 9.0 it forgets multifd-zlib-level | use --compress zlib, "
+      "without a level\n" },
+    { "compress_level_there", compress_level_there,
+      "warning both multifd: the RAM goes by channels | to cancel several "
+      "under TLS can hang the source's QEMU | leave --compress out\n" },
     { "compress_and_postcopy", compress_and_postcopy,
       "warning both multifd: the RAM goes by channels | to cancel several "
       "under TLS can hang the source's QEMU | leave --compress out\n"

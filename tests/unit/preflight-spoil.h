@@ -331,6 +331,27 @@ SPOIL(compress_level_unknown)
     SRC->features.has[QMP_FEATURE_PARAM_ZLIB_LEVEL] = true;
 }
 
+SPOIL(compress_level_forgotten)
+{
+    compress_level_unknown(g);
+    for (int i = 0; i < SIDES; i++) {
+        bool *has = g->f.side[i].features.has;
+
+        has[QMP_FEATURE_COMPRESS_ZLIB] = true;
+        has[QMP_FEATURE_PARAM_ZLIB_LEVEL] = true;
+    }
+}
+
+SPOIL(compress_level_there)
+{
+    static struct qmp_setting three[] = { { .name = T("multifd-zlib-level"),
+                                            .value = T("3") } };
+
+    compress_level_forgotten(g);
+    SRC->parameters = DST->parameters =
+        (struct qmp_settings){ .count = 1, .item = three };
+}
+
 SPOIL(compress_and_postcopy)
 {
     static struct qmp_setting both = { .name = (char *)"postcopy-ram",
