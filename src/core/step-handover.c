@@ -288,13 +288,16 @@ static bool destination_runs(struct migration *m)
     return destination_of(m)->running || destination_of(m)->resumed_us > 0;
 }
 
-/* The destination answered `cont` with an error, so its guest never ran. */
+/* The destination answered `cont` with an error, so its guest never ran; unless
+ * an answer was lost before. */
 static void return_to_source(struct migration *m)
 {
     struct side *d = destination_of(m);
     struct qm_error err = QM_ERROR_INIT;
 
-    if (side_refresh_run_state(d, &err) == 0 && d->running)
+    if (d->attempts > 1)
+        error_set(&err, QM_ERR_MIGRATION, "it may have run at the destination");
+    else if (side_refresh_run_state(d, &err) == 0 && d->running)
         error_set(&err, QM_ERR_MIGRATION, "the destination runs it");
     if (error_is_set(&err) || give_back(m, &err) < 0)
         migration_left(m, "the guest, stopped on both sides: %s", err.message);

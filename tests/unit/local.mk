@@ -117,6 +117,7 @@ EXTRA_DIST += \
 	tests/unit/traces/cancels-over-there.trace \
 	tests/unit/traces/completed-despite-cancel.trace \
 	tests/unit/traces/completes.trace \
+	tests/unit/traces/cont-refused-at-last.trace \
 	tests/unit/traces/cont-refused.trace \
 	tests/unit/traces/continue-refused.trace \
 	tests/unit/traces/create-drive-refused.trace \

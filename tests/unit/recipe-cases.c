@@ -150,6 +150,15 @@ static void loses_the_start(struct peer *p, struct json_object *args,
     p->run_state = "running";
 }
 
+static void runs_unseen(struct peer *p, struct json_object *args, long long id)
+{
+    (void)args;
+    (void)id;
+    peers_note(p->all, "    the guest runs, the link breaks, and an operator "
+                       "stops it");
+    fake_hang_up(&p->fake);
+}
+
 /* --- the operator --------------------------------------------------------- */
 
 static void operator_stops(struct peer *p, struct json_object *args,
@@ -415,6 +424,9 @@ const struct recipe_case recipe_cases[] = {
       .twist = { { SOURCE, "migrate-continue", .react = word_is_lost } } },
     { "cont-refused",
       .twist = { { DESTINATION, "cont", .refusal = "image is locked" } } },
+    { "cont-refused-at-last",
+      .twist = { { DESTINATION, "cont", .react = runs_unseen },
+                 { DESTINATION, "cont", 2, .refusal = "no" } } },
     { "dies-at-cont",
       .twist = { { DESTINATION, "cont", .react = destination_is_killed } } },
     { "source-dies",
