@@ -10,8 +10,6 @@
 
 #include "links.pml"
 
-/* The source owns it, or has it again. */
-#define IS_OURS_TO_UNDO (owner == SRC || returned)
 #define UNLESS_CANCELLED \
     if :: cancel_asked -> goto undo :: true fi
 #define OR_UNDO \
@@ -185,12 +183,10 @@ discard:
         do
         :: d_ask();
            if
-           :: e_res == GONE && IS_OURS_TO_UNDO -> closed = 1; goto ended
-           :: e_res == GONE && !IS_OURS_TO_UNDO -> goto destination_is_dead
+           :: e_res == GONE -> closed = 1; goto ended
            :: e_res == LOST -> goto ended       /* left to clean up */
            :: e_res == OK && e_d_mig == NONE -> closed = 1; goto ended
-           :: e_res == OK && e_d_mig != NONE ->
-                end_destination()
+           :: e_res == OK && e_d_mig != NONE -> end_destination()
            fi
         od;
 

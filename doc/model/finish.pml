@@ -41,9 +41,9 @@ start_destination:
         if
         :: e_res == OK -> goto has_started
 #if defined(SEED_N_RETURNED_UNSURE) || defined(SEED_T_RETURNED_SOURCE_FIRST)
-        :: e_res == ERR && !postcopy -> goto give_back
+        :: e_res == ERR && !postcopy -> goto refused
 #else
-        :: e_res == ERR && !e_cont_maybe && !postcopy -> goto give_back
+        :: e_res == ERR && !e_cont_maybe && !postcopy -> goto refused
 #endif
         :: e_res == ERR && (e_cont_maybe || postcopy) -> goto ended
         :: e_res == CUT ->
@@ -59,16 +59,19 @@ start_destination:
 
         /* It has answered that it did not: so it never ran, and if it is ended
            it never will.  Only who told it so may say that. */
-give_back:
+refused:
         d_ask();
         if
         :: e_res == OK && e_d_run == PAUSED -> skip
         :: else -> goto ended
         fi;
+give_back:
 #ifndef SEED_Q_RETURNED_AFTER_THE_END
-        returned = 1;
+        atomic {
+            PROMISE(MAY_RETURN);        /* no going back in time */
+            returned = 1
+        };
 #endif
-end_the_destination:
         do
 #ifdef SEED_T_RETURNED_SOURCE_FIRST
         :: break
@@ -110,11 +113,7 @@ ask_the_source:
                fi
             fi;
             goto finish
-        :: e_res == OK && HAS_KEPT(e_s_mig) && e_s_run == FINISH ->
-            s_run != FINISH || !s_conn;
-            goto finish
-        :: e_res == OK && HAS_KEPT(e_s_mig) && e_s_run != FINISH ->
-            goto discard                /* it never gave up: it is there */
+        :: e_res == OK && HAS_KEPT(e_s_mig) -> goto give_back
         :: else ->
             IS_FINAL(s_mig) || IS_POSTCOPY(s_mig) || !s_conn;
             goto finish
@@ -130,12 +129,7 @@ destination_is_dead:
             s_call(CONTINUE);           /* it fails and runs by itself */
             goto destination_is_dead
         :: e_res == OK && HAS_GIVEN_UP(e_s_mig) -> goto lost
-        :: e_res == OK && HAS_KEPT(e_s_mig) ->
-            if
-            :: e_s_run == FINISH -> s_run != FINISH || !s_conn;
-               goto destination_is_dead
-            :: else -> returned = 1; goto undo
-            fi
+        :: e_res == OK && HAS_KEPT(e_s_mig) -> goto give_back
         :: else ->
             IS_FINAL(s_mig) || IS_POSTCOPY(s_mig) || !s_conn;
             goto destination_is_dead

@@ -21,6 +21,7 @@ inline d_starts()
 }
 
 #define D_MAY_END       (owner == SRC || returned || !HAS_GIVEN_UP(s_mig))
+#define MAY_RETURN      (!d_ran && !(postcopy && HAS_GIVEN_UP(s_mig)))
 #define ALL_IS_ACROSS   (s_mig == COMPLETED || d_mig == COMPLETED)
 #define D_LOADS         (D_ALIVE && d_mig == ACTIVE)
 #define CAN_CONNECT     (st_door && d_mig == PCPAUSED && D_ALIVE)
