@@ -172,10 +172,10 @@ class FaultMove(Move):
         self.small_disk = SmallDisk(lab) if small else None
         super().__init__(lab, pki, case)
 
-    def _image(self, name, image_format):
+    def _make_image(self, name, image_format):
         if self.small_disk and name.startswith('destination'):
             return self.small_disk.make_image(name, image_format)
-        return super()._image(name, image_format)
+        return super()._make_image(name, image_format)
 
 
 class Attack:

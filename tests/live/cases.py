@@ -88,7 +88,7 @@ class Move:
 
     def _qemu(self, name, binary):
         c = self.case
-        images = [self._image(f'{name}{n}', f)
+        images = [self._make_image(f'{name}{n}', f)
                   for n, f in enumerate(c.formats)]
         extra = self._extra(name)
         return Qemu(self.lab, self.lab.host(name), images,
@@ -97,7 +97,7 @@ class Move:
                     proxied=c.proxied, extra=extra,
                     state=self._state(name, binary, images, extra))
 
-    def _image(self, name, image_format):
+    def _make_image(self, name, image_format):
         return make_image(self.lab, name, image_format)
 
     def _binary(self, name, binary):
