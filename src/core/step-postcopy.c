@@ -134,26 +134,29 @@ static const struct wait wait_for_load = {
     .interval_ms = LOAD_INTERVAL_MS,
 };
 
-/* The last moment in which a dead destination costs nothing.  Only where to look
- * costs nothing either: the guest is stopped. */
-static int refuse_dead_destination(struct migration *m, struct qm_error *err)
+/* The last moment in which a dead destination costs nothing, and in which it is
+ * known that the guest went with a dead source.  Only where to look costs
+ * nothing either: the guest is stopped. */
+static int refuse_the_dead(struct migration *m, struct qm_error *err)
 {
-    struct side *d = destination_of(m);
+    for (int i = 0; i < SIDES; i++) {
+        struct side *s = &m->side[i];
 
-    if (d->pidfd >= 0)
-        side_check_dead(d, clock_now_ms());
-    return side_is_gone(d)
-               ? error_set(err, QM_ERR_LINK, "the destination %s",
-                           d->process_dead ? "QEMU has ended"
-                                           : "cannot be reached any more")
-               : 0;
+        if (s->pidfd >= 0)
+            side_check_dead(s, clock_now_ms());
+        if (side_is_gone(s))
+            return error_set(err, QM_ERR_LINK, "the %s %s", s->name,
+                             s->process_dead ? "QEMU has ended"
+                                             : "cannot be reached any more");
+    }
+    return 0;
 }
 
 int postcopy_switch(struct migration *m, struct qm_error *err)
 {
     /* recover comes here again */
     if (!m->destination_owns &&
-        (refuse_dead_destination(m, err) < 0 || owner_write(m, false, err) < 0))
+        (refuse_the_dead(m, err) < 0 || owner_write(m, false, err) < 0))
         return -1;
     str_replace(&destination_of(m)->run_state, "");
     for (int i = 0; i < SIDES; i++)
