@@ -194,6 +194,8 @@ def test_engine_is_heard(lab, monkeypatch):
     assert engine.err.endswith('undone')
     with pytest.raises(TimeoutError):
         engine.wait_event('PROGRESS', phase='other')
+    assert lab.found() == ['x.c:1:2: runtime error: overflow']
+    lab.forgive()
 
 
 FAKE_ENGINE = """#!/bin/sh
