@@ -30,30 +30,42 @@ static const struct fault {
     enum under under;
     long source_before; /* and the source is older than that; 0: any */
     const char *what;
+    bool unreadable; /* the destination cannot read such a stream at all */
 } faults[] = {
     { SOURCE, 0, VERSION(10, 1, 0), UNDER_TLS, 0,
-      "to cancel several under TLS can hang the source's QEMU" },
+      "to cancel several under TLS can hang the source's QEMU", false },
     { DESTINATION, VERSION(9, 0, 0), VERSION(9, 2, 0), ANY_STREAM, 0,
-      "the destination's QEMU may crash at the end of several" },
+      "the destination's QEMU may crash at the end of several", false },
     { DESTINATION, VERSION(9, 2, 0), VERSION(9, 2, 1), ANY_STREAM,
       VERSION(9, 0, 0),
       "QEMU 9.2.0 does not understand several of an older "
-      "source" },
+      "source",
+      true },
 };
+
+static bool has_fault(const struct channels_facts *f, const struct fault *b)
+{
+    long version = f->version[b->side];
+
+    return version >= b->from && version < b->before &&
+           (b->under == ANY_STREAM || f->tls) &&
+           (!b->source_before || f->version[SOURCE] < b->source_before);
+}
 
 const char *channels_fault(const struct channels_facts *f)
 {
-    for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
-        const struct fault *b = &faults[i];
-        long version = f->version[b->side];
-
-        if (version < b->from || version >= b->before ||
-            (b->under == UNDER_TLS && !f->tls) ||
-            (b->source_before && f->version[SOURCE] >= b->source_before))
-            continue;
-        return b->what;
-    }
+    for (size_t i = 0; i < ARRAY_LEN(faults); i++)
+        if (has_fault(f, &faults[i]))
+            return faults[i].what;
     return NULL;
+}
+
+bool channels_are_unreadable(const struct channels_facts *f)
+{
+    for (size_t i = 0; i < ARRAY_LEN(faults); i++)
+        if (faults[i].unreadable && has_fault(f, &faults[i]))
+            return true;
+    return false;
 }
 
 /* The lesser of both, 0 if one is not known. */

@@ -32,5 +32,7 @@ struct channels channels_choose(const struct channels_facts *f);
 /* What is known to be wrong with several channels between these two, or
  * NULL. */
 const char *channels_fault(const struct channels_facts *f);
+/* Is it that the destination cannot read them at all? */
+bool channels_are_unreadable(const struct channels_facts *f);
 
 #endif

@@ -132,7 +132,7 @@ static void judge_fault(const struct channels_facts *c, struct verdicts *v)
     const char *fault = channels_fault(c);
     struct verdict *b;
 
-    if (c->version[DESTINATION] == 9002000L && c->version[SOURCE] < 9000000L) {
+    if (channels_are_unreadable(c)) {
         b = verdict_block(v, ABOUT_BOTH,
                           "QEMU 9.2.0 at the destination does not understand "
                           "several channels of a source before 9.0");
