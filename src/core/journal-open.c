@@ -37,14 +37,15 @@ bool process_is_same(const struct process_identity *a,
            a->start_time == b->start_time && str_equal(a->boot_id, b->boot_id);
 }
 
-/* One that cannot be read says nothing of this QEMU. */
+/* One that cannot be read says nothing of this QEMU; one that has ended, no
+ * more. */
 static bool speaks_of(const char *path, const struct process_identity *id)
 {
     CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     CLEANUP(journal_content_done) struct journal_content c = { .name = NULL };
     CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
 
-    if (fd < 0 || journal_load(fd, path, &c, &ignored) < 0)
+    if (fd < 0 || journal_load(fd, path, &c, &ignored) < 0 || c.ended)
         return false;
     return process_is_same(&c.side[SOURCE].process, id) ||
            process_is_same(&c.side[DESTINATION].process, id);

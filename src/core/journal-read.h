@@ -5,6 +5,7 @@
 #ifndef QM_CORE_JOURNAL_READ_H
 #define QM_CORE_JOURNAL_READ_H
 
+#include "core/result.h"
 #include "core/side.h"
 
 #define JOURNAL_VERSION 1
@@ -42,7 +43,9 @@ struct journal_content {
     bool returned; /* it never ran there, and never will */
     size_t row_count;
     struct journal_row *row;
-    bool ended;
+    bool ended; /* so: */
+    enum outcome end_outcome;
+    enum guest_place end_guest;
 
     size_t whole_bytes; /* up to the end of the last finished line */
     bool torn;          /* there is more: a line that was never finished */

@@ -12,13 +12,14 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "core/failpoint.h"
 #include "core/rundir.h"
 
 #define SUFFIX ".journal"
 
 struct journal {
     int fd;
-    char *path, *done_path;
+    char *path, *new_path, *done_path;
 };
 
 static int sync_parent(const char *path)
@@ -105,22 +106,6 @@ static int explain_existing(const char *path, const char *name,
     return -1;
 }
 
-static int create(struct journal *j, const char *name, struct qm_error *err)
-{
-    j->fd = open(j->path,
-                 O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
-                 0600);
-    if (j->fd < 0 && errno == EEXIST)
-        return explain_existing(j->path, name, err);
-    if (j->fd < 0)
-        return error_set_errno(err, QM_ERR_SYSTEM, errno, "create %s", j->path);
-    if (flock(j->fd, LOCK_EX | LOCK_NB) == 0 && sync_parent(j->path) == 0)
-        return 0;
-    error_set_errno(err, QM_ERR_SYSTEM, errno, "lock %s", j->path);
-    unlink(j->path); /* or it would count as a migration that did not finish */
-    return -1;
-}
-
 static struct journal *journal_new(const char *path, const char *name,
                                    const char *id)
 {
@@ -129,9 +114,38 @@ static struct journal *journal_new(const char *path, const char *name,
 
     j->fd = -1;
     j->path = xstrdup(path);
+    j->new_path =
+        xasprintf("%.*s/%s.%s.new", (int)(slash - path), path, name, id);
     j->done_path =
         xasprintf("%.*s/%s.%s.done", (int)(slash - path), path, name, id);
     return j;
+}
+
+/* Locked, and not a journal yet. */
+static int create(struct journal *j, struct qm_error *err)
+{
+    j->fd = open(j->new_path,
+                 O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+                 0600);
+    if (j->fd < 0)
+        return error_set_errno(err, QM_ERR_SYSTEM, errno, "create %s",
+                               j->new_path);
+    if (flock(j->fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    return error_set_errno(err, QM_ERR_SYSTEM, errno, "lock %s", j->new_path);
+}
+
+/* Under its name, unless that is taken: it is there with its first owner, or
+ * not at all. */
+static int publish(struct journal *j, const char *name, struct qm_error *err)
+{
+    if (link(j->new_path, j->path) < 0 && errno == EEXIST)
+        return explain_existing(j->path, name, err);
+    if (sync_parent(j->path) == 0)
+        return 0;
+    error_set_errno(err, QM_ERR_SYSTEM, errno, "create %s", j->path);
+    unlink(j->path); /* or it would count as a migration that did not finish */
+    return -1;
 }
 
 struct journal *journal_begin(const char *name, const char *id,
@@ -139,19 +153,19 @@ struct journal *journal_begin(const char *name, const char *id,
 {
     CLEANUP_FREE char *path = journal_path_of(name, err);
     struct journal *j = path ? journal_new(path, name, id) : NULL;
+    bool begun = j && create(j, err) == 0 &&
+                 append_line(j, json_object_get(story), false, err) == 0 &&
+                 append(j, owner_record(SOURCE), err) == 0 &&
+                 failpoint("journal", "new", err) == 0 &&
+                 publish(j, name, err) == 0;
 
-    if (!j || create(j, name, err) < 0) {
-        json_object_put(story);
-        journal_close(j);
-        return NULL;
-    }
-    if (append_line(j, story, false, err) < 0 ||
-        append(j, owner_record(SOURCE), err) < 0) {
-        unlink(j->path);
-        journal_close(j);
-        return NULL;
-    }
-    return j;
+    json_object_put(story);
+    if (j)
+        unlink(j->new_path);
+    if (begun)
+        return j;
+    journal_close(j);
+    return NULL;
 }
 
 struct journal *journal_resume(int fd, const char *path, const char *name,
@@ -239,8 +253,13 @@ int journal_end(struct journal *j, const char *outcome, const char *guest,
 
     add_string(o, "end", outcome);
     add_string(o, "guest", guest);
-    if (append(j, o, err) < 0)
+    if (append(j, o, err) < 0 || failpoint("journal", "ended", err) < 0)
         return -1;
+    return journal_retire(j, err);
+}
+
+int journal_retire(struct journal *j, struct qm_error *err)
+{
     if (rename(j->path, j->done_path) < 0)
         return error_set_errno(err, QM_ERR_SYSTEM, errno, "rename %s", j->path);
     sync_parent(j->path);
@@ -258,6 +277,7 @@ void journal_close(struct journal *j)
         return;
     close_fd(j->fd);
     free(j->path);
+    free(j->new_path);
     free(j->done_path);
     free(j);
 }

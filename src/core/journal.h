@@ -25,7 +25,7 @@
  *
  * In /var/lib/qmigrate for root, else $XDG_STATE_HOME/qmigrate (or
  * ~/.local/state/qmigrate): NAME.journal while the migration runs, renamed to
- * NAME.ID.done at its end.  The file is locked while its engine lives, so a
+ * NAME.ID.done at its end; NAME.ID.new is one that never began.  The file is locked while its engine lives, so a
  * second migration of that name is refused, and so is one whose engine died
  * before it finished.
  */
@@ -40,8 +40,8 @@ struct journal;
 struct json_object;
 
 /*
- * Create it with its first line, STORY (consumed), and make the first owner
- * record (the source) durable.
+ * Create it with its first line, STORY (consumed), and the first owner record
+ * (the source), both durable before it appears under its name.
  */
 struct journal *journal_begin(const char *name, const char *id,
                               struct json_object *story, struct qm_error *err);
@@ -77,9 +77,12 @@ int journal_recovers(struct journal *j, const char *action, enum side_id owner,
 /* The last record; then the journal is history.  Errors are told, not fatal. */
 int journal_end(struct journal *j, const char *outcome, const char *guest,
                 struct qm_error *err);
+/* One that has its last record becomes history. */
+int journal_retire(struct journal *j, struct qm_error *err);
 const char *journal_path(const struct journal *j);
 /* Without an end record if journal_end() was not called.  NULL is allowed. */
 void journal_close(struct journal *j);
+DEFINE_CLEANUP(struct journal *, journal_close)
 
 /* "open NAME.journal" names: those in the state directory, sorted. */
 int journal_list(struct strv *ret, struct qm_error *err);

@@ -54,6 +54,8 @@ libcore_a_SOURCES = \
 	src/core/journal-open.c \
 	src/core/journal-read.c \
 	src/core/journal-read.h \
+	src/core/journal-read-private.h \
+	src/core/journal-read-story.c \
 	src/core/journal-story.c \
 	src/core/limits.c \
 	src/core/limits.h \
@@ -105,6 +107,7 @@ libcore_a_SOURCES = \
 	src/core/record.c \
 	src/core/record.h \
 	src/core/result.c \
+	src/core/recover-journal.c \
 	src/core/recover-meet.c \
 	src/core/recover-private.h \
 	src/core/recover-rebuild.c \

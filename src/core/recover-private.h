@@ -21,6 +21,16 @@ struct recover {
     struct recovery decision;
 };
 
+/* Find it, and lock it; read it: it is about this migration. */
+int recover_open_journal(struct recover *r, struct qm_error *err);
+int recover_read_journal(struct recover *r, struct qm_error *err);
+/* From here on what was decided holds, for whoever comes after us too. */
+int recover_take_over(struct recover *r, struct qm_error *err);
+/* One with its last record, whose writer died before it was history: what is
+ * said of it (the caller frees it), and what comes of it. */
+char *recover_sentence_of_end(const struct recover *r);
+void recover_retire(struct recover *r, struct result *ret);
+
 /* The plan that the journal tells of. */
 int recover_plan(struct recover *r, struct qm_error *err);
 /* r->m as the engine that died may have left it, both sides yet unknown; takes

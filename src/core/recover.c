@@ -14,89 +14,11 @@
  */
 #include "core/recover.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/recover-private.h"
 #include "core/steer.h"
-
-/* --- the journal ------------------------------------------------------------- */
-
-static int refuse_missing(const struct recover *r, struct qm_error *err)
-{
-    error_set(err, QM_ERR_REFUSED,
-              "there is nothing to recover: %s is not there", r->path);
-    error_hint(err, "a migration that ended, or was recovered, leaves its "
-                    "journal as NAME.ID.done");
-    return -1;
-}
-
-/* Its last user may have renamed it while we waited to open it. */
-static bool is_still_there(const struct recover *r)
-{
-    struct stat named, opened;
-
-    return lstat(r->path, &named) == 0 && fstat(r->fd, &opened) == 0 &&
-           named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
-}
-
-static int open_journal(struct recover *r, struct qm_error *err)
-{
-    r->path = journal_path_of(r->wish->name, err);
-    if (!r->path)
-        return -1;
-    r->fd = open(r->path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
-    if (r->fd < 0 && errno == ENOENT)
-        return refuse_missing(r, err);
-    if (r->fd < 0)
-        return error_set_errno(err, QM_ERR_SYSTEM, errno, "open %s", r->path);
-    if (flock(r->fd, LOCK_EX | LOCK_NB) < 0) {
-        error_set(err, QM_ERR_BUSY,
-                  "'%s' is under way, or is being recovered, by another "
-                  "qmigrate",
-                  r->wish->name);
-        error_hint(err, "wait for it: `qmigrate status` lists the migrations "
-                        "under way");
-        return -1;
-    }
-    return is_still_there(r) ? 0 : refuse_missing(r, err);
-}
-
-static int read_journal(struct recover *r, struct qm_error *err)
-{
-    if (journal_load(r->fd, r->path, &r->journal, err) < 0)
-        return -1;
-    if (r->journal.ended)
-        return error_set(err, QM_ERR_REFUSED,
-                         "%s: it has ended, and was only not renamed to "
-                         "NAME.ID.done",
-                         r->path);
-    if (str_equal(r->journal.name, r->wish->name))
-        return 0;
-    return error_set(err, QM_ERR_REFUSED, "%s is the journal of '%s'", r->path,
-                     r->journal.name);
-}
-
-/* From here on what was decided holds, for whoever comes after us too. */
-static int take_over(struct recover *r, struct qm_error *err)
-{
-    struct migration *m = r->m;
-    int fd = r->fd;
-
-    r->fd = -1;
-    m->journal = journal_resume(fd, r->path, m->name, m->id,
-                                r->journal.whole_bytes, err);
-    return m->journal
-               ? journal_recovers(
-                     m->journal, recovery_action_name(r->decision.action),
-                     m->destination_owns ? DESTINATION : SOURCE, err)
-               : -1;
-}
 
 /* --- what is said ------------------------------------------------------------ */
 
@@ -296,7 +218,7 @@ static void act(struct recover *r, struct result *ret)
         foresee(r, ret);
         return;
     }
-    if (take_over(r, &ret->error) < 0) {
+    if (recover_take_over(r, &ret->error) < 0) {
         ret->outcome = OUTCOME_UNDECIDED;
         ret->guest = GUEST_UNKNOWN;
         return;
@@ -339,13 +261,18 @@ static void decide(struct recover *r)
     recover_decide(r);
 }
 
+/* 1: there is nothing to decide, it had ended. */
 static int prepare(struct recover *r, const struct narrator *narrator,
                    struct qm_error *err)
 {
-    if (open_journal(r, err) < 0)
+    if (recover_open_journal(r, err) < 0)
         return -1;
     /* what it says cannot be understood: nobody knows */
-    if (read_journal(r, err) < 0 || recover_plan(r, err) < 0)
+    if (recover_read_journal(r, err) < 0)
+        return -2;
+    if (r->journal.ended)
+        return 1;
+    if (recover_plan(r, err) < 0)
         return -2;
     r->m = migration_new(r->loop, &r->plan, narrator);
     recover_rebuild(r);
@@ -372,6 +299,10 @@ void recover_run(struct loop *loop, const struct recover_wish *wish,
         text = sentence(&r);
         decided(arg, text);
         act(&r, ret);
+    } else if (prepared == 1) {
+        text = recover_sentence_of_end(&r);
+        decided(arg, text);
+        recover_retire(&r, ret);
     } else if (prepared == -2) {
         ret->outcome = OUTCOME_UNDECIDED;
         ret->guest = GUEST_UNKNOWN;

@@ -29,6 +29,26 @@ const char *guest_place_name(enum guest_place place)
     return place_names[place];
 }
 
+bool outcome_parse(const char *name, enum outcome *ret)
+{
+    for (size_t i = 0; i < ARRAY_LEN(outcome_names); i++) {
+        *ret = (enum outcome)i;
+        if (str_equal(name, outcome_names[i]))
+            return true;
+    }
+    return false;
+}
+
+bool guest_place_parse(const char *name, enum guest_place *ret)
+{
+    for (size_t i = 0; i < ARRAY_LEN(place_names); i++) {
+        *ret = (enum guest_place)i;
+        if (str_equal(name, place_names[i]))
+            return true;
+    }
+    return false;
+}
+
 void result_init(struct result *r)
 {
     memset(r, 0, sizeof(*r));

@@ -44,6 +44,9 @@ enum guest_place {
 
 const char *outcome_name(enum outcome outcome);       /* "completed" */
 const char *guest_place_name(enum guest_place place); /* "source" */
+/* The same, read; NULL is no name. */
+bool outcome_parse(const char *name, enum outcome *ret);
+bool guest_place_parse(const char *name, enum guest_place *ret);
 
 struct result_disk {
     char *label;       /* qdev id or node name */

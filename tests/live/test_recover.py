@@ -196,6 +196,44 @@ def test_recover_dies(lab, pki, command, at):
     finish(move, at)
 
 
+# ---- the journal begins and ends at once ----
+
+def test_engine_dies_before_its_journal_is_there(lab, pki):
+    move = Move(lab, pki, STILL).die('journal:new')
+    (new,) = move.journals()
+    assert new.suffix == '.new'
+    for qemu in move.qemus:
+        assert move.unlike_before(qemu) == []
+    check_nothing_is_left(move)
+    new.unlink()
+    move.remove_private_folder()
+    move.start().moved()
+
+
+@pytest.mark.parametrize('fails', [False, True], ids=['moved', 'undone'])
+def test_journal_had_ended(lab, pki, fails):
+    """Only its new name is missing; and so its engine's word."""
+    move = Move(lab, pki, STILL)
+    if fails:
+        move.source.proxy.fail('migrate')
+    move.die('journal:ended')
+    move.remove_private_folder()
+    move.check_folders(open_journals=1)
+    again = Engine(lab, 'recover', '--dry-run', host=move.source.host,
+                   env=lab.env())
+    assert again.wait(30) == DONE, again.text()
+    assert 'it had ended (' + ('failed; the guest: source)' if fails else
+                               'completed; the guest: destination)') \
+        in again.text()
+    move.check_folders(open_journals=1)
+    move.recover()
+    assert move.engine.wait(30) == DONE, move.engine.text()
+    assert move.engine.result()['guest'] == \
+        ('source' if fails else 'destination')
+    move.check_folders()
+    check_nothing_is_left(move)
+
+
 # ---- the destination refused the guest ----
 
 RETURNED = 'returned:written', 'returned:ended'

@@ -32,6 +32,7 @@
 #define OWNER(side) "{\"owner\":\"" side "\"}\n"
 #define BEGUN STORY OWNER("source")
 #define STEP(row, state) "{\"step\":\"" row "\",\"state\":\"" state "\"}\n"
+#define END(how, where) "{\"end\":\"" how "\",\"guest\":\"" where "\"}\n"
 
 static void expect_error(const char *text, const char *says)
 {
@@ -142,6 +143,22 @@ static void owner_goes_back_only_from_the_dead(void **state)
     expect_error(BEGUN OWNER("destination") OWNER("source"), "went back");
 }
 
+static void end_is_read(void **state)
+{
+    CLEANUP(journal_content_done)
+    struct journal_content c =
+        read_well(BEGUN OWNER("destination") END("completed", "destination"));
+    CLEANUP(journal_content_done)
+    struct journal_content failed = read_well(BEGUN END("failed", "nowhere"));
+
+    (void)state;
+    assert_true(c.ended && failed.ended);
+    assert_int_equal(c.end_outcome, OUTCOME_COMPLETED);
+    assert_int_equal(c.end_guest, GUEST_DESTINATION);
+    assert_int_equal(failed.end_outcome, OUTCOME_FAILED);
+    assert_int_equal(failed.end_guest, GUEST_NOWHERE);
+}
+
 static void damage_is_explained(void **state)
 {
     (void)state;
@@ -158,7 +175,10 @@ static void damage_is_explained(void **state)
     expect_error(BEGUN "{\"started\":tru\n", "line 3: it cannot be read");
     expect_error(BEGUN "[]\n", "line 3: it cannot be read");
     expect_error(BEGUN "{} {}\n", "line 3: it cannot be read");
-    expect_error(BEGUN "{\"end\":\"failed\"}\n{}\n", "line 4: something foll");
+    expect_error(BEGUN END("failed", "source") "{}\n", "line 4: something");
+    expect_error(BEGUN END("failed", "moon"), "line 3: it does not say how");
+    expect_error(BEGUN END("good", "source"), "line 3: it does not say how");
+    expect_error(BEGUN "{\"end\":1}\n", "line 3: it does not say how");
 }
 
 int main(void)
@@ -168,6 +188,7 @@ int main(void)
         cmocka_unit_test(records_are_read),
         cmocka_unit_test(any_end_is_understood),
         cmocka_unit_test(owner_goes_back_only_from_the_dead),
+        cmocka_unit_test(end_is_read),
         cmocka_unit_test(damage_is_explained),
     };
 

@@ -1,0 +1,21 @@
+/*
+ * What the files that read a journal share.
+ */
+#ifndef QM_CORE_JOURNAL_READ_PRIVATE_H
+#define QM_CORE_JOURNAL_READ_PRIVATE_H
+
+#include "core/journal-read.h"
+
+struct journal_reader {
+    struct journal_content c;
+    size_t line; /* from 1 */
+    bool owner_known;
+};
+
+/* -1 with REFUSED: WHAT is wrong in the line that is read. */
+int journal_damaged(const struct journal_reader *r, const char *what,
+                    struct qm_error *err);
+int journal_read_story(struct journal_reader *r, struct json_object *story,
+                       struct qm_error *err);
+
+#endif
