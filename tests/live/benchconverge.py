@@ -217,6 +217,7 @@ class Results:
 
     def __init__(self, path):
         self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self.of = measured()
 
     @contextlib.contextmanager
