@@ -209,6 +209,8 @@ void migration_conclude(struct migration *m, bool succeeded,
 struct json_object *journal_story(const struct migration *m);
 /* `cont` at the destination, until its guest is seen to run. */
 int start_destination(struct migration *m, struct qm_error *err);
+/* A guest that was seen to start, and stopped again at once, has run there. */
+bool destination_runs(struct migration *m);
 /* What an engine that died may have left for the undo of these rows. */
 void proof_adopt(struct migration *m);
 void verify_adopt(struct migration *m);

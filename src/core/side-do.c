@@ -14,6 +14,17 @@
 #define LOOK_INTERVAL_MS 3000
 #define HURRIED_MIN_MS 1000
 
+int side_gone_error(const struct side *s, struct qm_error *err)
+{
+    if (!s->process_dead)
+        return error_set(err, QM_ERR_LINK, "the %s cannot be reached any more",
+                         s->name);
+    if (!s->process.known)
+        return error_set(err, QM_ERR_LINK, "the %s QEMU has ended", s->name);
+    return error_set(err, QM_ERR_LINK, "the %s QEMU (pid %d) has ended",
+                     s->name, s->process.pid);
+}
+
 static bool link_back_or_gone(void *arg)
 {
     struct side *s = arg;
@@ -43,11 +54,7 @@ static int await_link(struct side *s, struct qm_error *err)
         if (s->pidfd < 0)
             side_check_dead(s, deadline_in_ms(LOOK_LIMIT_MS));
     } while (!back && !s->process_dead && !deadline_is_over(by));
-    if (!back || side_is_gone(s))
-        return error_set(err, QM_ERR_LINK, "the %s %s", s->name,
-                         s->process_dead ? "QEMU has ended"
-                                         : "cannot be reached any more");
-    return 0;
+    return !back || side_is_gone(s) ? side_gone_error(s, err) : 0;
 }
 
 int side_do(struct side *s, side_run_fn *run, side_asked_fn *happened,

@@ -132,6 +132,8 @@ void side_record_migration(struct side *s, const struct qmp_migration *q);
 /* The link was made anew since the last refresh. */
 bool side_is_stale(const struct side *s);
 bool side_is_gone(const struct side *s); /* dead, or the link given up */
+/* -1 with LINK: which of both. */
+int side_gone_error(const struct side *s, struct qm_error *err);
 /* Proved dead; or, where its process is not known, it answered `quit` and its
  * link has ended, which is all that there is to see. */
 bool side_has_ended(const struct side *s);

@@ -261,10 +261,9 @@ int owner_write(struct migration *m, bool source_gave_up, struct qm_error *err)
  * where that costs nothing: the guest stands still. */
 static int refuse_dead_owner(struct side *d, struct qm_error *err)
 {
-    if (d->pidfd < 0 || !side_check_dead(d, clock_now_ms()))
-        return 0;
-    return error_set(err, QM_ERR_LINK,
-                     "the destination QEMU (pid %d) has ended", d->process.pid);
+    return d->pidfd >= 0 && side_check_dead(d, clock_now_ms())
+               ? side_gone_error(d, err)
+               : 0;
 }
 
 /* Durable before `cont`: only a source that gave the guest up allows it. */
@@ -282,8 +281,7 @@ static int write_gave_up(struct migration *m, struct qm_error *err)
     return failpoint("gave-up", "written", err);
 }
 
-/* A guest that was seen to start, and stopped again at once, has run there. */
-static bool destination_runs(struct migration *m)
+bool destination_runs(struct migration *m)
 {
     return destination_of(m)->running || destination_of(m)->resumed_us > 0;
 }

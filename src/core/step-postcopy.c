@@ -145,9 +145,7 @@ static int refuse_the_dead(struct migration *m, struct qm_error *err)
         if (s->pidfd >= 0)
             side_check_dead(s, clock_now_ms());
         if (side_is_gone(s))
-            return error_set(err, QM_ERR_LINK, "the %s %s", s->name,
-                             s->process_dead ? "QEMU has ended"
-                                             : "cannot be reached any more");
+            return side_gone_error(s, err);
     }
     return 0;
 }
@@ -172,11 +170,6 @@ int postcopy_switch(struct migration *m, struct qm_error *err)
 }
 
 /* --- the destination runs ---------------------------------------------------------- */
-
-static bool destination_runs(struct migration *m)
-{
-    return destination_of(m)->running || destination_of(m)->resumed_us > 0;
-}
 
 static int ask_running(struct migration *m, struct qm_error *err)
 {

@@ -77,17 +77,6 @@ static enum end find_end(struct migration *m, unsigned ends_on)
     return END_NOT;
 }
 
-static int side_end_error(const struct side *s, struct qm_error *err)
-{
-    if (s->process_dead)
-        error_set(err, QM_ERR_LINK, "the %s QEMU (pid %d) has ended", s->name,
-                  s->process.pid);
-    else
-        error_set(err, QM_ERR_LINK,
-                  "the %s's QMP link broke and did not come back", s->name);
-    return -1;
-}
-
 static int load_error(struct side *d, struct qm_error *err)
 {
     struct qm_error ignored = QM_ERROR_INIT;
@@ -103,9 +92,9 @@ static int end_error(struct migration *m, enum end end, struct qm_error *err)
 {
     switch (end) {
     case END_SOURCE_DEAD:
-        return side_end_error(source_of(m), err);
+        return side_gone_error(source_of(m), err);
     case END_DESTINATION_DEAD:
-        return side_end_error(destination_of(m), err);
+        return side_gone_error(destination_of(m), err);
     case END_GUEST:
         return error_set(err, QM_ERR_GUEST,
                          "source: the guest shut down or crashed");
