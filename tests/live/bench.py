@@ -10,17 +10,14 @@ to do, and checks and undoes nothing.
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
 
-import binaries
+import page
 import script
 import reference
 from engine import Engine, program
@@ -269,18 +266,12 @@ class Collection:
         return self.values.get((way, by), {}).get(figure, [])
 
     def as_json(self, rounds):
-        return {'machine': machine(), 'rounds': rounds, 'rows': [
+        return {'rounds': rounds, 'rows': [
             {'text': row.text.strip(), 'way': row.way, 'by': by,
              'figure': row.figure, 'unit': row.unit, 'goal': row.goal,
              'median': statistics.median(values), 'values': values}
             for row in ROWS for by in ('engine', 'reference')
             if (values := self.get(row.way, by, row.figure))]}
-
-
-def machine():
-    return (f'{os.cpu_count()} CPUs, Linux {platform.release()}, '
-            f'QEMU {binaries.qemu10().version.split()[0]}, TCG, load '
-            f'{os.getloadavg()[0]:.1f}')
 
 
 def shown(values, unit):
@@ -295,7 +286,7 @@ def shown(values, unit):
 
 def print_table(collection, rounds):
     """Returns whether each goal that was measured was met."""
-    print(f'\nmedians of {rounds} (lowest to highest); {machine()}\n')
+    print(f'\nmedians of {rounds} (lowest to highest); {page.machine()}\n')
     print(f'{"":46} {"engine":26} {"reference":26} goal')
     met = True
     for row in ROWS:
@@ -331,11 +322,6 @@ def parse_arguments():
     return options
 
 
-def show_progress(text):
-    if sys.stderr.isatty():
-        print(f'\r\033[K{text}', end='', file=sys.stderr, flush=True)
-
-
 def run_rounds(pki, ways, rounds):
     collection = Collection()
     for n in range(rounds):
@@ -343,9 +329,9 @@ def run_rounds(pki, ways, rounds):
             for by in ('engine', 'reference'):
                 if by == 'reference' and not way.reference:
                     continue
-                show_progress(f'round {n + 1} of {rounds}: {name}, {by}')
+                page.show_progress(f'round {n + 1} of {rounds}: {name}, {by}')
                 collection.add(name, by, measure(pki, way, by == 'engine'))
-    show_progress('')
+    page.show_progress('')
     return collection
 
 
@@ -356,9 +342,7 @@ def main():
             if not options.only or name in options.only}
     with Pki() as pki:
         collection = run_rounds(pki, ways, options.n)
-    if options.json:
-        Path(options.json).write_text(
-            json.dumps(collection.as_json(options.n), indent=1) + '\n')
+    page.keep_json(options.json, **collection.as_json(options.n))
     return 0 if print_table(collection, options.n) else 1
 
 

@@ -8,24 +8,17 @@ the first of them in turn. The blackout is that of the guest's heartbeat, and
 the time is from `migrate` to the guest's running at the destination.
 """
 
-import argparse
-import datetime
-import json
 import statistics
-from pathlib import Path
 from typing import NamedTuple
 
-import binaries
 import page
 import script
 import reference
-from bench import machine, show_progress
 from benchconverge import Saved, migrate_began
 from engine import Engine
 from guest import Guest
 from lab import Lab
 
-PAGE = Path(__file__).parent / 'BLACKOUT.md'
 LINK_MBIT = 1000
 MEM, DATA, HOT, RATE = 1024, 512, 64, 20    # MiB, MiB/s
 
@@ -66,11 +59,11 @@ def run_pairs(count):
         for n in range(count):
             both = {}
             for by_engine in (True, False) if n % 2 else (False, True):
-                show_progress(f'pair {n + 1} of {count}: '
+                page.show_progress(f'pair {n + 1} of {count}: '
                               f'{"engine" if by_engine else "QEMU"}')
                 both[by_engine] = measure(saved, by_engine)
             pairs.append((both[True], both[False]))
-    show_progress('')
+    page.show_progress('')
     return pairs
 
 
@@ -102,40 +95,29 @@ def judge(pairs):
     return page.table(rows), met
 
 
-LEGEND = f"""
+BENCH = page.Bench('blackout', 'How long the guest stands still', f"""
     A guest of {MEM} MiB, {DATA} of them with data, that writes {RATE} MiB/s
     in {HOT} MiB of it, over a link of {LINK_MBIT} Mbit/s: the stop as its
     heartbeat shows it, and the time from `migrate` to its running at the
     destination. QEMU: the same with QEMU's own limit of 300 ms. Medians of
-    pairs, one after the other (lowest to highest)."""
+    pairs, one after the other (lowest to highest).""")
 
 
-def verdict(pairs, met):
-    return (f'{len(pairs)} pairs; ' +
-            ('both goals are met.' if met else 'NOT each goal is met.'))
-
-
-def page_of(pairs):
+def report(pairs):
+    """(parts of a page, whether each goal was met)"""
     lines, met = judge(pairs)
-    said = f"""
-        Written by `./dev bench blackout --write` on
-        {datetime.date.today().isoformat()}; QEMU
-        {binaries.qemu10().version}, {machine()}."""
-    return '\n'.join(['# How long the guest stands still', '',
-                      page.filled(said), '', page.filled(LEGEND), '', *lines,
-                      '', verdict(pairs, met)]) + '\n'
+    return [lines, [f'{len(pairs)} pairs; ' +
+                    ('both goals are met.' if met else
+                     'NOT each goal is met.')]], met
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        prog='./dev bench blackout', description='How long the guest stands '
-        'still, beside QEMU\'s default limit: medians of pairs.')
+    parser = BENCH.parser('How long the guest stands still, beside QEMU\'s '
+                          'default limit: medians of pairs.')
     parser.add_argument('-n', type=int, default=5, metavar='N',
                         help='pairs (default: 5)')
     parser.add_argument('--json', metavar='FILE',
                         help='write all that was measured there')
-    parser.add_argument('--write', action='store_true',
-                        help=f'write the result to {PAGE.name}')
     return parser.parse_args()
 
 
@@ -143,14 +125,9 @@ def main():
     options = parse_arguments()
     script.begin('bench')
     pairs = run_pairs(options.n)
-    if options.json:
-        Path(options.json).write_text(json.dumps(
-            {'machine': machine(), 'pairs': pairs}, indent=1) + '\n')
-    lines, met = judge(pairs)
-    print('', machine(), page.filled(LEGEND), '', *lines, '',
-          verdict(pairs, met), sep='\n')
-    if options.write:
-        PAGE.write_text(page_of(pairs))
+    page.keep_json(options.json, pairs=pairs)
+    parts, met = report(pairs)
+    BENCH.tell(parts, options.write)
     return 0 if met else 1
 
 

@@ -14,9 +14,7 @@ heartbeat: what is lost of it, between `migrate` and the guest's running at the
 destination, is told in seconds of a guest left alone.
 """
 
-import argparse
 import contextlib
-import datetime
 import fcntl
 import hashlib
 import itertools
@@ -29,13 +27,11 @@ import binaries
 import page
 import script
 import reference
-from bench import machine, show_progress
 from engine import Engine, program
 from guest import Guest
 from lab import Lab, wait_until
 from qemu import MIB, Qemu, make_image
 
-PAGE = Path(__file__).parent / 'CONVERGE.md'
 LINK_MBIT = 200
 LINK_MIB = LINK_MBIT * 1e6 / 8 / MIB
 MEM, DATA, HOT = 256, 96, 64        # MiB: RAM, what it checks, writes to
@@ -288,32 +284,25 @@ def arrivals(cells, results):
     return 'Guests that got across: ' + ', '.join(said) + '.'
 
 
-LEGEND = f"""
+BENCH = page.Bench('converge', 'Guests that write, and who gets them across', f"""
     A guest of {MEM} MiB, {DATA} of them with data, that writes to {HOT} MiB
     of it, and with a disk {DISK_RATE} records of 4 KiB a second to that too,
     which is mirrored; a link of {LINK_MBIT} Mbit/s, which is B; at most
     {TIMEOUT_S} s for the RAM. QEMU: its own defaults, a limit of 300 ms and
     nothing else. The throttle is the highest seen. lost: of the guest's own
-    work while its RAM moved, in seconds of a guest left alone."""
+    work while its RAM moved, in seconds of a guest left alone.""")
 
 
-def page_of(cells, results):
-    said = f"""
-        Written by `./dev bench converge --write` on
-        {datetime.date.today().isoformat()}; QEMU
-        {binaries.qemu10().version}, {machine()}."""
-    return '\n'.join([
-        '# Guests that write, and who gets them across', '',
-        page.filled(said), '', page.filled(LEGEND), '',
-        *table(cells, results), '',
-        page.filled(verdict(cells, results)[0] + ' ' +
-                    arrivals(cells, results))]) + '\n'
+def report(cells, results):
+    """(parts of a page, whether all is well)"""
+    said, well = verdict(cells, results)
+    return [table(cells, results),
+            [page.filled(f'{said} {arrivals(cells, results)}')]], well
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        prog='./dev bench converge', description='Do guests that write get '
-        'across? A grid of how fast they write and of policies.')
+    parser = BENCH.parser('Do guests that write get across? A grid of how '
+                          'fast they write and of policies.')
     parser.add_argument('--only', action='append', metavar='WHO',
                         choices=(*POLICIES, REFERENCE), help='only this '
                         'policy, or QEMU; may be given again')
@@ -324,8 +313,6 @@ def parse_arguments():
                         default='build/bench-converge.json',
                         help='where the cells are kept (default: '
                         '%(default)s); remove it to begin anew')
-    parser.add_argument('--write', action='store_true',
-                        help=f'write the result to {PAGE.name}')
     options = parser.parse_args()
     if options.write and (options.only or options.rate):
         parser.error('--write is for the whole of it')
@@ -338,12 +325,12 @@ def run_cells(cells, results):
         for n, cell in enumerate(cells):
             if cell.key in results.read():
                 continue
-            show_progress(f'cell {n + 1} of {len(cells)}: {cell.key}')
+            page.show_progress(f'cell {n + 1} of {len(cells)}: {cell.key}')
             if cell.disk not in saved:
                 saved[cell.disk] = Saved(lab, cell.disk)
             figures = measure(saved, cell)
             results.add(cell.key, figures)
-            show_progress('')
+            page.show_progress('')
             print(f'{cell.key}: {figures["outcome"]} in '
                   f'{figures["ram_s"]:.1f} s, {judge(cell, figures)}',
                   flush=True)
@@ -356,12 +343,8 @@ def main():
                       [r for r in RATES if r in (options.rate or RATES)])
     results = Results(options.results)
     run_cells(cells, results)
-    found = results.read()
-    said, well = verdict(cells, found)
-    print('', machine(), page.filled(LEGEND), '', *table(cells, found), '',
-          said, arrivals(cells, found), sep='\n')
-    if options.write:
-        PAGE.write_text(page_of(cells, found))
+    parts, well = report(cells, results.read())
+    BENCH.tell(parts, options.write)
     return 0 if well else 1
 
 

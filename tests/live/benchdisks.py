@@ -15,7 +15,6 @@ it looks for zeroes in what it reads, as the engine does.
 """
 
 import argparse
-import json
 import os
 import random
 import shutil
@@ -24,12 +23,12 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import NamedTuple
 
+import page
 import reference
 import script
-from bench import dh_params, machine, show_progress
+from bench import dh_params
 from engine import Engine, program
 from lab import Lab, wait_until
 from pki import Pki
@@ -224,11 +223,11 @@ def run_rounds(pki, files, ways, rounds):
         for name, way in ways.items():
             both = {}
             for by_engine in (True, False) if n % 2 else (False, True):
-                show_progress(f'round {n + 1} of {rounds}: {name}, '
+                page.show_progress(f'round {n + 1} of {rounds}: {name}, '
                               f'{"engine" if by_engine else "other"}')
                 both[by_engine] = measure(pki, files, way, by_engine)
             rates[name].append((both[True], both[False]))
-    show_progress('')
+    page.show_progress('')
     return rates
 
 
@@ -250,7 +249,7 @@ class Verdict(NamedTuple):
 
 def print_table(ways, rates, rounds):
     """Returns whether each goal was met."""
-    print(f'\nmedians of {rounds} rounds; {machine()}\n\n'
+    print(f'\nmedians of {rounds} rounds; {page.machine()}\n\n'
           f'{"":26} {"engine":>12} {"other":>12}   {"ratio":22} goal')
     met = True
     for name, way in ways.items():
@@ -266,7 +265,7 @@ def print_table(ways, rates, rounds):
 
 
 def as_json(ways, rates, rounds):
-    return {'machine': machine(), 'rounds': rounds, 'rows': [
+    return {'rounds': rounds, 'rows': [
         {'way': name, 'goal': way.goal, 'ratio': Verdict.of(rates[name]).ratio,
          'bytes-per-second': rates[name]} for name, way in ways.items()]}
 
@@ -295,9 +294,7 @@ def main():
             if not options.only or name in options.only}
     with Pki() as pki, Lab() as lab:
         rates = run_rounds(pki, Files(lab), ways, options.n)
-    if options.json:
-        Path(options.json).write_text(json.dumps(
-            as_json(ways, rates, options.n), indent=1) + '\n')
+    page.keep_json(options.json, **as_json(ways, rates, options.n))
     return 0 if print_table(ways, rates, options.n) else 1
 
 

@@ -9,24 +9,18 @@ on top of QEMU's own downtime is what follows once the source is done. The
 proxies also see which commands wait for which: each list was sent at once.
 """
 
-import argparse
-import datetime
-import json
 import statistics
-from pathlib import Path
 from typing import NamedTuple
 
-import binaries
 import page
 import script
-from bench import LOAD, machine, show_progress
+from bench import LOAD
 from engine import Engine
 from guest import Guest
 from lab import Lab
 from proxy import rounds
 from qemu import Qemu, make_image
 
-PAGE = Path(__file__).parent / 'HANDOVER.md'
 LINK_MBIT = 1000
 ONE_WAY_S = 0.05
 TRIP_MS = 2000 * ONE_WAY_S
@@ -95,9 +89,9 @@ def run(count):
     found = {name: [] for name in WAYS}
     for n in range(count):
         for name, way in WAYS.items():
-            show_progress(f'{n + 1} of {count}: {name}')
+            page.show_progress(f'{n + 1} of {count}: {name}')
             found[name].append((measure(way, 0), measure(way, ONE_WAY_S)))
-    show_progress('')
+    page.show_progress('')
     return found
 
 
@@ -125,55 +119,44 @@ def judge(found):
 
 def told(found):
     """What waited for what, and what the engine says of it, in the middle one
-    of the moves."""
-    lines = []
+    of the moves: a list of lines for each way."""
+    parts = []
     for name, moves in found.items():
         far = sorted((far for _, far in moves),
                      key=lambda move: move['blackout'])[len(moves) // 2]
         split = ', '.join(f'{key[:-3]} {ms} ms'
                           for key, ms in far['split'].items())
-        lines += [f'{name}: {split}',
-                  *(f'    {n}. {", ".join(names)}' for n, names in
-                    enumerate(far['commands'], 1)), '']
-    return lines
+        parts.append([f'{name}: {split}',
+                      *(f'    {n}. {", ".join(names)}' for n, names in
+                        enumerate(far['commands'], 1))])
+    return parts
 
 
-LEGEND = f"""
+BENCH = page.Bench('handover', 'What a long way to the monitors costs', f"""
     A guest of {MEM} MiB at work, over a link of {LINK_MBIT} Mbit/s. Near: as
     it is. Far: each message to or from a monitor takes {ONE_WAY_S * 1000:.0f}
     ms longer, a round trip {TRIP_MS:.0f} ms. The blackout is that of the
     guest's heartbeat; medians. Round trips: how much longer it is, far away.
-    A goal is met with {SLACK} of a trip to spare."""
+    A goal is met with {SLACK} of a trip to spare.""")
 
 
-def verdict(found, met):
-    return (f'{len(next(iter(found.values())))} moves each; ' +
-            ('each goal is met.' if met else 'NOT each goal is met.'))
-
-
-def page_of(found):
+def report(found):
+    """(parts of a page, whether each goal was met)"""
     lines, met = judge(found)
-    said = f"""
-        Written by `./dev bench handover --write` on
-        {datetime.date.today().isoformat()}; QEMU
-        {binaries.qemu10().version}, {machine()}."""
-    return '\n'.join(['# What a long way to the monitors costs', '',
-                      page.filled(said), '', page.filled(LEGEND), '', *lines,
-                      '', verdict(found, met), '',
-                      'What waited for what, in the middle one of the moves:',
-                      '', *told(found)]).rstrip() + '\n'
+    return [lines, [f'{len(next(iter(found.values())))} moves each; ' +
+                    ('each goal is met.' if met else
+                     'NOT each goal is met.')],
+            ['What waited for what, in the middle one of the moves:'],
+            *told(found)], met
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        prog='./dev bench handover', description='What a long way to the '
-        'monitors costs the guest, in round trips: medians.')
+    parser = BENCH.parser('What a long way to the monitors costs the guest, '
+                          'in round trips: medians.')
     parser.add_argument('-n', type=int, default=5, metavar='N',
                         help='moves of each kind (default: 5)')
     parser.add_argument('--json', metavar='FILE',
                         help='write all that was measured there')
-    parser.add_argument('--write', action='store_true',
-                        help=f'write the result to {PAGE.name}')
     return parser.parse_args()
 
 
@@ -181,14 +164,9 @@ def main():
     options = parse_arguments()
     script.begin('bench')
     found = run(options.n)
-    if options.json:
-        Path(options.json).write_text(json.dumps(
-            {'machine': machine(), 'found': found}, indent=1) + '\n')
-    lines, met = judge(found)
-    print('', machine(), page.filled(LEGEND), '', *lines, '', *told(found),
-          verdict(found, met), sep='\n')
-    if options.write:
-        PAGE.write_text(page_of(found))
+    page.keep_json(options.json, found=found)
+    parts, met = report(found)
+    BENCH.tell(parts, options.write)
     return 0 if met else 1
 
 

@@ -33,7 +33,8 @@ def test_the_grid_is_judged():
         '8 of 8 cells measured, 0 not as expected.', True)
     assert 'gentle 2 of 4, urgent 4 of 4' in \
         benchconverge.arrivals(cells, found)
-    text = benchconverge.page_of(cells, found)
+    text = benchconverge.BENCH.as_page(
+        benchconverge.report(cells, found)[0])
     assert text.count('| ok ') == 8
     found[cells[-1].key] = figures(NEVER)
     del found[cells[0].key]
@@ -51,7 +52,8 @@ def test_pairs_are_judged():
     assert not met and 'OVER' in lines[2]
     _, met = benchblackout.judge([((30, 1200), other)])
     assert not met
-    assert 'NOT each goal is met' in benchblackout.page_of([(slow, other)])
+    parts, _ = benchblackout.report([(slow, other)])
+    assert 'NOT each goal is met' in benchblackout.BENCH.as_page(parts)
 
 
 def handover(blackout, downtime):
@@ -71,5 +73,6 @@ def test_round_trips_are_judged():
     lines, met = benchhandover.judge(bad)
     assert not met
     assert [line.count('OVER') for line in lines[2:]] == [1, 1, 0, 0]
-    assert 'NOT each goal is met' in benchhandover.page_of(bad)
-    assert '1. cont' in benchhandover.page_of(bad)
+    text = benchhandover.BENCH.as_page(benchhandover.report(bad)[0])
+    assert 'NOT each goal is met' in text
+    assert '1. cont' in text
