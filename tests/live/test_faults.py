@@ -30,17 +30,17 @@ def rows_in_turn():
     turn = 0
     for kind, first in FIRST.items():
         for row in ROWS[ROWS.index(first):]:
-            fault = DURING[turn % len(DURING)]
+            yield Cell(kind, f'{row}:after', DURING[turn % len(DURING)])
             turn += 1
-            # recover does not resume a post-copy
-            if kind != 'postcopy' or 'engine killed' not in fault:
-                yield Cell(kind, f'{row}:after', fault)
 
 
 CELLS = [*rows_in_turn(),
          *(Cell('mirror', point, 'answer lost') for point in COMMANDS),
          *(Cell('mirror', point, 'engine killed') for point in COMMANDS[::2]),
          Cell('mirror', 'mirror disks:after', 'disk full'),
+         # recover goes on with the post-copy
+         Cell('postcopy', 'switch over:after', 'supervised engine killed'),
+         Cell('postcopy', 'run the destination:after', 'engine killed'),
          # the guest is taken back: the dead one never becomes the owner
          Cell('mirror', 'close exports:1:destination:nbd-server-stop',
               'destination killed'),
