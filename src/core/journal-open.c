@@ -9,22 +9,29 @@
 #include "core/journal-read.h"
 #include "core/journal.h"
 
-int journal_load(int fd, const char *path, struct journal_content *ret,
-                 struct qm_error *err)
+static int read_all(int fd, struct buffer *b, const char *path,
+                    struct qm_error *err)
 {
-    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
-
     for (;;) {
-        ssize_t n = read(fd, buffer_room(&b, 65536), 65536);
+        ssize_t n = read(fd, buffer_room(b, 65536), 65536);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return error_set_errno(err, QM_ERR_SYSTEM, errno, "read %s", path);
-        buffer_grew(&b, (size_t)n);
-        if (n == 0 || b.len > JOURNAL_MAX_BYTES)
-            break;
+        buffer_grew(b, (size_t)n);
+        if (n == 0 || b->len > JOURNAL_MAX_BYTES)
+            return 0;
     }
+}
+
+int journal_load(int fd, const char *path, struct journal_content *ret,
+                 struct qm_error *err)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+
+    if (read_all(fd, &b, path, err) < 0)
+        return -1;
     if (journal_read(b.data ? b.data : "", b.len, ret, err) < 0)
         return error_wrap(err, "%s", path);
     return 0;
@@ -37,18 +44,56 @@ bool process_is_same(const struct process_identity *a,
            a->start_time == b->start_time && str_equal(a->boot_id, b->boot_id);
 }
 
-/* One that cannot be read says nothing of this QEMU; one that has ended, no
- * more. */
-static bool speaks_of(const char *path, const struct process_identity *id)
+/* One that cannot be understood may still say whose it is. */
+static int damaged_speaks_of(int fd, const struct process_identity *id)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+    CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
+    struct process_identity of[SIDES];
+
+    if (lseek(fd, 0, SEEK_SET) < 0 || read_all(fd, &b, "", &ignored) < 0 ||
+        !journal_read_processes(b.data ? b.data : "", b.len, of))
+        return -1;
+    return process_is_same(&of[SOURCE], id) ||
+           process_is_same(&of[DESTINATION], id);
+}
+
+/* 1 yes, 0 no: also one that has ended; -1: nobody knows. */
+static int speaks_of(const char *path, const struct process_identity *id)
 {
     CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     CLEANUP(journal_content_done) struct journal_content c = { .name = NULL };
     CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
 
-    if (fd < 0 || journal_load(fd, path, &c, &ignored) < 0 || c.ended)
-        return false;
-    return process_is_same(&c.side[SOURCE].process, id) ||
-           process_is_same(&c.side[DESTINATION].process, id);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -1;
+    if (journal_load(fd, path, &c, &ignored) < 0)
+        return damaged_speaks_of(fd, id);
+    return !c.ended && (process_is_same(&c.side[SOURCE].process, id) ||
+                        process_is_same(&c.side[DESTINATION].process, id));
+}
+
+static int refuse(const char *who, const char *name, const char *path,
+                  bool known, struct qm_error *err)
+{
+    if (known) {
+        error_set(err, QM_ERR_REFUSED,
+                  "%s: an earlier migration of this QEMU, '%s', did not "
+                  "finish: %s",
+                  who, name, path);
+        error_hint(err, "`qmigrate recover %s` finishes or undoes it", name);
+    } else {
+        error_set(err, QM_ERR_REFUSED,
+                  "%s: nobody knows whether %s is about this QEMU: it cannot "
+                  "be read",
+                  who, path);
+        error_hint(err,
+                   "`qmigrate recover %s` says what is wrong with it; settle "
+                   "it as qmigrate-recovery(7) says under BY HAND, then "
+                   "remove it",
+                   name);
+    }
+    return -1;
 }
 
 int journal_check_free(const char *who, const struct process_identity *id,
@@ -60,18 +105,12 @@ int journal_check_free(const char *who, const struct process_identity *id,
         return -1;
     for (size_t i = 0; i < names.count; i++) {
         CLEANUP_FREE char *path = journal_path_of(names.item[i], err);
+        int speaks = path ? speaks_of(path, id) : 0;
 
         if (!path)
             return -1;
-        if (!speaks_of(path, id))
-            continue;
-        error_set(err, QM_ERR_REFUSED,
-                  "%s: an earlier migration of this QEMU, '%s', did not "
-                  "finish: %s",
-                  who, names.item[i], path);
-        error_hint(err, "`qmigrate recover %s` finishes or undoes it",
-                   names.item[i]);
-        return -1;
+        if (speaks != 0)
+            return refuse(who, names.item[i], path, speaks > 0, err);
     }
     return 0;
 }

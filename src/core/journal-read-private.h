@@ -15,6 +15,9 @@ struct journal_reader {
 /* -1 with REFUSED: WHAT is wrong in the line that is read. */
 int journal_damaged(const struct journal_reader *r, const char *what,
                     struct qm_error *err);
+/* What O, a side's, says of its process: nothing, or all. */
+int journal_read_process(struct journal_reader *r, struct json_object *o,
+                         struct process_identity *ret, struct qm_error *err);
 int journal_read_story(struct journal_reader *r, struct json_object *story,
                        struct qm_error *err);
 

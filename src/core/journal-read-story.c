@@ -32,8 +32,8 @@ const struct journal_disk_text journal_disk_texts[] = {
 };
 const size_t journal_disk_text_count = ARRAY_LEN(journal_disk_texts);
 
-static int read_process(struct journal_reader *r, struct json_object *o,
-                        struct process_identity *ret, struct qm_error *err)
+int journal_read_process(struct journal_reader *r, struct json_object *o,
+                         struct process_identity *ret, struct qm_error *err)
 {
     int64_t pid = json_get_int(o, "pid", 0);
     const char *boot = json_get_string(o, "boot-id");
@@ -62,7 +62,7 @@ static int read_side(struct journal_reader *r, struct json_object *story,
         return journal_damaged(r, "it does not say where a QEMU is", err);
     s->address = xstrdup(json_get_string(o, "address"));
     s->host = xstrdup(json_get_string(o, "host"));
-    if (read_process(r, o, &s->process, err) < 0)
+    if (journal_read_process(r, o, &s->process, err) < 0)
         return -1;
     if (capabilities_parse(json_get(o, "capabilities"), &s->capabilities,
                            &failed) == 0 &&

@@ -190,6 +190,26 @@ int journal_read(const char *bytes, size_t len, struct journal_content *ret,
     return 0;
 }
 
+bool journal_read_processes(const char *bytes, size_t len,
+                            struct process_identity ret[SIDES])
+{
+    const char *end = len > 0 ? memchr(bytes, '\n', len) : NULL;
+    CLEANUP_JSON struct json_object *o =
+        end ? parse_line(bytes, (size_t)(end - bytes)) : NULL;
+    struct journal_reader r = { .line = 1 };
+    CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
+
+    for (int i = 0; i < SIDES; i++) {
+        struct json_object *side =
+            json_get_object(o, side_name((enum side_id)i));
+
+        ret[i] = (struct process_identity){ .known = false };
+        if (!side || journal_read_process(&r, side, &ret[i], &ignored) < 0)
+            return false;
+    }
+    return true;
+}
+
 void journal_content_done(struct journal_content *c)
 {
     free(c->name);

@@ -68,6 +68,10 @@ extern const size_t journal_disk_text_count;
  */
 int journal_read(const char *bytes, size_t len, struct journal_content *ret,
                  struct qm_error *err);
+/* Whose it is, by the first of LEN BYTES' lines, of whatever version; false: it
+ * does not say. */
+bool journal_read_processes(const char *bytes, size_t len,
+                            struct process_identity ret[SIDES]);
 /* The same of what is in FD, called PATH. */
 int journal_load(int fd, const char *path, struct journal_content *ret,
                  struct qm_error *err);
@@ -82,7 +86,7 @@ bool journal_did(const struct journal_content *c, const char *step);
 bool process_is_same(const struct process_identity *a,
                      const struct process_identity *b);
 /*
- * No open journal speaks of that QEMU; or REFUSED: what is done to it now
+ * No open journal speaks of that QEMU, as far as any can be read; or REFUSED: what is done to it now
  * would make that journal's story false, and recover act on it.
  */
 int journal_check_free(const char *who, const struct process_identity *id,

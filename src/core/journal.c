@@ -19,6 +19,7 @@
 
 struct journal {
     int fd;
+    bool broken; /* it ends in the midst of a record that cannot be cut off */
     char *path, *new_path, *done_path;
 };
 
@@ -53,17 +54,21 @@ static int write_line(int fd, struct json_object *record)
     return 0;
 }
 
+/* What is written in part is cut off again: what follows it would be read as
+ * the rest of its line. */
 static int append_line(struct journal *j, struct json_object *record,
                        bool durable, struct qm_error *err)
 {
-    bool written =
-        write_line(j->fd, record) == 0 && (!durable || fsync(j->fd) == 0);
-    int failed = written ? 0 : errno;
+    off_t end = lseek(j->fd, 0, SEEK_END);
+    bool written = !j->broken && end >= 0 && write_line(j->fd, record) == 0 &&
+                   (!durable || fsync(j->fd) == 0);
+    int failed = written ? 0 : j->broken ? EIO : errno;
 
     json_object_put(record);
-    if (failed)
-        return error_set_errno(err, QM_ERR_SYSTEM, failed, "write %s", j->path);
-    return 0;
+    if (written)
+        return 0;
+    j->broken = j->broken || end < 0 || ftruncate(j->fd, end) < 0;
+    return error_set_errno(err, QM_ERR_SYSTEM, failed, "write %s", j->path);
 }
 
 /* Durable. */
@@ -135,16 +140,28 @@ static int create(struct journal *j, struct qm_error *err)
     return error_set_errno(err, QM_ERR_SYSTEM, errno, "lock %s", j->new_path);
 }
 
+/* For file systems without hard links. */
+static int rename_new(struct journal *j)
+{
+    return renameat2(AT_FDCWD, j->new_path, AT_FDCWD, j->path,
+                     RENAME_NOREPLACE);
+}
+
 /* Under its name, unless that is taken: it is there with its first owner, or
  * not at all. */
 static int publish(struct journal *j, const char *name, struct qm_error *err)
 {
-    if (link(j->new_path, j->path) < 0 && errno == EEXIST)
+    bool there = link(j->new_path, j->path) == 0 ||
+                 (errno != EEXIST && rename_new(j) == 0);
+
+    if (!there && errno == EEXIST)
         return explain_existing(j->path, name, err);
-    if (sync_parent(j->path) == 0)
+    if (there && sync_parent(j->path) == 0)
         return 0;
     error_set_errno(err, QM_ERR_SYSTEM, errno, "create %s", j->path);
-    unlink(j->path); /* or it would count as a migration that did not finish */
+    if (there)
+        unlink(
+            j->path); /* or it would count as a migration that did not finish */
     return -1;
 }
 
@@ -185,18 +202,16 @@ struct journal *journal_resume(int fd, const char *path, const char *name,
 int journal_destination_owns(struct journal *j, bool source_gave_up,
                              struct qm_error *err)
 {
-    off_t end = lseek(j->fd, 0, SEEK_END);
     struct json_object *o = owner_record(DESTINATION);
+    bool was_broken = j->broken;
 
     json_object_object_add(o, "source-gave-up",
                            json_object_new_boolean(source_gave_up));
     if (append(j, o, err) == 0)
         return 0;
     /* After a failed fsync nobody knows what the disk holds, unless the
-     * record can be cut off again for certain. */
-    if (end < 0 || ftruncate(j->fd, end) < 0 || fsync(j->fd) < 0)
-        return -2;
-    return -1;
+     * record was cut off again for certain. */
+    return was_broken || (!j->broken && fsync(j->fd) == 0) ? -1 : -2;
 }
 
 int journal_makes(struct journal *j, const char *path, struct qm_error *err)

@@ -293,6 +293,7 @@ void recover_run(struct loop *loop, const struct recover_wish *wish,
 
     plan_init(&r.plan);
     result_init(ret);
+    ret->guest = GUEST_UNKNOWN; /* what is refused says nothing of it */
     prepared = prepare(&r, narrator, &ret->error);
     if (prepared == 0) {
         decide(&r);

@@ -84,8 +84,6 @@ void result_done(struct result *r)
 
 static enum qm_exit exit_at_source(const struct result *r)
 {
-    if (r->outcome == OUTCOME_REFUSED)
-        return QM_EXIT_REFUSED;
     if (r->left.count > 0)
         return QM_EXIT_LEFT_HERE;
     return r->outcome == OUTCOME_CANCELLED ? QM_EXIT_CANCELLED : QM_EXIT_FAILED;
@@ -95,6 +93,8 @@ enum qm_exit result_exit(const struct result *r)
 {
     if (r->error.message && r->error.code == QM_ERR_USAGE)
         return QM_EXIT_USAGE;
+    if (r->outcome == OUTCOME_REFUSED)
+        return QM_EXIT_REFUSED;
     if (r->outcome == OUTCOME_UNDECIDED || r->guest == GUEST_UNKNOWN)
         return QM_EXIT_UNDECIDED;
     if (r->guest == GUEST_NOWHERE)

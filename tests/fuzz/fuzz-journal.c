@@ -33,12 +33,16 @@ static void check(const struct journal_content *c, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+    struct process_identity of[SIDES];
+    bool says = journal_read_processes((const char *)bytes, len, of);
     struct journal_content c;
     int ret = journal_read((const char *)bytes, len, &c, &err);
 
     assert((ret < 0) == error_is_set(&err));
     if (ret < 0)
         return 0;
+    for (int i = 0; i < SIDES; i++)
+        assert(says && of[i].known == c.side[i].process.known);
     check(&c, len);
     journal_content_done(&c);
     return 0;

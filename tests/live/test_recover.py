@@ -172,6 +172,7 @@ def test_two_at_once(lab, pki, at):
     move.recover()
     assert move.engine.wait(30) == REFUSED, move.engine.text()
     assert 'under way' in move.error
+    assert move.engine.result()['guest'] == 'unknown'
     hold.release()
     move.engine = first
     if place(at) > OWNER:
@@ -405,6 +406,11 @@ def test_damaged_journal(lab, pki, damage, says):
     (journal,) = move.journals()
     whole = journal.read_bytes()
     journal.write_bytes(damage(whole))
+    # it still protects its QEMUs, as far as it can be read
+    move.start('--name', 'another')
+    assert move.engine.wait(60) == REFUSED, move.engine.text()
+    assert ('did not finish' if b'"boot-id"' in journal.read_bytes().split(
+        b'\n')[0] else 'nobody knows whether') in move.error
     move.recover()
     assert move.engine.wait(30) == UNDECIDED, move.engine.text()
     assert says in move.error

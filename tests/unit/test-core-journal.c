@@ -2,15 +2,20 @@
  * Reading a journal: what is in it, where it is cut off, what is wrong.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "core/disk-make.h"
 #include "core/journal-read.h"
+#include "core/journal.h"
 
 #define SIDE(name)                                                             \
     "\"" name "\":{\"address\":\"/run/" name ".qmp\",\"pid\":42,"              \
@@ -159,6 +164,49 @@ static void end_is_read(void **state)
     assert_int_equal(failed.end_guest, GUEST_NOWHERE);
 }
 
+/* --- writing ----------------------------------------------------------- */
+
+/* No file of this process grows beyond that. */
+static void limit_files(off_t bytes)
+{
+    struct rlimit limit;
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes < 0 ? limit.rlim_max : (rlim_t)bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* A disk that is full for a while: what it took of a line is cut off. */
+static void half_a_line_is_cut_off(void **state)
+{
+    static const char half[] = "{\"step\":\"conv";
+    char path[] = "/tmp/test-core-journal-XXXXXX";
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+    CLEANUP(journal_content_done) struct journal_content c = { .name = NULL };
+    CLEANUP(journal_close) struct journal *j = NULL;
+    int fd = mkstemp(path);
+    off_t begun = (off_t)strlen(BEGUN);
+
+    (void)state;
+    assert_true(fd >= 0 && write(fd, BEGUN, strlen(BEGUN)) == begun);
+    j = journal_resume(fd, path, "vm", "qm-0123abcd", strlen(BEGUN), &err);
+    assert_non_null(j);
+    signal(SIGXFSZ, SIG_IGN);
+    limit_files(begun + (off_t)strlen(half));
+    assert_int_equal(journal_step(j, "converge", "begins", true, &err), -1);
+    assert_non_null(strstr(err.message, path));
+    error_clear(&err);
+    assert_int_equal(lseek(fd, 0, SEEK_END), begun);
+    assert_int_equal(journal_destination_owns(j, true, &err), -1);
+    error_clear(&err);
+    limit_files(-1);
+    assert_int_equal(journal_step(j, "converge", "done", true, &err), 0);
+    lseek(fd, 0, SEEK_SET);
+    assert_int_equal(journal_load(fd, path, &c, &err), 0);
+    assert_true(c.owner == SOURCE && journal_did(&c, "converge") && !c.torn);
+    unlink(path);
+}
+
 static void damage_is_explained(void **state)
 {
     (void)state;
@@ -189,6 +237,7 @@ int main(void)
         cmocka_unit_test(any_end_is_understood),
         cmocka_unit_test(owner_goes_back_only_from_the_dead),
         cmocka_unit_test(end_is_read),
+        cmocka_unit_test(half_a_line_is_cut_off),
         cmocka_unit_test(damage_is_explained),
     };
 
