@@ -7,12 +7,24 @@
 #include "core/result.h"
 
 /* A side that is away now may be back soon; what is waited between two tries
- * is doubled, about a minute in all. */
-enum { TRIES_MAX = 7, FIRST_WAIT_MS = 1000 };
+ * is doubled, up to a minute: two minutes in all, or, where nobody knows where
+ * the guest is, so that it may stand still, a quarter of an hour. */
+enum {
+    TRIES_MAX = 7,
+    UNDECIDED_TRIES_MAX = 20,
+    FIRST_WAIT_MS = 1000,
+    LAST_WAIT_MS = 60000,
+};
 
 static struct supervise_verdict end(int code)
 {
     return (struct supervise_verdict){ SUPERVISE_EXIT, code, 0 };
+}
+
+static struct supervise_verdict recover_in(int wait_ms)
+{
+    return (struct supervise_verdict){ .action = SUPERVISE_RECOVER,
+                                       .wait_ms = wait_ms };
 }
 
 static struct supervise_verdict after_engine(const struct supervise_facts *f)
@@ -20,7 +32,10 @@ static struct supervise_verdict after_engine(const struct supervise_facts *f)
     bool died = f->signal > 0 || f->code == QM_EXIT_BUG;
 
     if (died && f->journal != JOURNAL_OVER)
-        return (struct supervise_verdict){ .action = SUPERVISE_RECOVER };
+        return recover_in(0);
+    if (f->signal == 0 && f->code == QM_EXIT_UNDECIDED &&
+        f->journal == JOURNAL_OPEN && !f->told_to_end)
+        return recover_in(FIRST_WAIT_MS);
     if (f->signal > 0)
         return (struct supervise_verdict){ .action = SUPERVISE_DIE };
     return end(f->code);
@@ -40,16 +55,25 @@ static bool may_be_better(const struct supervise_facts *f)
     return f->signal > 0;
 }
 
+static int wait_before(unsigned tries)
+{
+    int doubled = tries < 7 ? FIRST_WAIT_MS << (tries - 1) : LAST_WAIT_MS;
+
+    return doubled < LAST_WAIT_MS ? doubled : LAST_WAIT_MS;
+}
+
 static struct supervise_verdict after_recover(const struct supervise_facts *f)
 {
     bool says_where =
         f->signal == 0 && f->code != QM_EXIT_REFUSED && f->code != QM_EXIT_BUG;
 
-    if (f->journal == JOURNAL_OPEN && may_be_better(f) &&
-        f->tries < TRIES_MAX && !f->told_to_end)
-        return (struct supervise_verdict){ .action = SUPERVISE_RECOVER,
-                                           .wait_ms = FIRST_WAIT_MS
-                                                      << (f->tries - 1) };
+    unsigned most = f->signal == 0 && f->code == QM_EXIT_UNDECIDED
+                        ? UNDECIDED_TRIES_MAX
+                        : TRIES_MAX;
+
+    if (f->journal == JOURNAL_OPEN && may_be_better(f) && f->tries < most &&
+        !f->told_to_end)
+        return recover_in(wait_before(f->tries));
     return end(says_where ? f->code : QM_EXIT_UNDECIDED);
 }
 

@@ -58,7 +58,7 @@ static void take_signal(struct supervisor *s, const struct signalfd_siginfo *i)
 
     if (signo == SIGCHLD)
         return;
-    if (s->tries > 0 && (signo == SIGINT || signo == SIGTERM))
+    if ((s->tries > 0 || s->ended) && (signo == SIGINT || signo == SIGTERM))
         s->told_to_end = true;
     if (s->tries == 0 && i->ssi_code != SI_KERNEL && !s->ended)
         kill(s->child, signo);
@@ -216,8 +216,8 @@ static void say_how_it_ended(const struct supervisor *s,
     CLEANUP_FREE char *then = NULL;
 
     if (v->action == SUPERVISE_RECOVER && v->wait_ms > 0)
-        then =
-            xasprintf("%s: recovering again in %d s", how, v->wait_ms / 1000);
+        then = xasprintf("%s: recovering %sin %d s", how,
+                         s->tries > 0 ? "again " : "", v->wait_ms / 1000);
     else if (v->action == SUPERVISE_RECOVER)
         then = xasprintf("%s: recovering", how);
     else if (s->tries > 0 && f->journal != JOURNAL_OVER)
@@ -277,7 +277,7 @@ static void recover_once(struct supervisor *s, int wait_ms)
     int parent;
 
     wait_a_while(s, wait_ms);
-    if (s->told_to_end || look_at_journal(s) == JOURNAL_OVER)
+    if ((s->told_to_end && wait_ms > 0) || look_at_journal(s) == JOURNAL_OVER)
         return; /* how the last one ended counts, and there is no more */
     if (s->mark < 0)
         s->mark = supervise_mark(s->told.name);

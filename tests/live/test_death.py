@@ -176,7 +176,7 @@ def test_guest_that_reboots_moves(lab, pki):
 def test_undecided_is_never_started(lab, pki):
     """Both links are cut for good once the owner is written and `cont` has
     been sent: nobody can know, so nothing is touched."""
-    move = Move(lab, pki, STILL)
+    move = Move(lab, pki, replace(STILL, supervised=False))
 
     def cut():
         for qemu in move.qemus:

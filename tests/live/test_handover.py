@@ -4,6 +4,7 @@ what the engine says of it."""
 import os
 import signal
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from proxy import rounds
 from test_ssh import FROM_A_DESK, Journey
 
 STILL = Case(live=False, proxied=True)
+ALONE = replace(STILL, supervised=False)        # nobody recovers
 
 
 def test_panic_that_goes_on(lab, pki):
@@ -93,7 +95,7 @@ def test_image_is_locked_by_the_destination(lab, pki, known):
 
 def test_source_refuses_to_run(lab, pki):
     """For any other reason: the destination, held, may be the only guest."""
-    move = Move(lab, pki, STILL)
+    move = Move(lab, pki, ALONE)
     move.source.proxy.fail('cont', desc='No space left on device')
     move.start(QMIGRATE_FAIL='switch over:after=fail')
     assert move.engine.wait(60) == UNDECIDED
@@ -130,7 +132,7 @@ def test_owner_comes_back_late(lab, pki):
 
 
 def test_owner_does_not_come_back(lab, pki):
-    move = Move(lab, pki, STILL)
+    move = Move(lab, pki, ALONE)
     cut_at_cont(move)
     move.start(QMIGRATE_PATIENCE_MS='2000')
     assert move.engine.wait(30) == UNDECIDED

@@ -217,7 +217,8 @@ def test_a_side_dies(lab, pki, victim):
 def test_the_switch_fails(lab, pki):
     """The destination dies when the owner is written, and the source has not
     given the guest up: it runs on there."""
-    move = make(lab, pki, *NOW, formats=('raw',), proxied=True)
+    move = make(lab, pki, *NOW, formats=('raw',), proxied=True,
+                supervised=False)
     move.source.proxy.call('migrate-continue', move.destination.kill)
     move.start()
     code = move.engine.wait(120)

@@ -66,7 +66,8 @@ class Journey(Move):
     def start(self, *options, command='migrate', **env):
         self.engine = Engine(
             self.lab, command, '--json', *options, *self.arguments(),
-            host=self.lab.host(self.where), env=ssh_env(self.lab))
+            host=self.lab.host(self.where), env=ssh_env(self.lab),
+            supervised=self.case.supervised)
         return self
 
     def verdicts(self, ident):
@@ -249,7 +250,8 @@ def test_destination_host_vanishes(lab, pki):
 def test_desk_vanishes(lab, pki):
     """The engine's own host loses both: nothing is started anywhere, nobody
     is told where the guest is, and it can be taken back by hand."""
-    move = Journey(lab, pki, Case(mem_rate=5), **FROM_A_DESK)
+    move = Journey(lab, pki, Case(mem_rate=5, supervised=False),
+                   **FROM_A_DESK)
     lab.host('source').limit(SLOW)
     move.start().wait_step('converge')
     lab.host('desk').cut()

@@ -150,6 +150,26 @@ def test_side_comes_back(lab, pki):
     assert set(results[:-1]) == {UNDECIDED}
 
 
+def test_engine_gives_up(lab, pki):
+    """Nobody is there any more who could tell where the guest is: it is asked
+    again."""
+    move = Move(lab, pki, STILL)
+    proxy = move.destination.proxy
+
+    def cut():
+        proxy.refuse()
+        proxy.cut()
+
+    proxy.call('cont', cut)
+    move.start(QMIGRATE_PATIENCE_MS='2000')
+    move.engine.wait_for(lambda: "qmigrate's engine ended with 7: recovering "
+                         'in 1 s' in move.engine.err, 60, 'it gave up')
+    proxy.refuse(False)
+    move.moved()
+    results = [e['data']['exit'] for e in move.engine.events('RESULT')]
+    assert results[0] == UNDECIDED and results[-1] == DONE
+
+
 def stop_between_tries(engine):
     engine.interrupt(signal.SIGSTOP)
     while engine.worker():

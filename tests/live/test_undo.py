@@ -8,6 +8,7 @@ by itself.
 
 import re
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -121,7 +122,7 @@ def test_row_fails_after_the_owner(lab, pki, row, when):
 
 def test_fails_between_owner_and_start(lab, pki):
     """Nobody knows whether the guest was started: nobody starts it again."""
-    move = Move(lab, pki, STILL).start(QMIGRATE_FAIL='owner:written=fail')
+    move = Move(lab, pki, replace(STILL, supervised=False)).start(QMIGRATE_FAIL='owner:written=fail')
     assert move.engine.wait(60) == UNDECIDED
     assert move.engine.result()['outcome'] == 'undecided'
     assert move.source.status() == 'postmigrate'

@@ -30,7 +30,8 @@ static const struct {
     /* the engine exits: so do we, whatever it left */
     { { 0, 0, 0, OVER, false }, { EXIT, 0, 0 } },
     { { 0, 3, 0, OVER, false }, { EXIT, 3, 0 } },
-    { { 0, 7, 0, OPEN, false }, { EXIT, 7, 0 } },
+    { { 0, 7, 0, OVER, false }, { EXIT, 7, 0 } },
+    { { 0, 7, 0, DAMAGED, false }, { EXIT, 7, 0 } },
     { { 0, 6, 0, OPEN, false }, { EXIT, 6, 0 } },
     { { 0, 1, 0, OVER, false }, { EXIT, 1, 0 } },
     /* it is killed, or ends as it never should */
@@ -38,6 +39,9 @@ static const struct {
     { { SIGSEGV, 0, 0, DAMAGED, false }, { RECOVER, 0, 0 } },
     { { SIGTERM, 0, 0, OPEN, true }, { RECOVER, 0, 0 } },
     { { 0, 1, 0, OPEN, false }, { RECOVER, 0, 0 } },
+    /* it gave up, and nobody knows where the guest is: a side may be back */
+    { { 0, 7, 0, OPEN, false }, { RECOVER, 0, 1000 } },
+    { { 0, 7, 0, OPEN, true }, { EXIT, 7, 0 } },
     /* before there was anything to recover */
     { { SIGKILL, 0, 0, OVER, false }, { DIE, 0, 0 } },
     { { SIGINT, 0, 0, OVER, false }, { DIE, 0, 0 } },
@@ -54,7 +58,10 @@ static const struct {
     { { 0, 3, 4, OPEN, false }, { RECOVER, 0, 8000 } },
     { { SIGKILL, 0, 6, OPEN, false }, { RECOVER, 0, 32000 } },
     /* not for ever, and not against the operator */
-    { { 0, 7, 7, OPEN, false }, { EXIT, 7, 0 } },
+    { { 0, 7, 7, OPEN, false }, { RECOVER, 0, 60000 } },
+    { { 0, 7, 19, OPEN, false }, { RECOVER, 0, 60000 } },
+    { { 0, 7, 20, OPEN, false }, { EXIT, 7, 0 } },
+    { { 0, 3, 7, OPEN, false }, { EXIT, 7, 0 } },
     { { 0, 8, 7, OPEN, false }, { EXIT, 8, 0 } },
     { { SIGKILL, 0, 7, OPEN, false }, { EXIT, 7, 0 } },
     { { 0, 6, 1, OPEN, true }, { EXIT, 6, 0 } },
