@@ -141,14 +141,28 @@ static bool fence(struct recover *r, enum side_id side)
     return false;
 }
 
-void recover_prove_dead(struct recover *r, enum side_id side)
+/* What its own host says against it: the claim is then none. */
+static bool is_seen_alive(struct recover *r, enum side_id side)
 {
     struct side *s = &r->m->side[side];
+    CLEANUP_FREE char *why = NULL;
 
-    if (r->wish->is_down[side])
-        s->process_dead = true;
-    else if (r->wish->fence && !r->wish->dry_run)
-        s->process_dead = fence(r, side);
+    if (!s->host || !s->process.known ||
+        host_process_state(s->host, &s->process,
+                           deadline_in_ms(LOOK_LIMIT_MS)) != PROCESS_ALIVE)
+        return false;
+    why = xasprintf("its process %d lives, though it was said to be down",
+                    s->process.pid);
+    str_replace(&r->silent_because[side], why);
+    return true;
+}
+
+void recover_prove_dead(struct recover *r, enum side_id side)
+{
+    bool said = r->wish->is_down[side] ||
+                (r->wish->fence && !r->wish->dry_run && fence(r, side));
+
+    r->m->side[side].process_dead = said && !is_seen_alive(r, side);
 }
 
 /* --- deciding ---------------------------------------------------------------- */

@@ -323,7 +323,9 @@ PROOFS = {
 def test_source_cannot_be_reached(lab, pki, proof):
     """Alive or dead, nobody knows; and nothing is touched without a proof."""
     options, code = PROOFS[proof]
-    move = Move(lab, pki, STILL).die('switch over:after')
+    move = Move(lab, pki, STILL)
+    move.source.proxy.fail('query-cpus-fast')   # which process it is neither
+    move.die('switch over:after')
     move.source.proxy.refuse()
     move.recover(*options)
     assert move.engine.wait(90) == code, move.engine.text()
@@ -339,12 +341,29 @@ def test_source_cannot_be_reached(lab, pki, proof):
 @pytest.mark.parametrize('options,code', [
     ((), UNDECIDED), (('--i-have-checked', 'destination-is-down'), NOWHERE)])
 def test_owner_cannot_be_reached(lab, pki, options, code):
-    move = Move(lab, pki, STILL).die(OWNED)
+    move = Move(lab, pki, STILL)
+    move.destination.proxy.fail('query-cpus-fast')
+    move.die(OWNED)
     move.destination.proxy.refuse()
     move.recover(*options)
     assert move.engine.wait(90) == code, move.engine.text()
     assert move.source.status() == 'postmigrate'
     assert move.destination.status() == 'paused'
+
+
+@pytest.mark.parametrize('options', [
+    ('--i-have-checked', 'destination-is-down'), ('--fence', 'true')],
+    ids=['checked', 'fence'])
+def test_who_is_seen_alive_is_not_down(lab, pki, options):
+    """Whatever is said; the guest may live there."""
+    move = Move(lab, pki, STILL).die(OWNED)
+    move.destination.proxy.refuse()
+    move.recover(*options)
+    assert move.engine.wait(90) == UNDECIDED, move.engine.text()
+    assert f'process {move.destination.pid} lives' in move.engine.out
+    move.check_folders(open_journals=1)
+    move.destination.proxy.refuse(False)
+    move.recover().moved()
 
 
 @pytest.mark.parametrize('at', [EARLY, LATE])
