@@ -59,15 +59,21 @@ void read_limits(struct json_object *data, struct limits *ret)
 
     if (word)
         on_timeout_named(word, &on_timeout, NULL);
-    *ret = (struct limits){ {
-        [LIMIT_BANDWIDTH] = json_get_int(data, "bandwidth-bps", 0),
-        [LIMIT_DISK_BANDWIDTH] = json_get_int(data, "disk-bandwidth-bps", 0),
-        [LIMIT_MAX_DOWNTIME] = json_get_int(data, "max-downtime-ms", 0),
-        [LIMIT_TIMEOUT] = json_get_int(data, "timeout-s", 0),
-        [LIMIT_ON_TIMEOUT] = on_timeout,
-        [LIMIT_POSTCOPY_BANDWIDTH] =
-            json_get_int(data, "postcopy-bandwidth-bps", 0),
-    } };
+    *ret = (struct limits){ .value = {
+                                [LIMIT_BANDWIDTH] =
+                                    json_get_int(data, "bandwidth-bps", 0),
+                                [LIMIT_DISK_BANDWIDTH] =
+                                    json_get_int(data, "disk-bandwidth-bps", 0),
+                                [LIMIT_MAX_DOWNTIME] =
+                                    json_get_int(data, "max-downtime-ms", 0),
+                                [LIMIT_TIMEOUT] =
+                                    json_get_int(data, "timeout-s", 0),
+                                [LIMIT_ON_TIMEOUT] = on_timeout,
+                                [LIMIT_POSTCOPY_BANDWIDTH] = json_get_int(
+                                    data, "postcopy-bandwidth-bps", 0),
+                            } };
+    ret->timeout_per_gib_s = json_get_int(data, "timeout-s-per-gib", 0);
+    ret->timeout_ms = json_get_int(data, "timeout-ms", 0);
 }
 
 static enum outcome outcome_named(const char *name)

@@ -87,6 +87,7 @@ static void rate_in_words(struct buffer *b, int64_t bps)
 void limits_in_words(struct buffer *b, const struct limits *l)
 {
     int64_t timeout_s = l->value[LIMIT_TIMEOUT];
+    int64_t per_gib_s = l->timeout_per_gib_s;
 
     buffer_printf(b, "bandwidth ");
     rate_in_words(b, l->value[LIMIT_BANDWIDTH]);
@@ -95,7 +96,11 @@ void limits_in_words(struct buffer *b, const struct limits *l)
     buffer_printf(b, ", max-downtime-ms %lld, timeout-s %lld",
                   (long long)l->value[LIMIT_MAX_DOWNTIME],
                   (long long)timeout_s);
-    if (timeout_s > 0)
+    if (per_gib_s > 0)
+        buffer_printf(b, ", timeout-s-per-gib %lld", (long long)per_gib_s);
+    if (per_gib_s > 0 && l->timeout_ms > 0)
+        buffer_printf(b, " (in all %s)", figure_ms(l->timeout_ms).s);
+    if (timeout_s > 0 || per_gib_s > 0)
         buffer_printf(b, ", on-timeout %s",
                       on_timeout_name(l->value[LIMIT_ON_TIMEOUT]));
     if (l->value[LIMIT_POSTCOPY_BANDWIDTH] > 0) {

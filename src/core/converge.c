@@ -240,15 +240,19 @@ static unsigned climb(struct converge *c, const struct converge_sample *s)
     return actions;
 }
 
+int64_t converge_timeout_ms(const struct converge_rules *rules, uint64_t total)
+{
+    int64_t by_size = (int64_t)((double)rules->timeout_per_gib_ms *
+                                (double)total / (double)GIB);
+
+    return by_size > rules->timeout_ms ? by_size : rules->timeout_ms;
+}
+
 /* It acts once, and no more when the guest was stopped or switched before. */
 static bool time_is_over(struct converge *c, const struct converge_sample *s)
 {
-    int64_t limit = c->rules.timeout_ms;
-    int64_t by_size = (int64_t)((double)c->rules.timeout_per_gib_ms *
-                                (double)s->total / (double)GIB);
+    int64_t limit = converge_timeout_ms(&c->rules, s->total);
 
-    if (by_size > limit)
-        limit = by_size;
     c->timeout_left_ms = 0;
     if (limit == 0 || c->paused || c->postcopied)
         return false;

@@ -98,6 +98,8 @@ struct converge {
     int64_t timeout_left_ms; /* 1 at least; 0: none, or it has acted */
 };
 
+/* What both timeouts come to for TOTAL bytes of RAM; 0: none. */
+int64_t converge_timeout_ms(const struct converge_rules *rules, uint64_t total);
 void converge_init(struct converge *c, const struct converge_rules *rules);
 /* The actions for now, or'ed; what they take stands in C. */
 unsigned converge_step(struct converge *c,

@@ -41,14 +41,17 @@ enum limit limit_named(const char *name)
 
 void limits_of_plan(const struct plan *p, struct limits *ret)
 {
-    *ret = (struct limits){ {
-        [LIMIT_BANDWIDTH] = p->bandwidth_bps,
-        [LIMIT_DISK_BANDWIDTH] = p->disk_bandwidth_bps,
-        [LIMIT_MAX_DOWNTIME] = p->max_downtime_ms,
-        [LIMIT_TIMEOUT] = p->timeout_s,
-        [LIMIT_ON_TIMEOUT] = p->on_timeout,
-        [LIMIT_POSTCOPY_BANDWIDTH] = p->postcopy_bandwidth_bps,
-    } };
+    *ret = (struct limits){ .value = {
+                                [LIMIT_BANDWIDTH] = p->bandwidth_bps,
+                                [LIMIT_DISK_BANDWIDTH] = p->disk_bandwidth_bps,
+                                [LIMIT_MAX_DOWNTIME] = p->max_downtime_ms,
+                                [LIMIT_TIMEOUT] = p->timeout_s,
+                                [LIMIT_ON_TIMEOUT] = p->on_timeout,
+                                [LIMIT_POSTCOPY_BANDWIDTH] =
+                                    p->postcopy_bandwidth_bps,
+                            } };
+    ret->timeout_per_gib_s = p->timeout_per_gib_s;
+    ret->timeout_ms = p->timeout_per_gib_s > 0 ? 0 : p->timeout_s * 1000;
 }
 
 int limit_check(enum limit limit, int64_t value, struct qm_error *err)

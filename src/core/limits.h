@@ -25,6 +25,10 @@ enum limit {
 
 struct limits {
     int64_t value[LIMITS];
+    /* Of the plan, until a timeout-s is set: that replaces both. */
+    int64_t timeout_per_gib_s;
+    /* What they come to; 0: none, or the size of RAM is not known yet. */
+    int64_t timeout_ms;
 };
 
 /* Which of them are to change, and to what. */

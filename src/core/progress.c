@@ -125,6 +125,8 @@ int progress_sample(struct migration *m, struct converge_sample *ret,
     m->progress.downtime_limit_ms = m->converge.limit_ms;
     m->progress.timeout_left_ms = m->converge.timeout_left_ms;
     m->progress.on_timeout = m->limits.value[LIMIT_ON_TIMEOUT];
+    m->limits.timeout_ms =
+        converge_timeout_ms(&m->converge.rules, m->progress.ram_total);
     mirrors_watch_writes(m);
     tell_progress(m);
     return 0;

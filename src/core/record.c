@@ -164,6 +164,9 @@ struct json_object *record_limits_data(const struct limits *l)
     json_add_int(data, "disk-bandwidth-bps", l->value[LIMIT_DISK_BANDWIDTH]);
     json_add_int(data, "max-downtime-ms", l->value[LIMIT_MAX_DOWNTIME]);
     json_add_int(data, "timeout-s", l->value[LIMIT_TIMEOUT]);
+    json_add_int(data, "timeout-s-per-gib", l->timeout_per_gib_s);
+    if (l->timeout_ms > 0)
+        json_add_int(data, "timeout-ms", l->timeout_ms);
     json_add_string(data, "on-timeout",
                     on_timeout_name(l->value[LIMIT_ON_TIMEOUT]));
     json_add_int(data, "postcopy-bandwidth-bps",

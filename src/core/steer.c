@@ -130,10 +130,12 @@ static int set_max_downtime(struct migration *m, int64_t value,
     return 0;
 }
 
+/* It replaces the one for each GiB too: the operator means this one. */
 static int set_timeout(struct migration *m, int64_t value, struct qm_error *err)
 {
     (void)err;
-    m->converge.rules.timeout_ms = value * 1000;
+    m->converge.rules.timeout_ms = m->limits.timeout_ms = value * 1000;
+    m->converge.rules.timeout_per_gib_ms = m->limits.timeout_per_gib_s = 0;
     return 0;
 }
 

@@ -129,9 +129,18 @@ static int postcopy_for_policy(struct migration *m, struct qm_error *err)
 
 static int give_up(const struct migration *m, struct qm_error *err)
 {
-    error_set(err, QM_ERR_TIMEOUT,
-              "the RAM did not get across within timeout-s %lld",
-              (long long)m->limits.value[LIMIT_TIMEOUT]);
+    const struct limits *l = &m->limits;
+
+    if (l->timeout_ms > l->value[LIMIT_TIMEOUT] * 1000)
+        error_set(err, QM_ERR_TIMEOUT,
+                  "the RAM did not get across within %.1f s, which are "
+                  "timeout-s-per-gib %lld",
+                  (double)l->timeout_ms / 1000,
+                  (long long)l->timeout_per_gib_s);
+    else
+        error_set(err, QM_ERR_TIMEOUT,
+                  "the RAM did not get across within timeout-s %lld",
+                  (long long)l->value[LIMIT_TIMEOUT]);
     error_hint(err, "allow more time, --policy urgent, a longer "
                     "--max-downtime-ms, --postcopy, or --on-timeout pause");
     return -1;

@@ -280,7 +280,7 @@ static void init_converge(struct migration *m)
         &(struct converge_rules){
             .max_downtime_ms = downtime_of_qemu(m, limit[LIMIT_MAX_DOWNTIME]),
             .timeout_ms = limit[LIMIT_TIMEOUT] * 1000,
-            .timeout_per_gib_ms = m->plan->timeout_per_gib_s * 1000,
+            .timeout_per_gib_ms = m->limits.timeout_per_gib_s * 1000,
             .pause_on_timeout = limit[LIMIT_ON_TIMEOUT] == ON_TIMEOUT_PAUSE,
             .postcopy_on_timeout =
                 limit[LIMIT_ON_TIMEOUT] == ON_TIMEOUT_POSTCOPY,

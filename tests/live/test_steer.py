@@ -19,7 +19,8 @@ STOPPED = ROWS.index('settle disks')
 LIMITS = {'bandwidth': 900 * MIB, 'disk-bandwidth': 800 * MIB,
           'max-downtime-ms': 77, 'timeout-s': 500, 'on-timeout': 'pause'}
 IN_FORCE = {'bandwidth-bps': 900 * MIB, 'disk-bandwidth-bps': 800 * MIB,
-            'max-downtime-ms': 77, 'timeout-s': 500, 'on-timeout': 'pause',
+            'max-downtime-ms': 77, 'timeout-s': 500, 'timeout-s-per-gib': 0,
+            'timeout-ms': 500000, 'on-timeout': 'pause',
             'postcopy-bandwidth-bps': 0}
 
 

@@ -1,7 +1,10 @@
 """--timeout-s-per-gib and --on-timeout: said beforehand, kept at the right time,
 and acted on once."""
 
+import re
+
 from cases import FAILED, Case, Move
+from test_control import NAME, command
 from test_converge import HOT_MIB, LINK_MBIT
 
 PER_GIB_S = 64                      # of 128 MiB: 8 s
@@ -46,7 +49,10 @@ def test_aborts_at_the_timeout(lab, pki):
     move = start(lab, pki)
     move.engine.wait(60)
     move.undone((FAILED,))
-    assert move.engine.result()['error']['code'] == 'timeout'
+    error = move.engine.result()['error']
+    assert error['code'] == 'timeout'
+    assert re.search(r'within \d+\.\d s, which are timeout-s-per-gib '
+                     f'{PER_GIB_S}$', error['message']), error
     at_the_right_time(move, 'migrate_cancel', said_beforehand(move, 'abort'))
 
 
@@ -59,3 +65,28 @@ def test_pauses_once_at_the_timeout(lab, pki):
             if 'timeout' in e['data']['message']] == [
         'timeout-s has passed: the guest is stopped so that its RAM gets '
         'across']
+
+
+def test_a_timeout_that_is_set_replaces_both(lab, pki):
+    """0 lifts the one for each GiB too; and a short one is kept."""
+    move = start(lab, pki, '--name', NAME, '--max-throttle', '0')
+    move.engine.wait_for(lambda: any(
+        'timeout-left-ms' in e['data'].get('ram', {})
+        for e in move.engine.events('PROGRESS')), what='a timeout')
+    status = ' '.join(command(move, 'status', NAME).out.split())
+    assert f'timeout-s 0, timeout-s-per-gib {PER_GIB_S} (in all ' in status
+    said = command(move, 'set', NAME, 'timeout-s=0').out
+    assert said.endswith('timeout-s 0')
+    told, = move.engine.events('LIMITS')
+    assert told['data']['timeout-s-per-gib'] == 0
+    assert 'timeout-ms' not in told['data']
+    # the next sample but one was made with it
+    seen = len(move.engine.events('PROGRESS'))
+    move.engine.wait_for(
+        lambda: len(move.engine.events('PROGRESS')) > seen + 1, what='samples')
+    assert 'timeout-left-ms' not in \
+        move.engine.events('PROGRESS')[-1]['data']['ram']
+    command(move, 'set', NAME, 'timeout-s=1')
+    move.engine.wait(60)
+    move.undone((FAILED,))
+    assert 'did not get across within timeout-s 1' in move.error

@@ -131,6 +131,40 @@ static void lines_of_what_happens(void **state)
                                 "[     0.7 s] open the door: undone\n");
 }
 
+/* Whichever timeout there is, and what it comes to. */
+static void limits_in_a_line(void **state)
+{
+    static const struct {
+        struct limits l;
+        const char *words;
+    } cases[] = {
+        { { .value = { [LIMIT_MAX_DOWNTIME] = 300,
+                       [LIMIT_ON_TIMEOUT] = ON_TIMEOUT_PAUSE } },
+          "timeout-s 0" },
+        { { .value = { [LIMIT_MAX_DOWNTIME] = 300, [LIMIT_TIMEOUT] = 9 },
+            .timeout_ms = 9000 },
+          "timeout-s 9, on-timeout abort" },
+        { { .value = { [LIMIT_MAX_DOWNTIME] = 300 }, .timeout_per_gib_s = 64 },
+          "timeout-s 0, timeout-s-per-gib 64, on-timeout abort" },
+        { { .value = { [LIMIT_MAX_DOWNTIME] = 300, [LIMIT_TIMEOUT] = 9 },
+            .timeout_per_gib_s = 64,
+            .timeout_ms = 33000 },
+          "timeout-s 9, timeout-s-per-gib 64 (in all 33.0 s), on-timeout abort" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+        CLEANUP_FREE char *whole =
+            xasprintf("bandwidth no limit, disk-bandwidth no limit, "
+                      "max-downtime-ms 300, %s",
+                      cases[i].words);
+
+        limits_in_words(&b, &cases[i].l);
+        assert_string_equal(b.data, whole);
+    }
+}
+
 static const struct bar bars[] = {
     { .step = "preflight" },
     { .step = "mirror disks", .elapsed_ms = 61000, .progress = &mirroring },
@@ -222,6 +256,7 @@ int main(void)
         cmocka_unit_test(a_hundred_percent_is_all),
         cmocka_unit_test(lines_of_progress),
         cmocka_unit_test(lines_of_what_happens),
+        cmocka_unit_test(limits_in_a_line),
         cmocka_unit_test(bar_of_80_columns),
         cmocka_unit_test(bar_fits_everywhere),
         cmocka_unit_test(insecure_is_red),

@@ -184,7 +184,7 @@ static void progress_is_read(void **state)
 
 static void limits_are_read(void **state)
 {
-    const struct limits l = { { 1, 2, 3, 4, ON_TIMEOUT_PAUSE } };
+    const struct limits l = { { 1, 2, 3, 4, ON_TIMEOUT_PAUSE }, 5, 6 };
     CLEANUP_JSON struct json_object *data = record_limits_data(&l);
     struct limits again;
 
