@@ -1,7 +1,7 @@
 /*
  * Failures on demand, in developer builds alone: the runner passes a point
- * before and after each row of the recipe, and one at each answer of a QEMU
- * within it, so that a test can break every row, also those that were added
+ * before and after each row of the recipe, and of its undo, and one at each
+ * answer of a QEMU within it, so that a test can break every row, also those that were added
  * yesterday.
  *
  *     QMIGRATE_FAIL='mirror disks:after=fail'     the row fails
@@ -9,6 +9,7 @@
  *     QMIGRATE_FAIL='converge:after=stop'         it stands still: SIGSTOP
  *     QMIGRATE_FAIL='export disks:1:destination:nbd-server-start=kill'
  *                                  that answer is the first of its kind there
+ *     QMIGRATE_FAIL='undo mirror disks:before=kill'   it dies as it undoes
  *     QMIGRATE_POINTS=FILE         each point that was passed, one a line
  *     QMIGRATE_PATIENCE_MS=5000    with a link, once the destination owns
  *     QMIGRATE_DISCARD=always      also where a mirror that may discard loses
@@ -77,6 +78,13 @@ int failpoint(const char *step, const char *when, struct qm_error *err)
                      when);
 }
 
+void failpoint_undo(const char *step, const char *when)
+{
+    CLEANUP(error_clear) struct qm_error none = QM_ERROR_INIT;
+
+    failpoint(step, when, &none);
+}
+
 void failpoint_answer(const char *side, const char *command)
 {
     CLEANUP_FREE char *answer = xasprintf("%s:%s", side, command);
@@ -114,6 +122,12 @@ int failpoint(const char *step, const char *when, struct qm_error *err)
     (void)when;
     (void)err;
     return 0;
+}
+
+void failpoint_undo(const char *step, const char *when)
+{
+    (void)step;
+    (void)when;
 }
 
 void failpoint_answer(const char *side, const char *command)

@@ -12,6 +12,8 @@
 
 /* WHEN: before, after, or a word of the row's own. */
 int failpoint(const char *step, const char *when, struct qm_error *err);
+/* The same, of "undo STEP", which cannot fail. */
+void failpoint_undo(const char *step, const char *when);
 /* SIDE has answered COMMAND; nothing was done with the answer yet. */
 void failpoint_answer(const char *side, const char *command);
 /* QMIGRATE_PATIENCE_MS in the place of MS. */

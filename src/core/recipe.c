@@ -84,9 +84,13 @@ static void note(struct migration *m, const struct step *step, const char *how)
 
 static void undo_row(struct migration *m, const struct step *step)
 {
+    CLEANUP_FREE char *name = xasprintf("undo %s", step->name);
+
     m->step = step->name;
     note(m, step, "undoing");
+    failpoint_undo(name, "before");
     step->undo(m);
+    failpoint_undo(name, "after");
     note(m, step, "undone");
     tell_step(m, step, STEP_UNDONE);
 }

@@ -11,6 +11,7 @@ its journal open, and the table says where the guest has to be.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -44,6 +45,8 @@ KINDS = {
                          'off', '--on-timeout', 'postcopy', '--timeout-s',
                          '1')),
 }
+# It is refused the switch, and takes everything back.
+KINDS['undo'] = KINDS['mirror']
 
 
 class Cell(NamedTuple):
@@ -162,6 +165,8 @@ EXPECTED = {
 
 
 def expected(fault, owner):
+    if owner == 'undoing':      # there is no way but back
+        return NOWHERE if fault == 'source killed' else SOURCE
     return EXPECTED.get(fault, EXPECTED[None])[owner]
 
 
@@ -171,6 +176,9 @@ class FaultMove(Move):
     def __init__(self, lab, pki, case, small):
         self.small_disk = SmallDisk(lab) if small else None
         super().__init__(lab, pki, case)
+
+    def refuse_the_switch(self):
+        self.source.proxy.fail('migrate-continue')
 
     def _make_image(self, name, image_format):
         if self.small_disk and name.startswith('destination'):
@@ -183,6 +191,8 @@ class Attack:
         self.cell = cell
         case = replace(KINDS[cell.kind], supervised=cell.fault == SUPERVISED)
         self.move = FaultMove(lab, pki, case, cell.fault == 'disk full')
+        if cell.kind == 'undo':
+            self.move.refuse_the_switch()
         self.fault = FAULTS[cell.fault]
         self.owner = None
         self.place_found = None
@@ -232,9 +242,13 @@ class Attack:
                                f'{self.move.engine.text()}')
 
     def _find_owner(self):
+        """By what the engine wrote, not a recover after it."""
+        if self.cell.kind == 'undo':
+            return 'undoing'
         lines = [json.loads(line) for path in self.move.journals()
                  for line in path.read_text().splitlines()]
-        owners = [line['owner'] for line in lines if 'owner' in line]
+        owners = [line['owner'] for line in itertools.takewhile(
+            lambda line: 'recover' not in line, lines) if 'owner' in line]
         if owners[-1:] != ['destination']:
             after = self.cell.point.endswith(':after')
             return 'meanwhile' if ROWS.index(self.cell.row) + after >= \
@@ -376,7 +390,7 @@ class Attack:
         if isinstance(place, list):
             return []
         owner = place if place != NOWHERE else SOURCE \
-            if self.owner in ('source', 'meanwhile') else DESTINATION
+            if self.owner in ('source', 'meanwhile', 'undoing') else DESTINATION
         qemu = getattr(self.move, owner)
         if qemu.is_alive():
             qemu.kill()         # one that lacks RAM may never quit

@@ -45,7 +45,11 @@ def list_points(kind):
     with Pki() as pki, Lab() as lab:
         move = FaultMove(lab, pki, KINDS[kind], False)
         path = lab.path('points')
-        move.start(QMIGRATE_POINTS=str(path)).moved()
+        if kind == 'undo':
+            move.refuse_the_switch()
+            move.start(QMIGRATE_POINTS=str(path)).undone()
+        else:
+            move.start(QMIGRATE_POINTS=str(path)).moved()
         return path.read_text().splitlines()
 
 
@@ -69,11 +73,17 @@ def while_written(points):
     """The points at which disks are being copied: from the first mirror on
     until the guest may stop."""
     mirror = [n for n, p in enumerate(points) if p.endswith('blockdev-mirror')]
-    if not mirror:
+    if not mirror or 'converge:before' not in points:
         return []
     end = points.index('converge:before')
     return [p for p in points[mirror[0]:end + 1]
             if p.count(':') == 1 or acts(p)]
+
+
+def rows_of(kind):
+    if kind == 'undo':
+        return [f'undo {row}' for row in reversed(ROWS)]
+    return ROWS if kind == 'mirror' else ROWS[FIRST_CHANGE:]
 
 
 def cells_of(kind, points):
@@ -82,7 +92,9 @@ def cells_of(kind, points):
     after the one above it, but for what the journal says, which matters to
     an engine that died."""
     everywhere = [f for f in FAULTS if f not in ANSWERS and f != 'disk full']
-    rows = ROWS if kind == 'mirror' else ROWS[FIRST_CHANGE:]
+    rows = rows_of(kind)
+    if kind == 'undo':
+        points = [p for p in points if p.startswith('undo ')]
     mine = [p for p in points if p.partition(':')[0] in rows]
     after = [p for p in mine if p.endswith(':after')]
     before = [p for p in mine if p.endswith(':before')]
@@ -246,8 +258,8 @@ def table(results, kind):
     rows = [['', *(f.replace('destination', 'dest.').replace('terminated',
                                                              'term.')
                    for f in names)]]
-    rows += [[row, *(square(results, kind, row, f) for f in names)]
-             for row in ROWS]
+    rows += [[row, *there] for row in rows_of(kind)
+             if any(there := [square(results, kind, row, f) for f in names])]
     return page.table(rows)
 
 
@@ -267,7 +279,7 @@ def page_of(results, cells):
     lines = ['# Faults', '', page.filled(text), '',
              page.filled(f'{summary(done)}; of {len(cells)} that there are.')]
     titles = {'precopy': 'Pre-copy', 'mirror': 'Mirrored disks',
-              'postcopy': 'Post-copy'}
+              'postcopy': 'Post-copy', 'undo': 'Undo'}
     for kind, title in titles.items():
         lines += ['', f'## {title}', '', *table(results, kind)]
     for key, result in results.cells.items():

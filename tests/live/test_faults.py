@@ -10,6 +10,8 @@ from attack import ANSWERS, FAULTS, ROWS, Attack, Cell
 DURING = [f for f in FAULTS if f not in ANSWERS and f != 'disk full']
 FIRST = {'mirror': 'connect', 'precopy': 'start migration',
          'postcopy': 'settle disks'}
+UNDONE = ['start migration', 'open the door', 'mirror disks', 'export disks',
+          'agree capabilities', 'install credentials']
 LASTS_S = 1                     # what is lifted again
 COMMANDS = [
     'hold the destination:1:destination:stop',
@@ -28,6 +30,9 @@ COMMANDS = [
 
 def rows_in_turn():
     turn = 0
+    for row in UNDONE:
+        yield Cell('undo', f'undo {row}:before', DURING[turn % len(DURING)])
+        turn += 1
     for kind, first in FIRST.items():
         for row in ROWS[ROWS.index(first):]:
             yield Cell(kind, f'{row}:after', DURING[turn % len(DURING)])
@@ -38,6 +43,8 @@ CELLS = [*rows_in_turn(),
          *(Cell('mirror', point, 'answer lost') for point in COMMANDS),
          *(Cell('mirror', point, 'engine killed') for point in COMMANDS[::2]),
          Cell('mirror', 'mirror disks:after', 'disk full'),
+         Cell('undo', 'undo mirror disks:1:source:block-job-cancel',
+              'engine killed'),
          # recover goes on with the post-copy
          Cell('postcopy', 'switch over:after', 'supervised engine killed'),
          Cell('postcopy', 'run the destination:after', 'engine killed'),
