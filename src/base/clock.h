@@ -16,6 +16,14 @@ int64_t clock_now_ms(void);  /* CLOCK_MONOTONIC, in milliseconds */
 int64_t clock_now_us(void);  /* the same, in microseconds */
 int64_t clock_wall_us(void); /* since the epoch, in microseconds */
 
+/* WALL_US in ISO 8601: "2026-11-28T02:32:29.123Z" */
+struct clock_text {
+    char s[32];
+};
+struct clock_text clock_utc(int64_t wall_us);
+/* Such a text, read; false, and RET untouched, if it is none. */
+bool clock_utc_parse(const char *text, int64_t *ret_wall_us);
+
 static inline deadline_t deadline_in_ms(int64_t ms)
 {
     return clock_now_ms() + ms;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/util.h"
 
 static void predicates_on_strings(void **state)
@@ -182,6 +183,34 @@ static void buffers_hold_any_byte(void **state)
     assert_memory_equal(b.data, "bc\0d", 5);
 }
 
+static void a_moment_is_written_and_read(void **state)
+{
+    static const char *const none[] = {
+        "",
+        "2026-11-28",
+        "2026-11-28T02:32:29Z",
+        "2026-11-28T02:32:29.123z",
+        "2026-11-28T02:32:29.123Z ",
+        "2026-02-31T02:32:29.123Z",
+        "2026-11-28T25:32:29.123Z",
+        "1969-12-31T23:59:59.999Z",
+        "2026-11-28T02:32:2x.123Z",
+    };
+    int64_t us = 7;
+
+    (void)state;
+    assert_string_equal(clock_utc(0).s, "1970-01-01T00:00:00.000Z");
+    assert_string_equal(clock_utc(1795833149123456).s,
+                        "2026-11-28T02:32:29.123Z");
+    assert_string_equal(clock_utc(INT64_MIN).s, clock_utc(0).s);
+    assert_non_null(strchr(clock_utc(INT64_MAX).s, 'Z'));
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        assert_false(clock_utc_parse(none[i], &us));
+    assert_int_equal(us, 7);
+    assert_true(clock_utc_parse("2026-11-28T02:32:29.123Z", &us));
+    assert_int_equal(us, 1795833149123000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +222,7 @@ int main(void)
         cmocka_unit_test(lists_grow_and_join),
         cmocka_unit_test(buffers_grow_and_shrink),
         cmocka_unit_test(buffers_hold_any_byte),
+        cmocka_unit_test(a_moment_is_written_and_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
