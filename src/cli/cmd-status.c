@@ -1,6 +1,6 @@
 /*
- * qmigrate status: the migrations of this machine, a line each, or one in
- * full.
+ * qmigrate status: the migrations of this machine, a line each, those that have
+ * ended too if they are asked for; or one in full.
  */
 #include <unistd.h>
 
@@ -11,6 +11,7 @@
 #include "cli/show-parts.h"
 #include "cli/supervise.h"
 #include "core/journal.h"
+#include "core/rundir.h"
 #include "qmp/json.h"
 
 enum { LABEL = 14, LINE_INDENT = 4 };
@@ -122,16 +123,21 @@ static void write_in_full(struct buffer *b, struct json_object *status)
                   (long long)json_get_int(status, "pid", 0));
 }
 
+static void write_json(struct buffer *b, struct json_object *o)
+{
+    buffer_printf(
+        b, "%s\n",
+        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+                                              JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
 static void show_one(struct remote *r, struct json_object *status, bool in_full)
 {
     CLEANUP(output_free) struct output *o = output_new(STDOUT_FILENO);
     CLEANUP(buffer_done) struct buffer b = { .data = NULL };
 
     if (r->options.json) {
-        buffer_printf(&b, "%s\n",
-                      json_object_to_json_string_ext(
-                          status, JSON_C_TO_STRING_PLAIN |
-                                      JSON_C_TO_STRING_NOSLASHESCAPE));
+        write_json(&b, status);
         output_buffer(o, &b);
     } else if (in_full) {
         write_in_full(&b, status);
@@ -199,6 +205,37 @@ static void show_journals(struct remote *r, const struct strv *shown,
     }
 }
 
+static void show_past(const struct remote *r, const struct past *p)
+{
+    CLEANUP(output_free) struct output *o = output_new(STDOUT_FILENO);
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+    CLEANUP_JSON struct json_object *data = NULL;
+
+    if (!r->options.json) {
+        past_in_words(&b, p);
+        show_text(o, LINE_INDENT, &b);
+        return;
+    }
+    data = record_past_data(p);
+    write_json(&b, data);
+    output_buffer(o, &b);
+}
+
+static int show_history(struct remote *r, size_t *count)
+{
+    CLEANUP(history_done) struct history h = { .count = 0 };
+    CLEANUP_FREE char *folder = statedir_path(&r->err);
+
+    if (!folder || history_load(folder, &h, &r->err) < 0)
+        return -1;
+    for (size_t i = 0; i < h.count; i++)
+        show_past(r, &h.item[i]);
+    *count += h.count;
+    return 0;
+}
+
+/* One that ends meanwhile is found among those that have ended, since these
+ * are looked for last. */
 static int show_all(struct remote *r)
 {
     CLEANUP(strv_done) struct strv names = { 0 }, alive = { 0 };
@@ -211,8 +248,11 @@ static int show_all(struct remote *r)
             strv_add(&alive, names.item[i]);
     shown = alive.count;
     show_journals(r, &alive, &shown);
+    if (r->options.all && show_history(r, &shown) < 0)
+        return remote_refuse(r);
     if (shown == 0 && !r->options.json)
-        remote_say("no migration is under way on this machine");
+        remote_say("no migration is under way on this machine%s",
+                   r->options.all ? ", and none has ended" : "");
     return QM_EXIT_DONE;
 }
 
@@ -224,6 +264,10 @@ int cmd_status(int argc, char **argv)
 
     if (remote_begin(&r, 0, 1, argc, argv, &code) < 0)
         return code;
+    if (r.options.all && r.words.count > 0) {
+        error_set(&r.err, QM_ERR_USAGE, "--all and a name exclude each other");
+        return remote_refuse(&r);
+    }
     if (r.words.count == 0)
         return show_all(&r);
     if (remote_connect(&r) < 0 ||

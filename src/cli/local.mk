@@ -44,6 +44,7 @@ libcli_a_SOURCES = \
 	src/cli/show-keys.c \
 	src/cli/show-lines.c \
 	src/cli/show-parts.h \
+	src/cli/show-past.c \
 	src/cli/show-plan.c \
 	src/cli/show-summary.c \
 	src/cli/show-verdicts.c \

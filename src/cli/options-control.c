@@ -20,6 +20,14 @@ static const struct option_row json_rows[] = {
     HELP,
 };
 
+static const struct option_row status_rows[] = {
+    { .help = "Options" },
+    { "all", NULL, parse_flag, offsetof(struct options, all),
+      "those that have ended, too", NULL },
+    JSON,
+    HELP,
+};
+
 static const struct option_row help_rows[] = {
     { .help = "Options" },
     HELP,
@@ -54,8 +62,8 @@ static const struct option_row recover_rows[] = {
 
 static const struct option_table tables[] = {
     { .command = "status",
-      .words = "NAME, or nothing for all",
-      ROWS(json_rows) },
+      .words = "NAME, or nothing for all of this machine",
+      ROWS(status_rows) },
     { .command = "watch", .words = "NAME", ROWS(json_rows) },
     { .command = "cancel", .words = "NAME", ROWS(help_rows) },
     { .command = "complete", .words = "NAME", ROWS(complete_rows) },

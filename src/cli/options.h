@@ -29,7 +29,7 @@ struct options {
     const char *mode;    /* of `complete` */
     char *fence;         /* of `recover`, or NULL */
     bool is_down[SIDES]; /* of `recover`: --i-have-checked */
-    bool all;            /* of `recover` */
+    bool all;            /* of `recover`, and of `status` */
 
     enum { THROTTLE_OF_POLICY, THROTTLE_ON, THROTTLE_OFF } auto_converge;
 

@@ -5,6 +5,7 @@
 #define QM_CLI_SHOW_PARTS_H
 
 #include "cli/show.h"
+#include "core/journal-past.h"
 
 #define RED "\033[1;31m"
 #define YELLOW "\033[33m"
@@ -65,6 +66,11 @@ void fold_text(struct buffer *b, const char *text, unsigned indent,
 /* TEXT in lines within the columns, each after INDENT blanks. */
 void write_paragraph(struct buffer *b, unsigned indent, unsigned columns,
                      const char *text);
+
+/* --- show-past.c ------------------------------------------------------------- */
+
+/* A migration that has ended, in a line. */
+void past_in_words(struct buffer *b, const struct past *p);
 
 /* --- show-plan.c ------------------------------------------------------------- */
 

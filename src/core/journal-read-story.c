@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "core/disk-make.h"
 #include "core/journal-read-private.h"
 #include "qmp/json.h"
@@ -147,8 +148,17 @@ static int check_version(struct journal_reader *r, struct json_object *story,
     return -1;
 }
 
-/* "qm-" and eight hexadecimal digits: it becomes part of names and paths. */
-static bool is_id(const char *id)
+int64_t journal_read_at(struct json_object *o)
+{
+    const char *text = json_get_string(o, "at");
+    int64_t us = 0;
+
+    if (text)
+        (void)clock_utc_parse(text, &us);
+    return us;
+}
+
+bool journal_id_is_valid(const char *id)
 {
     return id && str_starts(id, "qm-") && strlen(id) == 11 &&
            strspn(id + 3, "0123456789abcdef") == 8;
@@ -177,10 +187,11 @@ int journal_read_story(struct journal_reader *r, struct json_object *story,
 
     if (check_version(r, story, err) < 0)
         return -1;
-    if (!name || !plan_name_is_valid(name) || !is_id(id) || !plan)
+    if (!name || !plan_name_is_valid(name) || !journal_id_is_valid(id) || !plan)
         return journal_damaged(r, "it does not say what it is about", err);
     r->c.name = xstrdup(name);
     r->c.id = xstrdup(id);
+    r->c.began_us = journal_read_at(story);
     r->c.uuid = xstrdup(json_get_string(story, "guest-uuid"));
     r->c.was_running = json_get_bool(story, "was-running");
     r->c.insecure = json_get_bool(plan, "insecure");

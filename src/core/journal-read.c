@@ -98,6 +98,7 @@ static int read_end(struct journal_reader *r, struct json_object *o,
         !guest_place_parse(json_get_string(o, "guest"), &r->c.end_guest))
         return journal_damaged(r, "it does not say how it ended", err);
     r->c.ended = true;
+    r->c.ended_us = journal_read_at(o);
     return 0;
 }
 

@@ -26,6 +26,7 @@ struct journal_row {
 
 struct journal_content {
     char *name, *id, *uuid; /* the guest's, or NULL */
+    int64_t began_us;       /* wall clock; 0: it does not say */
     struct journal_side side[SIDES];
     bool was_running;
     bool insecure, tls_psk, verify, keep_source, paused;
@@ -46,6 +47,7 @@ struct journal_content {
     bool ended; /* so: */
     enum outcome end_outcome;
     enum guest_place end_guest;
+    int64_t ended_us; /* as began_us */
 
     size_t whole_bytes; /* up to the end of the last finished line */
     bool torn;          /* there is more: a line that was never finished */
@@ -77,6 +79,9 @@ int journal_load(int fd, const char *path, struct journal_content *ret,
                  struct qm_error *err);
 void journal_content_done(struct journal_content *c);
 DEFINE_CLEANUP_DONE(struct journal_content, journal_content_done)
+
+/* "qm-" and eight hexadecimal digits: it becomes part of names and paths. */
+bool journal_id_is_valid(const char *id);
 
 /* Had that row begun?  Was it done? */
 bool journal_began(const struct journal_content *c, const char *step);

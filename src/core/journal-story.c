@@ -95,6 +95,7 @@ struct json_object *journal_story(const struct migration *m)
     json_add_int(o, "qmigrate-journal", JOURNAL_VERSION);
     json_add_string(o, "name", m->name);
     json_add_string(o, "id", m->id);
+    json_add_string(o, "at", clock_utc(clock_wall_us()).s);
     for (int i = 0; i < SIDES; i++)
         json_add(o, side_name((enum side_id)i), side_story(m, (enum side_id)i));
     json_add_string(o, "guest-uuid", m->facts.side[SOURCE].machine.uuid);

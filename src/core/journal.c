@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "core/failpoint.h"
 #include "core/rundir.h"
 
@@ -268,6 +269,7 @@ int journal_end(struct journal *j, const char *outcome, const char *guest,
 
     add_string(o, "end", outcome);
     add_string(o, "guest", guest);
+    add_string(o, "at", clock_utc(clock_wall_us()).s);
     if (append(j, o, err) < 0 || failpoint("journal", "ended", err) < 0)
         return -1;
     return journal_retire(j, err);

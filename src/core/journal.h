@@ -2,7 +2,7 @@
  * What must be known after the engine died: one file a migration, JSON lines,
  * appended, each fsynced before what it announces is done.
  *
- *     {"qmigrate-journal": 1, "name": ..., "id": ..., "source": {...}, ...}
+ *     {"qmigrate-journal": 1, "name": ..., "id": ..., "at": ..., ...}
  *     {"owner": "source"}
  *     {"step": "mirror disks", "state": "begins"}     done, failed, undone
  *     {"makes": "/images/vm.qcow2"}   an image on the destination's host
@@ -17,9 +17,10 @@
  *                                     post-copy; where post-copy was asked for
  *                                     the owner is written before that, with
  *                                     "source-gave-up": false
- *     {"end": "completed", "guest": "destination"}
+ *     {"end": "completed", "guest": "destination", "at": ...}
  *
- * The first line holds all that cannot be asked later (journal-story.c), and
+ * "at" is the wall clock, as people look for a migration by it; older journals
+ * have none.  The first line holds all that cannot be asked later (journal-story.c), and
  * no secret.  From the start of the stream until the guest runs nothing but
  * the owner waits for the disk: the guest may be stopped.
  *

@@ -52,6 +52,8 @@ libcore_a_SOURCES = \
 	src/core/journal.c \
 	src/core/journal.h \
 	src/core/journal-open.c \
+	src/core/journal-past.c \
+	src/core/journal-past.h \
 	src/core/journal-read.c \
 	src/core/journal-read.h \
 	src/core/journal-read-private.h \
@@ -104,6 +106,7 @@ libcore_a_SOURCES = \
 	src/core/record-private.h \
 	src/core/record-result.c \
 	src/core/record-copy.c \
+	src/core/record-past.c \
 	src/core/record.c \
 	src/core/record.h \
 	src/core/result.c \

@@ -210,7 +210,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int rundir_names(const char *folder, const char *suffix, struct strv *ret,
+int rundir_stems(const char *folder, const char *suffix,
+                 bool (*is_one)(const char *stem), struct strv *ret,
                  struct qm_error *err)
 {
     struct dirent *entry;
@@ -220,16 +221,22 @@ int rundir_names(const char *folder, const char *suffix, struct strv *ret,
         return error_set_errno(err, QM_ERR_SYSTEM, errno, "open %s", folder);
     while ((entry = readdir(dir))) {
         size_t len = strlen(entry->d_name);
-        CLEANUP_FREE char *name = NULL;
+        CLEANUP_FREE char *stem = NULL;
 
         if (!str_ends(entry->d_name, suffix))
             continue;
-        name = xstrndup(entry->d_name, len - strlen(suffix));
-        if (plan_name_is_valid(name))
-            strv_add(ret, name);
+        stem = xstrndup(entry->d_name, len - strlen(suffix));
+        if (is_one(stem))
+            strv_add(ret, stem);
     }
     closedir(dir);
     if (ret->count > 0)
         qsort(ret->item, ret->count, sizeof(ret->item[0]), by_name);
     return 0;
+}
+
+int rundir_names(const char *folder, const char *suffix, struct strv *ret,
+                 struct qm_error *err)
+{
+    return rundir_stems(folder, suffix, plan_name_is_valid, ret, err);
 }

@@ -28,8 +28,12 @@ void rundir_remove_private(char *dir, int lock);
 int rundir_lock_process(const char *who, const struct process_identity *id,
                         struct qm_error *err);
 
-/* The names of migrations that have a file NAME SUFFIX in FOLDER, added to RET
- * and all of it sorted.  -1 with a SYSTEM error. */
+/* What stands before SUFFIX in the names of FOLDER's files, where it is one that
+ * IS_ONE takes; added to RET and all of it sorted.  -1 with a SYSTEM error. */
+int rundir_stems(const char *folder, const char *suffix,
+                 bool (*is_one)(const char *stem), struct strv *ret,
+                 struct qm_error *err);
+/* The same of names of migrations. */
 int rundir_names(const char *folder, const char *suffix, struct strv *ret,
                  struct qm_error *err);
 

@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from cases import CANCELLED, DONE, FAILED, REFUSED, Case, Move
-from engine import Engine, run_dir
+from engine import Engine, run_dir, state_dir
 from lab import wait_until
 from qemu import MIB
 from test_cancel import HELD, ROWS, VERIFIES, check
@@ -292,6 +292,48 @@ def test_watch(lab, pki, json_too):
     else:
         assert f'{NAME} runs at the destination' in watch.out
         assert 'retire the source' in watch.err
+
+
+def test_those_that_have_ended(lab, pki):
+    """One that was undone and one that moved, in the order of their ends."""
+    move = Move(lab, pki, STILL)
+    assert command(move, 'status', '--all').out == \
+        'no migration is under way on this machine, and none has ended'
+    move.start(QMIGRATE_FAIL='converge:after=fail').undone((FAILED,))
+    move.new_destination()
+    move.start().moved()
+    undone, moved = [json.loads(line) for line in
+                     command(move, 'status', '--all', '--json').out
+                     .splitlines()]
+    assert (undone['outcome'], undone['guest']) == ('failed', 'source')
+    assert (moved['outcome'], moved['guest']) == ('completed', 'destination')
+    times = []
+    for past in (undone, moved):
+        assert past['name'] == NAME and past['finished']
+        assert past['source'] == move.source.address
+        assert (state_dir(lab) / f'{NAME}.{past["id"]}.done').exists()
+        times += [past['began-at'], past['ended-at']]
+    assert times == sorted(times) and len(set(times)) == 4
+
+    said = command(move, 'status', '--all').out.splitlines()
+    assert len(said) == 2
+    assert 'failed, the guest is at the source' in said[0]
+    assert 'completed, the guest is at the destination' in said[1]
+    assert all(NAME in line and ' UTC ' in line for line in said)
+    # without --all, and with a name
+    assert 'no migration is under way' in command(move, 'status').out
+    error = command(move, 'status', '--all', NAME, code=2).err
+    assert 'exclude each other' in error
+
+    # the older one is damaged, and its time is that of its file
+    path = state_dir(lab) / f'{NAME}.{undone["id"]}.done'
+    path.write_bytes(path.read_bytes()[:-10])
+    said = command(move, 'status', '--all').out.splitlines()
+    assert 'completed' in said[0] and 'damaged: ' in said[1]
+    said = command(move, 'status', '--all', '--json').out.splitlines()
+    damaged = json.loads(said[1])
+    assert damaged['id'] == undone['id'] and 'no end' in damaged['damaged']
+    assert 'outcome' not in damaged
 
 
 def test_an_engine_that_is_killed(lab, pki):

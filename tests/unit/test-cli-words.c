@@ -443,6 +443,38 @@ static void summary_says_where_it_is(void **state)
     }
 }
 
+static void those_that_have_ended(void **state)
+{
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+    static char name[] = "vm", id[] = "qm-0123abcd", from[] = "/run/a\x1b.qmp",
+                to[] = "ssh://hostb/run/b.qmp", damage[] = "line 3: \x1b";
+    struct past p = { .name = name,
+                      .id = id,
+                      .began_us = 1795833149123456,
+                      .ended_us = 1795833149123456 + 32 * 1000000LL,
+                      .outcome = OUTCOME_COMPLETED,
+                      .guest = GUEST_DESTINATION,
+                      .address = { from, to } };
+
+    (void)state;
+    past_in_words(&b, &p);
+    p.ended_us += 86400 * 1000000LL;
+    p.outcome = OUTCOME_FAILED;
+    p.guest = GUEST_NOWHERE;
+    past_in_words(&b, &p);
+    p.began_us = 0;
+    p.damage = damage;
+    past_in_words(&b, &p);
+    assert_string_equal(
+        b.data,
+        "vm  2026-11-28 02:32:29 to 02:33:01 UTC  completed, the guest is at "
+        "the destination  /run/a\\x1b.qmp to ssh://hostb/run/b.qmp  "
+        "qm-0123abcd\n"
+        "vm  2026-11-28 02:32:29 to 2026-11-29 02:33:01 UTC  failed, the guest "
+        "is nowhere  /run/a\\x1b.qmp to ssh://hostb/run/b.qmp  qm-0123abcd\n"
+        "vm  until 2026-11-29 02:33:01 UTC  damaged: line 3: \\x1b\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +490,7 @@ int main(void)
         cmocka_unit_test(summary_says_what_it_was_limited_to),
         cmocka_unit_test(summary_in_clear_with_things_left),
         cmocka_unit_test(summary_says_where_it_is),
+        cmocka_unit_test(those_that_have_ended),
     };
 
     return cmocka_run_group_tests_name("cli-words", tests, NULL, NULL);

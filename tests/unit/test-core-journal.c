@@ -1,6 +1,7 @@
 /*
  * Reading a journal: what is in it, where it is cut off, what is wrong.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -9,13 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "core/disk-make.h"
+#include "core/journal-past.h"
 #include "core/journal-read.h"
 #include "core/journal.h"
+#include "qmp/json.h"
 
 #define SIDE(name)                                                             \
     "\"" name "\":{\"address\":\"/run/" name ".qmp\",\"pid\":42,"              \
@@ -27,16 +32,23 @@
     "\"export\":\"" id "-export0\",\"export-name\":\"" id "-export0\","        \
     "\"node\":\"" id "-disk0\",\"job\":\"" id "-mirror0\","                    \
     "\"makes\":\"/i.raw\",\"size-bytes\":7}"
-#define STORY_OF(version, id)                                                                                                                                    \
-    "{\"qmigrate-journal\":" version ",\"name\":\"vm\",\"id\":\"" id                                                                                             \
-    "\"," SIDE("source") SIDE(                                                                                                                                   \
-        "destination") "\"was-running\":true,"                                                                                                                   \
-                       "\"plan\":{\"address\":\"192.0.2.2\",\"bind\":\"::\",\"port-low\":7,\"port-high\":9,\"insecure\":true,\"paused\":true},\"disks\":[" DISK( \
-                           "qm-0123abcd") "]}\n"
+#define PLAN                                                                   \
+    "\"plan\":{\"address\":\"192.0.2.2\",\"bind\":\"::\",\"port-low\":7,"      \
+    "\"port-high\":9,\"insecure\":true,\"paused\":true}"
+#define STORY_WITH(version, id, disk_id, more)                                 \
+    "{\"qmigrate-journal\":" version "," more "\"name\":\"vm\",\"id\":\"" id   \
+    "\"," SIDE("source")                                                       \
+        SIDE("destination") "\"was-running\":true," PLAN                       \
+                            ",\"disks\":[" DISK(disk_id) "]}\n"
+#define STORY_OF(version, id) STORY_WITH(version, id, "qm-0123abcd", "")
 #define STORY STORY_OF("1", "qm-0123abcd")
 #define OWNER(side) "{\"owner\":\"" side "\"}\n"
 #define BEGUN STORY OWNER("source")
 #define STEP(row, state) "{\"step\":\"" row "\",\"state\":\"" state "\"}\n"
+#define AT(moment) "\"at\":\"2026-11-28T" moment ".000Z\","
+#define DATED(id, moment) STORY_WITH("1", id, id, AT(moment)) OWNER("source")
+#define ENDED(moment)                                                          \
+    "{" AT(moment) "\"end\":\"completed\",\"guest\":\"source\"}\n"
 #define END(how, where) "{\"end\":\"" how "\",\"guest\":\"" where "\"}\n"
 
 static void expect_error(const char *text, const char *says)
@@ -207,6 +219,99 @@ static void half_a_line_is_cut_off(void **state)
     unlink(path);
 }
 
+/* --- those that have ended ---------------------------------------------------- */
+
+static char folder[] = "/tmp/qm-past-XXXXXX";
+
+static void put(const char *name, const char *text, time_t mtime)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/%s", folder, name);
+    const struct timespec times[2] = { { .tv_sec = mtime },
+                                       { .tv_sec = mtime } };
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(futimens(fd, times), 0);
+    close_fd(fd);
+}
+
+/* BEGAN and ENDED without their day; DAMAGE: a part of it, or NULL. */
+static void expect_past(const struct past *p, const char *name, const char *id,
+                        const char *began, const char *ended,
+                        const char *damage)
+{
+    assert_string_equal(p->name, name);
+    assert_string_equal(p->id, id);
+    assert_string_equal(clock_utc(p->began_us).s + 11, began);
+    assert_string_equal(clock_utc(p->ended_us).s + 11, ended);
+    assert_int_equal(p->damage != NULL, damage != NULL);
+    if (damage && !strstr(p->damage, damage))
+        fail_msg("'%s' is not '%s'", p->damage, damage);
+}
+
+static void expect_json(const struct past *p, const char *expected)
+{
+    CLEANUP_JSON struct json_object *o = record_past_data(p);
+
+    assert_string_equal(
+        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+                                              JSON_C_TO_STRING_NOSLASHESCAPE),
+        expected);
+}
+
+static void make_history(void)
+{
+    assert_non_null(mkdtemp(folder));
+    put("vm.qm-00000003.done",
+        DATED("qm-00000003", "02:00:00") ENDED("03:00:00"), 1);
+    put("vm.qm-0123abcd.done", BEGUN END("failed", "source"), 2);
+    put("vm.qm-00000001.done", "{\"qmigrate-journal\":", 4);
+    put("vm.qm-00000002.done", DATED("qm-00000002", "01:00:00"), 3);
+    put("other.qm-00000005.done", DATED("qm-00000003", "01:00:00"), 5);
+    /* what has not ended, or is no journal */
+    put("vm.journal", BEGUN, 1);
+    put("vm.qm-00000009.new", BEGUN, 1);
+    put("vm.done", BEGUN, 1);
+    put("-vm.qm-00000009.done", BEGUN, 1);
+    put("vm.qm-0000000.done", BEGUN, 1);
+}
+
+static void history_is_read(void **state)
+{
+    CLEANUP(history_done) struct history h = { .count = 0 };
+    CLEANUP_FREE char *remove = NULL;
+    struct qm_error err = QM_ERROR_INIT;
+    const char *never = "00:00:00.000Z";
+
+    (void)state;
+    make_history();
+    assert_int_equal(history_load(folder, &h, &err), 0);
+    remove = xasprintf("rm -rf '%s'", folder);
+    assert_int_equal(system(remove), 0);
+    assert_int_equal(h.count, 5);
+    expect_past(&h.item[0], "vm", "qm-0123abcd", never, "00:00:02.000Z", NULL);
+    assert_int_equal(h.item[0].outcome, OUTCOME_FAILED);
+    expect_past(&h.item[1], "vm", "qm-00000002", never, "00:00:03.000Z",
+                "it has no end");
+    expect_past(&h.item[2], "vm", "qm-00000001", never, "00:00:04.000Z",
+                "before its first owner");
+    expect_past(&h.item[3], "other", "qm-00000005", never, "00:00:05.000Z",
+                "it is the journal of vm.qm-00000003");
+    expect_past(&h.item[4], "vm", "qm-00000003", "02:00:00.000Z",
+                "03:00:00.000Z", NULL);
+    expect_json(&h.item[4],
+                "{\"name\":\"vm\",\"id\":\"qm-00000003\",\"finished\":true,"
+                "\"began-at\":\"2026-11-28T02:00:00.000Z\","
+                "\"ended-at\":\"2026-11-28T03:00:00.000Z\","
+                "\"outcome\":\"completed\",\"guest\":\"source\","
+                "\"source\":\"/run/source.qmp\","
+                "\"destination\":\"/run/destination.qmp\"}");
+    assert_int_equal(history_load(folder, &h, &err), -1);
+    assert_int_equal(err.code, QM_ERR_SYSTEM);
+    error_clear(&err);
+}
+
 static void damage_is_explained(void **state)
 {
     (void)state;
@@ -238,6 +343,7 @@ int main(void)
         cmocka_unit_test(owner_goes_back_only_from_the_dead),
         cmocka_unit_test(end_is_read),
         cmocka_unit_test(half_a_line_is_cut_off),
+        cmocka_unit_test(history_is_read),
         cmocka_unit_test(damage_is_explained),
     };
 
