@@ -38,6 +38,15 @@
 #define UNTHROTTLED_ROUNDS 4
 #define ROUNDS_AHEAD 200
 
+int64_t converge_part_of_qemu(int64_t max_downtime_ms, int64_t own_part_ms)
+{
+    int64_t left = max_downtime_ms - own_part_ms;
+
+    if (left < CONVERGE_FIRST_LIMIT_MS)
+        left = CONVERGE_FIRST_LIMIT_MS;
+    return left < max_downtime_ms ? left : max_downtime_ms;
+}
+
 void converge_init(struct converge *c, const struct converge_rules *rules)
 {
     memset(c, 0, sizeof(*c));

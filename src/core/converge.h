@@ -98,6 +98,10 @@ struct converge {
     int64_t timeout_left_ms; /* 1 at least; 0: none, or it has acted */
 };
 
+/* QEMU's part of a stop of MAX_DOWNTIME_MS in all, of which the engine takes
+ * OWN_PART_MS.  No less than the first limit, where that is allowed: a limit of
+ * a millisecond is met by no guest that writes. */
+int64_t converge_part_of_qemu(int64_t max_downtime_ms, int64_t own_part_ms);
 /* What both timeouts come to for TOTAL bytes of RAM; 0: none. */
 int64_t converge_timeout_ms(const struct converge_rules *rules, uint64_t total);
 void converge_init(struct converge *c, const struct converge_rules *rules);

@@ -350,7 +350,5 @@ int postcopy_run(struct migration *m, struct qm_error *err);
 /* Change a parameter that step_agree() set; it is put back like all others. */
 int set_source_parameter(struct migration *m, const char *name, int64_t value,
                          struct qm_error *err);
-/* QEMU's part of a stop of the guest of MAX_DOWNTIME_MS in all. */
-int64_t downtime_of_qemu(const struct migration *m, int64_t max_downtime_ms);
 
 #endif

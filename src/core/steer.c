@@ -117,7 +117,7 @@ static int set_disk_bandwidth(struct migration *m, int64_t value,
 static int set_max_downtime(struct migration *m, int64_t value,
                             struct qm_error *err)
 {
-    int64_t most = downtime_of_qemu(m, value);
+    int64_t most = converge_part_of_qemu(value, m->own_part_ms);
 
     if (!m->agreed)
         return 0;

@@ -241,12 +241,6 @@ static int agree(struct migration *m, enum side_id side,
     return compare(&m->side[side], kind, changes, err);
 }
 
-int64_t downtime_of_qemu(const struct migration *m, int64_t max_downtime_ms)
-{
-    return max_downtime_ms > m->own_part_ms ? max_downtime_ms - m->own_part_ms
-                                            : 1;
-}
-
 int compare_parameters(struct side *s, const struct qmp_settings *wanted,
                        struct qm_error *err)
 {
@@ -278,7 +272,8 @@ static void init_converge(struct migration *m)
     converge_init(
         &m->converge,
         &(struct converge_rules){
-            .max_downtime_ms = downtime_of_qemu(m, limit[LIMIT_MAX_DOWNTIME]),
+            .max_downtime_ms = converge_part_of_qemu(limit[LIMIT_MAX_DOWNTIME],
+                                                     m->own_part_ms),
             .timeout_ms = limit[LIMIT_TIMEOUT] * 1000,
             .timeout_per_gib_ms = m->limits.timeout_per_gib_s * 1000,
             .pause_on_timeout = limit[LIMIT_ON_TIMEOUT] == ON_TIMEOUT_PAUSE,

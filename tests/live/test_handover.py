@@ -289,3 +289,40 @@ def test_ca_beside_the_engine(lab, pki, monkeypatch, ca, proved):
     warnings = [w['data']['message'] for w in move.engine.events('WARNING')]
     assert any("own CA is not known to be the source's" in w
                for w in warnings) == (not proved)
+
+
+# ---- what the engine reckons for its own commands ----
+
+def limit_and_warnings(move):
+    """(the limit that QEMU began with, what was said of the commands)"""
+    limits = [c.arguments['downtime-limit']
+              for c in move.source.proxy.commands
+              if c.name == 'migrate-set-parameters' and
+              'downtime-limit' in c.arguments]
+    return limits[0], [e['data']['message']
+                       for e in move.engine.events('WARNING')
+                       if "engine's own commands" in e['data']['message']]
+
+
+def test_one_slow_answer_is_an_accident(lab, pki):
+    """It is not taken for what each of them takes."""
+    move = Move(lab, pki, STILL)
+    for qemu in move.qemus:
+        # preflight's question, and then the first that is measured
+        qemu.proxy.late('query-status', 1)
+        qemu.proxy.late('query-status', 1)
+    move.start()
+    move.moved()
+    assert limit_and_warnings(move) == (20, [])
+
+
+def test_far_monitors_are_said(lab, pki):
+    """They leave QEMU next to nothing of the stop: it has its first limit."""
+    move = Move(lab, pki, STILL)
+    for qemu in move.qemus:
+        qemu.proxy.delay(0.05)
+    move.start()
+    move.moved()
+    limit, (warning,) = limit_and_warnings(move)
+    assert limit == 20
+    assert 'more than half of max-downtime-ms 300' in warning

@@ -16,7 +16,7 @@ PROXIED = Case(live=False, proxied=True)
 
 # Each with how many of them are attacked, each in a case of its own.
 READS = {
-    'qmp_capabilities': 1, 'query-qmp-schema': 1, 'query-status': 4,
+    'qmp_capabilities': 1, 'query-qmp-schema': 1, 'query-status': 6,
     'query-name': 1, 'query-uuid': 1, 'query-kvm': 1,
     'query-memory-size-summary': 1, 'query-memory-devices': 1,
     'query-memdev': 1, 'query-cpus-fast': 1, 'query-hotpluggable-cpus': 1,
@@ -48,7 +48,7 @@ UNDO = {
     'source': {'migrate_cancel': 1, 'yank': 1, 'block-job-cancel': 1,
                'job-dismiss': 1, 'blockdev-del': 1,
                'migrate-set-capabilities': 2, 'migrate-set-parameters': 2,
-               'object-del': 1, 'query-status': 5},
+               'object-del': 1, 'query-status': 7},
     'destination': {'quit': 1},
 }
 NEVER_REFUSED = {'migrate_cancel', 'query-status', 'query-migrate'}

@@ -378,6 +378,23 @@ static void foretells_the_end_of_a_throttled_guest(void **state)
     }
 }
 
+/* What the engine's commands take is not QEMU's; but something is. */
+static void leaves_qemu_a_part(void **state)
+{
+    static const struct {
+        int64_t most_ms, own_ms, qemu_ms;
+    } cases[] = {
+        { 300, 1, 299 }, { 300, 280, 20 }, { 300, 281, 20 }, { 300, 400, 20 },
+        { 20, 400, 20 }, { 5, 400, 5 },    { 5, 1, 5 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_int_equal(
+            converge_part_of_qemu(cases[i].most_ms, cases[i].own_ms),
+            cases[i].qemu_ms);
+}
+
 static void acts_on_the_timeout(void **state)
 {
     struct converge_rules rules = { .max_downtime_ms = 300,
@@ -461,6 +478,7 @@ int main(void)
         cmocka_unit_test(foretells_the_end),
         cmocka_unit_test(foretells_the_end_of_a_throttled_guest),
         cmocka_unit_test(foretells_that_there_is_no_end),
+        cmocka_unit_test(leaves_qemu_a_part),
         cmocka_unit_test(acts_on_the_timeout),
         cmocka_unit_test(timeout_grows_with_the_guest),
         cmocka_unit_test(sleeps_are_no_longer_than_the_stop),
