@@ -23,8 +23,8 @@ int journal_damaged(const struct journal_reader *r, const char *what,
 {
     error_set(err, QM_ERR_REFUSED, "the journal is damaged: line %zu: %s",
               r->line, what);
-    error_hint(err, "nothing was touched; qmigrate(1), AFTER A CRASH, says how "
-                    "to settle it by hand");
+    error_hint(err, "nothing was touched; qmigrate-recovery(7), BY HAND, says "
+                    "how to settle it");
     return -1;
 }
 
