@@ -166,6 +166,11 @@ struct host_key *host_key_put(struct host *h, int pid, const char *name,
     return STEAL(k);
 }
 
+bool host_key_is_there(const struct host_key *k)
+{
+    return k && !child_has_exited(k->child);
+}
+
 const char *host_key_dir(const struct host_key *k)
 {
     return k->dir;

@@ -57,6 +57,7 @@ struct child *host_start(struct host *h, const char *script, const char *input,
 struct host_key;
 struct host_key *host_key_put(struct host *h, int pid, const char *name,
                               struct secret *line, struct qm_error *err);
+bool host_key_is_there(const struct host_key *k);   /* as far as we know */
 const char *host_key_dir(const struct host_key *k); /* as that QEMU sees it */
 /* K (may be NULL) is freed; -1 with ERR if it may still be there. */
 int host_key_remove(struct host_key *k, struct qm_error *err);

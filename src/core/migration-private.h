@@ -63,6 +63,7 @@ struct migration {
     bool credentials_added[SIDES];
     struct secret *psk;          /* --tls-psk: while it is needed, else NULL */
     struct host_key *key[SIDES]; /* where it lies; NULL: nowhere */
+    bool key_outdated;           /* not both sides have the same */
     bool agreed;                 /* the limits are in the source */
 
     /* done so far, read by undo */
@@ -300,6 +301,9 @@ const char *secure_hostname(const struct migration *m);
 /* Take a pre-shared key away from both hosts, and forget it: all connections
  * are made. */
 void forget_key(struct migration *m);
+/* A connection is to be made again: both sides have one key.  0 too without
+ * one; -1: not both may have got it, and it is to be called again. */
+int renew_key(struct migration *m, struct qm_error *err);
 /* Do both QEMUs use what they were told?  Asked once the stream is active. */
 int evidence_check(struct migration *m, struct qm_error *err);
 void evidence_list(const struct migration *m, struct result *r);

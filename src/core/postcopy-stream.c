@@ -146,7 +146,7 @@ static void try_again(struct migration *m)
 
     schedule(p);
     p->resumed_ms = 0;
-    if (listen_anew(m, &err) == 0) {
+    if (renew_key(m, &err) == 0 && listen_anew(m, &err) == 0) {
         uri = door_uri(m->facts.address, p->port);
         p->pauses = s->pauses;
         p->resumed_ms = clock_now_ms();

@@ -8,7 +8,10 @@
  *              With --tls-psk a key is made, and put at both hosts for as long
  *              as QEMU needs it there: a client reads it when its object is
  *              made, a server in each handshake, so the destination's is
- *              there until the last connection is made.
+ *              there until the last connection is made; in post-copy, whose
+ *              connection may have to be made again, until the last page.
+ *              The host removes it if the engine dies: then both are given
+ *              another one before that connection is made again.
  * what fails   A file that QEMU cannot read or does not like: said with the
  *              directory, and the objects made so far are deleted.
  */
@@ -63,6 +66,14 @@ static int asked_object(struct side *s, void *arg, struct qm_error *err)
     return strv_contains(&objects, o->id);
 }
 
+static int run_del(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct object *o = arg;
+    int there = asked_object(s, arg, err);
+
+    return there <= 0 ? there : qmp_object_del(s->qmp, o->id, err);
+}
+
 /* --- a pre-shared key --------------------------------------------------- */
 
 static void take_key_away(struct migration *m, enum side_id side)
@@ -105,6 +116,39 @@ static int make_key(struct migration *m, struct qm_error *err)
 {
     m->psk = tls_psk_new(m->id, err);
     return m->psk ? 0 : -1;
+}
+
+/* All that is needed to make both objects once more, with another key. */
+static int replace_psk(struct migration *m, enum side_id side,
+                       struct qm_error *err)
+{
+    struct side *s = &m->side[side];
+    CLEANUP_FREE char *id = credentials_id(m);
+    struct object o = { .id = id };
+
+    (void)host_key_remove(STEAL(m->key[side]), NULL);
+    if (!s->host || !s->process.known)
+        return error_set(err, QM_ERR_CONNECT,
+                         "%s: no key can be put there: it is not known which "
+                         "process QEMU is, or on which host",
+                         s->name);
+    if (side_do(s, run_del, NULL, &o, err) < 0)
+        return -1;
+    return add_psk(m, side, err);
+}
+
+int renew_key(struct migration *m, struct qm_error *err)
+{
+    if (!m->plan->tls_psk ||
+        (!m->key_outdated && host_key_is_there(m->key[DESTINATION])))
+        return 0;
+    m->key_outdated = true;
+    secret_free(STEAL(m->psk));
+    if (make_key(m, err) < 0 || replace_psk(m, DESTINATION, err) < 0 ||
+        replace_psk(m, SOURCE, err) < 0)
+        return -1;
+    m->key_outdated = false;
+    return 0;
 }
 
 void forget_key(struct migration *m)
@@ -155,14 +199,6 @@ int step_credentials(struct migration *m, struct qm_error *err)
         return -1;
     m->credentials_added[SOURCE] = true;
     return add_credentials(m, SOURCE, err);
-}
-
-static int run_del(struct side *s, void *arg, struct qm_error *err)
-{
-    const struct object *o = arg;
-    int there = asked_object(s, arg, err);
-
-    return there <= 0 ? there : qmp_object_del(s->qmp, o->id, err);
 }
 
 static void remove_object(struct migration *m, struct side *s, const char *id)

@@ -265,6 +265,18 @@ def test_engine_dies_with_the_psk(lab, pki):
     move.die('gave-up:written').recover().moved()
 
 
+def test_psk_is_gone_when_the_link_is_cut(lab, pki):
+    """With the engine that knew it: both sides are given another one."""
+    move = make(lab, pki, *NOW, '--postcopy-bandwidth', '2M', tls=False,
+                psk=True)
+    move.die('announce:after')
+    move.source.host.cut()
+    move.recover(**SILENCE)
+    wait_until(lambda: lost(move), 60, 'the loss is noticed')
+    move.source.host.mend()
+    assert move.moved()['postcopy']['recoveries'] >= 1
+
+
 @pytest.mark.parametrize('at', ['switch over:after', 'announce:after'])
 def test_engine_dies_while_the_link_is_cut(lab, pki, at):
     """Recover makes the stream anew, with the engine's own TLS."""
