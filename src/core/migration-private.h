@@ -23,9 +23,12 @@ struct postcopy_stream {
     unsigned port;   /* where it was tried last; 0: nowhere yet */
     int tries;       /* in a row */
     int64_t next_try_ms, next_pause_ms;
-    int64_t resumed_ms; /* when the source was told to go on */
-    unsigned pauses;    /* of the source, before that */
-    int64_t moved_ms;   /* when a byte moved, or a status changed */
+    int64_t resumed_ms;     /* when the source was told to go on */
+    unsigned pauses;        /* of the source, before that */
+    int64_t moved_ms;       /* when a byte moved, or a status changed */
+    int64_t whole_ms;       /* when the destination was seen to have it all */
+    int64_t away_ms[SIDES]; /* a monitor cannot be reached since */
+    bool away_told[SIDES];
     uint64_t moved_bytes;
     enum migration_status seen_status[SIDES];
 };
@@ -157,7 +160,14 @@ struct wait {
     /* Asked about each INTERVAL_MS where QEMU has no event for it; NULL: not */
     int (*ask)(struct migration *m, struct qm_error *err);
     int64_t interval_ms;
+    /* While this holds the limit begins anew, AS_LONG_AS_IT_TAKES_MS at most;
+     * NULL: never */
+    bool (*may_take_longer)(struct migration *m);
 };
+
+/* In post-copy nobody but us brings the two parts of a guest together, so what
+ * is awaited there is given up by no clock but this one. */
+#define AS_LONG_AS_IT_TAKES_MS (30LL * 24 * 3600 * 1000)
 
 /*
  * Serve everything until the fact holds.  A lost link does not end a wait: the
@@ -346,8 +356,13 @@ void postcopy_tend(struct migration *m);
 int postcopy_switch(struct migration *m, struct qm_error *err);
 /* owner=destination becomes durable.  -1 with ERR, and M knows what is true. */
 int owner_write(struct migration *m, bool source_gave_up, struct qm_error *err);
-/* There is no way but on now: a link is given longer to come back. */
+/* There is no way but on now: a link is given OWNER_PATIENCE_MS to come back,
+ * and in post-copy, until nothing is missing at the destination, as long as it
+ * takes.  To be called again when one of that has changed. */
+#define OWNER_PATIENCE_MS 300000
 void owner_be_patient(struct migration *m);
+/* Known for certain: a part of the RAM that was not across is nowhere. */
+bool postcopy_is_lost(const struct migration *m);
 int source_continue(struct migration *m, struct qm_error *err);
 /* Start the guest at a destination that lacks part of its RAM. */
 int postcopy_run(struct migration *m, struct qm_error *err);

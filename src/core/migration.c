@@ -202,13 +202,14 @@ static void list_disks(struct migration *m, struct result *r)
 }
 
 /* Once the source gave it up, RAM that is not across exists nowhere else. */
-static bool postcopy_is_lost(const struct migration *m)
+bool postcopy_is_lost(const struct migration *m)
 {
     const struct side *s = &m->side[SOURCE], *d = &m->side[DESTINATION];
 
     return m->postcopy_asked && m->completed_us > 0 &&
            d->status != MIGRATION_COMPLETED &&
-           (s->process_dead || d->status == MIGRATION_FAILED);
+           (s->process_dead || d->process_dead ||
+            d->status == MIGRATION_FAILED);
 }
 
 /* Where is the guest after a failure?  Facts as they were last recorded. */
@@ -294,6 +295,14 @@ static void hint_after_failure(struct migration *m, struct result *r)
         error_hint(&r->error, "boot the guest again from the source's disks, "
                               "which have every write; a destination that is "
                               "left must be ended, never continued");
+    else if (r->guest == GUEST_UNKNOWN && m->postcopy_asked &&
+             m->destination_owns)
+        error_hint(&r->error,
+                   "%s: end neither QEMU; `qmigrate recover %s` goes on",
+                   m->source_gave_up
+                       ? "each side has a part of the guest, nothing is lost"
+                       : "each side may have a part of the guest",
+                   m->name);
 }
 
 static void judge(struct migration *m, bool succeeded, struct result *r)

@@ -12,6 +12,9 @@
  *              the source goes on there, under the same TLS; a try that fails
  *              pauses both again, and is followed by another, without end.
  *
+ * A monitor that cannot be reached is no news of the stream: it is awaited, and
+ * what it was told last still holds.
+ *
  * A destination that has not yet got the guest's devices cannot be paused: it
  * could not go on.  They are sent in one piece, which TCP delivers late, if at
  * all; once they are there its status is post-copy too.
@@ -53,13 +56,14 @@ static int64_t silence_limit_ms(const struct postcopy_stream *p)
     return failpoint_ms(SILENCE_MS) * (p->resumed_ms > 0 ? RESUMING_FACTOR : 1);
 }
 
-/* Has no byte moved, nor a side changed its mind, for so long? */
-static bool is_silent(struct migration *m)
+/* Has no byte moved, nor a side changed its mind, for so long?  A source that
+ * was not HEARD may send as ever. */
+static bool is_silent(struct migration *m, bool heard)
 {
     struct postcopy_stream *p = &m->postcopy;
     uint64_t moved = m->progress.ram_transferred;
 
-    if (moved != p->moved_bytes || p->moved_ms == 0) {
+    if (moved != p->moved_bytes || p->moved_ms == 0 || !heard) {
         p->moved_bytes = moved;
         p->moved_ms = clock_now_ms();
     }
@@ -204,30 +208,62 @@ static void mend(struct migration *m)
         pause_both(m);
         return;
     }
+    if (!qmp_is_up(s->qmp) || !qmp_is_up(d->qmp))
+        return; /* neither would hear of it */
     if (!is_trying(m) && clock_now_ms() >= m->postcopy.next_try_ms)
         try_again(m);
 }
 
 /* --- looking after it ------------------------------------------------------------ */
 
-static void sample(struct migration *m)
+/* Can the source be reached, whether it answers or not? */
+static bool sample(struct migration *m)
 {
+    CLEANUP(error_clear) struct qm_error failed = QM_ERROR_INIT;
     struct converge_sample unused;
-    struct qm_error ignored = QM_ERROR_INIT;
 
-    progress_sample(m, &unused, &ignored);
-    error_clear(&ignored);
+    return progress_sample(m, &unused, &failed) == 0 ||
+           failed.code != QM_ERR_LINK;
+}
+
+/* One that is away for a moment is not worth a word. */
+static void watch_link(struct migration *m, enum side_id side)
+{
+    struct postcopy_stream *p = &m->postcopy;
+    int64_t *since_ms = &p->away_ms[side];
+    int64_t now_ms = clock_now_ms();
+
+    if (qmp_is_up(m->side[side].qmp)) {
+        if (p->away_told[side])
+            migration_warn(m, "the %s can be reached again, after %.1f s",
+                           side_name(side), (double)(now_ms - *since_ms) / 1e3);
+        p->away_told[side] = false;
+        *since_ms = 0;
+        return;
+    }
+    if (*since_ms == 0)
+        *since_ms = now_ms;
+    if (p->away_told[side] || now_ms - *since_ms < failpoint_ms(SILENCE_MS))
+        return;
+    p->away_told[side] = true;
+    migration_warn(m,
+                   "the %s cannot be reached: its monitor is tried again for "
+                   "as long as it takes; until it is proved dead nothing is "
+                   "lost",
+                   side_name(side));
 }
 
 void postcopy_tend(struct migration *m)
 {
     struct side *s = source_of(m), *d = destination_of(m);
-    bool silent;
+    bool silent, heard;
 
     if (!s->qmp || !d->qmp)
         return; /* recover reached but one of them */
-    sample(m);
-    silent = is_silent(m);
+    heard = sample(m);
+    silent = is_silent(m, heard);
+    for (int i = 0; i < SIDES; i++)
+        watch_link(m, (enum side_id)i);
     if (d->status == MIGRATION_COMPLETED) {
         /* its word of that may be lost */
         if (silent && is_in_postcopy(s))

@@ -21,9 +21,6 @@
 #define DEVICE_LIMIT_MS 10000
 #define PAUSED_LIMIT_MS 10000
 #define RUN_LIMIT_MS 10000
-/* Once the destination owns the guest there is no way but on: its link is
- * given longer to come back. */
-#define OWNER_PATIENCE_MS 300000
 
 /* Commands of one monitor that may be under way at once (qmp/client.h). */
 #define ENDED_AT_ONCE 4
@@ -237,11 +234,23 @@ int step_switch_over(struct migration *m, struct qm_error *err)
 
 /* --- run the destination ---------------------------------------------------- */
 
+/* The two parts of a guest are brought together by nobody but us. */
+static bool is_in_two_parts(const struct migration *m)
+{
+    enum migration_status source = m->side[SOURCE].status;
+
+    return m->postcopy_asked && m->last_page_us == 0 &&
+           source != MIGRATION_FAILED && source != MIGRATION_CANCELLED;
+}
+
 void owner_be_patient(struct migration *m)
 {
+    int64_t ms = is_in_two_parts(m) ? AS_LONG_AS_IT_TAKES_MS
+                                    : failpoint_ms(OWNER_PATIENCE_MS);
+
     for (int i = 0; i < SIDES; i++)
         if (m->side[i].qmp)
-            side_be_patient(&m->side[i], failpoint_ms(OWNER_PATIENCE_MS));
+            side_be_patient(&m->side[i], ms);
 }
 
 int owner_write(struct migration *m, bool source_gave_up, struct qm_error *err)

@@ -10,19 +10,21 @@
  *              are awaited at `completed`.
  * what fails   The source says `failed`: it never gave the guest up, which goes
  *              on there, and the rest is undone.  Later only the network may
- *              fail: postcopy-stream.c.  Without the one QEMU or the other the
- *              guest is lost.
+ *              fail: postcopy-stream.c; and the way to a monitor, which is
+ *              opened again for as long as its process is not proved dead.
+ *              Without the one QEMU or the other the guest is lost.
  */
 #include "core/migration-private.h"
 #include "core/recovery.h"
 
-/* The source sends devices, over a network that may be away. */
-#define GIVE_UP_LIMIT_MS 300000
+/* The source sends devices, over a network that may be away: TCP gives up after
+ * a quarter of an hour or more, and the source then says so. */
+#define GIVE_UP_LIMIT_MS 1800000
+/* Once nothing can come from the source any more. */
 #define LOAD_LIMIT_MS 300000
 #define WORD_LIMIT_MS 10000
 #define LOAD_INTERVAL_MS 20
 #define RUN_INTERVAL_MS 500
-#define LAST_PAGE_LIMIT_MS (30LL * 24 * 3600 * 1000) /* as long as it takes */
 #define SAMPLE_INTERVAL_MS 250
 
 /* --- before it ---------------------------------------------------------------- */
@@ -97,6 +99,7 @@ static void ask_who_has_it(struct migration *m)
                            migration_status_name(s->status));
         return;
     }
+    owner_be_patient(m);
     if (give_back(m, &err) < 0)
         migration_left(m, "the guest at the source: %s", err.message);
     error_clear(&err);
@@ -117,12 +120,29 @@ static int ask_loaded(struct migration *m, struct qm_error *err)
     return 0;
 }
 
+/* It may have given the guest up meanwhile. */
+static bool source_is_away(struct migration *m)
+{
+    return !qmp_is_up(source_of(m)->qmp);
+}
+
+/* What it has sent is on its way, however long; one that paused has closed the
+ * stream. */
+static bool source_may_deliver(struct migration *m)
+{
+    const struct side *s = source_of(m);
+
+    return !s->process_dead &&
+           (!qmp_is_up(s->qmp) || s->status != MIGRATION_POSTCOPY_PAUSED);
+}
+
 static const struct wait wait_for_source = {
     .what = "the source to give the guest up",
     .holds = source_has_given_up,
     .limit_ms = GIVE_UP_LIMIT_MS,
     .ends_on = ENDS_ON_STREAM_FAILURE | ENDS_ON_SOURCE_DEATH |
                ENDS_ON_DESTINATION_DEATH,
+    .may_take_longer = source_is_away,
 };
 
 static const struct wait wait_for_load = {
@@ -132,6 +152,7 @@ static const struct wait wait_for_load = {
     .ends_on = ENDS_ON_DESTINATION_DEATH | ENDS_ON_LOAD_FAILURE,
     .ask = ask_loaded,
     .interval_ms = LOAD_INTERVAL_MS,
+    .may_take_longer = source_may_deliver,
 };
 
 /* The last moment in which a dead destination costs nothing, and in which it is
@@ -176,9 +197,17 @@ static int ask_running(struct migration *m, struct qm_error *err)
     struct side *d = destination_of(m);
 
     postcopy_tend(m);
+    if (side_is_stale(d))
+        return 0; /* another QEMU may listen there: it is looked at first */
     if (side_refresh_run_state(d, err) < 0)
         return -1;
     return d->running ? 0 : qmp_cont(d->qmp, err);
+}
+
+/* Its main loop may wait for a page, for as long as the network is away. */
+static bool source_is_alive(struct migration *m)
+{
+    return !source_of(m)->process_dead;
 }
 
 int postcopy_run(struct migration *m, struct qm_error *err)
@@ -190,11 +219,12 @@ int postcopy_run(struct migration *m, struct qm_error *err)
         .ends_on = ENDS_ON_DESTINATION_DEATH,
         .ask = ask_running,
         .interval_ms = RUN_INTERVAL_MS,
+        .may_take_longer = source_is_alive,
     };
 
-    /* Its main loop may wait for a page, and so not answer. */
-    if (side_cont(destination_of(m), err) < 0) {
-        if (err->code != QM_ERR_SILENT)
+    /* What is not answered is asked below, and told again if need be. */
+    if (qmp_cont(destination_of(m)->qmp, err) < 0) {
+        if (err->code != QM_ERR_SILENT && err->code != QM_ERR_LINK)
             return -1;
         error_clear(err);
     }
@@ -207,11 +237,17 @@ int postcopy_run(struct migration *m, struct qm_error *err)
  * source's may be lost on the way. */
 static bool all_is_across(struct migration *m)
 {
-    enum migration_status source = source_of(m)->status;
+    const struct side *s = source_of(m);
+    int64_t *whole_ms = &m->postcopy.whole_ms;
 
-    return destination_of(m)->status == MIGRATION_COMPLETED &&
-           (source == MIGRATION_COMPLETED ||
-            source == MIGRATION_POSTCOPY_PAUSED || side_is_gone(source_of(m)));
+    if (destination_of(m)->status != MIGRATION_COMPLETED)
+        return false;
+    if (*whole_ms == 0)
+        *whole_ms = clock_now_ms();
+    return s->status == MIGRATION_COMPLETED ||
+           s->status == MIGRATION_POSTCOPY_PAUSED || side_is_gone(s) ||
+           (!qmp_is_up(s->qmp) &&
+            clock_now_ms() - *whole_ms >= failpoint_ms(OWNER_PATIENCE_MS));
 }
 
 static int ask_last_page(struct migration *m, struct qm_error *err)
@@ -224,7 +260,7 @@ static int ask_last_page(struct migration *m, struct qm_error *err)
 static const struct wait wait_for_last_page = {
     .what = "the last page",
     .holds = all_is_across,
-    .limit_ms = LAST_PAGE_LIMIT_MS,
+    .limit_ms = AS_LONG_AS_IT_TAKES_MS,
     .ends_on =
         ENDS_ON_SOURCE_DEATH | ENDS_ON_DESTINATION_DEATH | ENDS_ON_LOAD_FAILURE,
     .ask = ask_last_page,
@@ -249,10 +285,13 @@ int step_last_page(struct migration *m, struct qm_error *err)
         return 0;
     if (migration_wait(m, &wait_for_last_page, err) < 0) {
         if (!was_across(m))
-            return error_wrap(err, "a part of the guest's RAM is lost");
+            return postcopy_is_lost(m)
+                       ? error_wrap(err, "a part of the guest's RAM is lost")
+                       : -1;
         error_clear(err);
     }
     m->last_page_us = clock_now_us();
+    owner_be_patient(m);
     forget_key(m);
     return 0;
 }

@@ -232,9 +232,12 @@ void undo_hurry(struct migration *m)
 }
 
 /* The guest may end while it is waited. */
-static deadline_t limit_of(struct migration *m, deadline_t by)
+static deadline_t limit_of(struct migration *m, const struct wait *w,
+                           deadline_t by, deadline_t at_most)
 {
     undo_hurry(m);
+    if (w->may_take_longer && w->may_take_longer(m))
+        by = deadline_earlier(deadline_in_ms(w->limit_ms), at_most);
     return m->rolling_back ? deadline_earlier(by, source_of(m)->hurry_by) : by;
 }
 
@@ -253,6 +256,7 @@ static int is_over(struct migration *m, const struct wait *w,
 int migration_wait(struct migration *m, const struct wait *w,
                    struct qm_error *err)
 {
+    const deadline_t at_most = deadline_in_ms(AS_LONG_AS_IT_TAKES_MS);
     deadline_t by = deadline_in_ms(w->limit_ms);
     int64_t next_ask_ms = w->ask ? clock_now_ms() : DEADLINE_NEVER;
     int64_t next_look_ms = 0;
@@ -262,7 +266,7 @@ int migration_wait(struct migration *m, const struct wait *w,
         deadline_t until;
         enum end end;
 
-        by = limit_of(m, by);
+        by = limit_of(m, w, by, at_most);
         until = deadline_earlier(by, next_ask_ms);
         catch_up(source_of(m));
         catch_up(destination_of(m));

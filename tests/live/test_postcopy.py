@@ -200,6 +200,63 @@ def test_link_is_cut_twice(lab, pki):
     assert result['postcopy']['recoveries'] == 2
 
 
+# ---- the way to the monitors ----
+
+def away(move):
+    return [w for w in words(move) if 'cannot be reached' in w]
+
+
+@pytest.mark.parametrize('network', ('there', 'cut'))
+def test_monitors_are_away(lab, pki, network):
+    """For longer than a link is given otherwise, as where the engine reaches
+    both over the network that is away: each has a part of the guest."""
+    move = make(lab, pki, *NOW, '--postcopy-bandwidth', '2M', proxied=True,
+                supervised=False)
+    move.start(**SILENCE)
+    move.wait_step('last page')
+    if network == 'cut':
+        move.source.host.cut()
+    for qemu in move.qemus:
+        qemu.proxy.refuse()
+        qemu.proxy.cut()
+    wait_until(lambda: len(away(move)) == 2 or
+               move.engine.process.poll() is not None, 30, 'it is noticed')
+    for qemu in move.qemus:
+        qemu.proxy.refuse(False)
+    move.source.host.mend()
+    result = move.moved()
+    assert len([w for w in words(move) if 'reached again' in w]) == 2
+    if network == 'there':      # what could not be asked was not cut off
+        assert result['postcopy']['recoveries'] == 0
+
+
+@pytest.mark.parametrize('side, name', (
+    ('source', 'migrate-continue'), ('destination', 'cont')))
+def test_monitor_is_away_at_the_switch(lab, pki, side, name):
+    """The command is not even heard; nobody else can give it."""
+    move = make(lab, pki, *NOW, proxied=True, supervised=False)
+    proxy = getattr(move, side).proxy
+
+    def cut():
+        proxy.refuse()
+        threading.Thread(target=proxy.cut).start()
+        threading.Timer(4, proxy.refuse, (False,)).start()
+
+    proxy.call(name, cut)
+    move.start(**SILENCE)
+    move.moved()
+
+
+def test_the_engine_gives_up(lab, pki):
+    """What is told then sounds like what is true: nothing is lost."""
+    move = make(lab, pki, *NOW, '--postcopy-bandwidth', '8M', supervised=False)
+    move.start(QMIGRATE_FAIL='last page:before=fail')
+    assert move.engine.wait(120) == UNDECIDED
+    assert 'nothing is lost' in move.error
+    assert 'qmigrate recover ' in move.error
+    move.recover().moved()
+
+
 # ---- who dies ----
 
 @pytest.mark.parametrize('victim', ('source', 'destination'))
@@ -211,6 +268,7 @@ def test_a_side_dies(lab, pki, victim):
     assert move.engine.wait(60) == NOWHERE, move.engine.text()
     result = move.engine.result()
     assert result['guest'] == 'nowhere'
+    assert "a part of the guest's RAM is lost" in move.error
     assert "boot the guest again from the destination's disks" in move.error
 
 
