@@ -305,6 +305,15 @@ static void hint_after_failure(struct migration *m, struct result *r)
                    m->name);
 }
 
+/* The undo may be over before anybody heard of a death.  Where looking costs
+ * nothing. */
+static void look_for_the_dead(struct migration *m)
+{
+    for (int i = 0; i < SIDES; i++)
+        if (m->side[i].pidfd >= 0)
+            side_check_dead(&m->side[i], clock_now_ms());
+}
+
 static void judge(struct migration *m, bool succeeded, struct result *r)
 {
     r->name = xstrdup(m->name);
@@ -315,6 +324,7 @@ static void judge(struct migration *m, bool succeeded, struct result *r)
         r->outcome = OUTCOME_COMPLETED;
         r->guest = GUEST_DESTINATION;
     } else {
+        look_for_the_dead(m);
         r->guest = place_after_failure(m);
         r->outcome = outcome_after_failure(m, r);
         r->retryable =
