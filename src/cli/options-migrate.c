@@ -118,6 +118,8 @@ static const struct option_row rows[] = {
       "abort" },
     { "auto-converge", "on|off", parse_auto_converge, 0,
       "slow down a guest that writes too fast", "the policy's: on" },
+    { "first-throttle", "PERCENT", parse_number, PLAN(first_throttle),
+      "by how much at first, at least", "the policy's: 20" },
     { "max-throttle", "PERCENT", parse_number, PLAN(max_throttle),
       "by how much at most", "the policy's: 97" },
     { "throttle-tailslow", "on|off", parse_tailslow, 0,
@@ -196,6 +198,7 @@ int options_parse(struct options *ret, int argc, char **argv,
     *ret = (struct options){ .json = false };
     plan_init(&ret->plan);
     ret->plan.max_downtime_ms = ret->plan.max_throttle = PLAN_OF_POLICY;
+    ret->plan.first_throttle = PLAN_OF_POLICY;
     ret->plan.tailslow = PLAN_OF_POLICY;
     if (options_take(ret, &migrate_options, argc, argv, &words, err) < 0) {
         return -1;

@@ -9,8 +9,9 @@
  *
  *   1. the limit rises to what the last round left, over the rate;
  *   2. if that is more than may be, the guest is throttled too: to where the
- *      model has it dirty seven tenths of what leaves, and at each further
- *      rung to a quarter of what it still ran, without more patience;
+ *      model has it dirty seven tenths of what leaves, but at least as far as
+ *      the policy begins, and at each further rung to a quarter of what it
+ *      still ran, without more patience;
  *   3. with nothing left to throttle it goes on at the destination, if
  *      post-copy is allowed;
  *   4. else it is paused, if the policy says so.
@@ -33,8 +34,7 @@
 /* The rate is measured over at least so long: QEMU's own figure is that of its
  * last 100 ms slot (migration-stats.h, BUFFER_DELAY). */
 #define WINDOW_MS 1000
-#define FIRST_THROTTLE 20 /* QEMU's own (options.c) */
-#define KEEP_PERCENT 70   /* of the rate: what a throttled guest may dirty */
+#define KEEP_PERCENT 70 /* of the rate: what a throttled guest may dirty */
 #define UNTHROTTLED_ROUNDS 4
 #define ROUNDS_AHEAD 200
 
@@ -211,7 +211,7 @@ static unsigned raise_limit(struct converge *c)
 static unsigned raise_throttle(struct converge *c,
                                const struct converge_sample *s)
 {
-    int wanted = FIRST_THROTTLE;
+    int wanted = c->rules.first_throttle;
 
     if (c->throttle >= c->rules.max_throttle)
         return CONVERGE_WAIT;

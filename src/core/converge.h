@@ -26,6 +26,7 @@ struct converge_rules {
     bool postcopy_on_timeout;   /* neither: switch */
     bool postcopy;              /* it is allowed */
     int patience;               /* struct policy */
+    int first_throttle;         /* at least */
     int max_throttle;
     bool pause_when_stuck;
 };

@@ -41,6 +41,7 @@ void plan_init(struct plan *p)
         .abort_handover_ms = 10000,
         .on_timeout = ON_TIMEOUT_ABORT,
         .policy = policy_default,
+        .first_throttle = policy_default->first_throttle,
         .max_throttle = policy_default->max_throttle,
         .tailslow = policy_default->tailslow,
         .announce_rounds = PLAN_ANNOUNCE_THEIRS,
@@ -53,6 +54,9 @@ void plan_settle(struct plan *p)
 {
     if (p->max_downtime_ms == PLAN_OF_POLICY) {
         p->max_downtime_ms = p->policy->max_downtime_ms;
+    }
+    if (p->first_throttle == PLAN_OF_POLICY) {
+        p->first_throttle = p->policy->first_throttle;
     }
     if (p->max_throttle == PLAN_OF_POLICY) {
         p->max_throttle = p->policy->max_throttle;
@@ -267,6 +271,7 @@ static int check_numbers(const struct plan *p, struct qm_error *err)
         { "--abort-handover-ms", p->abort_handover_ms, 1, MAX_HANDOVER_MS },
         { "--timeout-s", p->timeout_s, 0, PLAN_MAX_TIMEOUT_S },
         { "--timeout-s-per-gib", p->timeout_per_gib_s, 0, PLAN_MAX_TIMEOUT_S },
+        { "--first-throttle", p->first_throttle, 1, THROTTLE_MAX },
         { "--max-throttle", p->max_throttle, 0, THROTTLE_MAX },
         { "--bandwidth", p->bandwidth_bps, 0, INT64_MAX },
         { "--disk-bandwidth", p->disk_bandwidth_bps, 0, INT64_MAX },

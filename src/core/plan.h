@@ -71,9 +71,10 @@ struct plan {
     enum plan_on_timeout on_timeout;
     int64_t timeout_per_gib_s; /* 0: none */
     const struct policy *policy;
-    int tailslow;         /* cpu-throttle-tailslow: 0 or 1 */
-    int64_t max_throttle; /* percent; 0: the guest is never slowed down */
-    bool postcopy;        /* allowed; ON_TIMEOUT_POSTCOPY implies it */
+    int tailslow;           /* cpu-throttle-tailslow: 0 or 1 */
+    int64_t first_throttle; /* percent */
+    int64_t max_throttle;   /* percent; 0: the guest is never slowed down */
+    bool postcopy;          /* allowed; ON_TIMEOUT_POSTCOPY implies it */
     /* bytes a second; 0: no limit */
     int64_t bandwidth_bps, disk_bandwidth_bps, postcopy_bandwidth_bps;
     int64_t announce_rounds; /* PLAN_ANNOUNCE_THEIRS: the destination's own */

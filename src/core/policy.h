@@ -14,6 +14,7 @@ struct policy {
     const char *name;        /* "gentle", "balanced", "urgent" */
     int64_t max_downtime_ms; /* the stop to aim for at most */
     int patience;            /* whole passes in vain before the next rung */
+    int first_throttle;      /* percent, of the first rung, at least */
     int max_throttle;        /* percent of a vCPU's time; 0: never throttled */
     bool tailslow; /* near its end QEMU throttles no more than it must */
     bool pause_when_stuck; /* when nothing milder is left; else go on */

@@ -257,6 +257,7 @@ static void add_guest_limits(struct json_object *data, const struct plan *p)
 {
     json_add_string(data, "policy", p->policy->name);
     json_add_int(data, "max-downtime-ms", p->max_downtime_ms);
+    json_add_int(data, "first-throttle-percent", p->first_throttle);
     json_add_int(data, "max-throttle-percent", p->max_throttle);
     json_add_bool(data, "throttle-tailslow", p->tailslow);
     json_add_bool(data, "postcopy", p->postcopy);

@@ -281,6 +281,7 @@ static void init_converge(struct migration *m)
                 limit[LIMIT_ON_TIMEOUT] == ON_TIMEOUT_POSTCOPY,
             .postcopy = m->plan->postcopy,
             .patience = policy->patience,
+            .first_throttle = (int)m->plan->first_throttle,
             .max_throttle = (int)m->plan->max_throttle,
             .pause_when_stuck = policy->pause_when_stuck,
         });

@@ -29,6 +29,7 @@ static struct converge_rules rules_of(const char *name)
     return (struct converge_rules){
         .max_downtime_ms = p->max_downtime_ms,
         .patience = p->patience,
+        .first_throttle = p->first_throttle,
         .max_throttle = p->max_throttle,
         .pause_when_stuck = p->pause_when_stuck,
     };
@@ -285,6 +286,7 @@ static void a_rung_is_given_a_whole_round(void **state)
 {
     struct converge_rules rules = { .max_downtime_ms = 20,
                                     .patience = 1,
+                                    .first_throttle = 20,
                                     .max_throttle = 99 };
     struct converge_sample s = {
         .at_ms = 250, .pass = 1, .total = 60 * M, .remaining = 60 * M
@@ -312,6 +314,7 @@ static void the_last_rung_is_no_small_one(void **state)
 {
     struct converge_rules rules = { .max_downtime_ms = 20,
                                     .patience = 1,
+                                    .first_throttle = 20,
                                     .max_throttle = 97 };
     struct converge_sample s = {
         .at_ms = 250, .pass = 1, .total = 60 * M, .remaining = 60 * M

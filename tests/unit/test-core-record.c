@@ -177,7 +177,7 @@ static void plan(void **state)
         "\"channels\":0,\"channels-why\":\"to cancel several under TLS can "
         "hang the source's QEMU\",\"compression\":\"none\","
         "\"policy\":\"balanced\",\"max-downtime-ms\":300,"
-        "\"max-throttle-percent\":97,\"throttle-tailslow\":true,\"postcopy\":false,"
+        "\"first-throttle-percent\":20,\"max-throttle-percent\":97,\"throttle-tailslow\":true,\"postcopy\":false,"
         "\"abort-handover-ms\":10000,\"timeout-s\":0,"
         "\"timeout-s-per-gib\":0,\"on-timeout\":\"abort\","
         "\"disks\":[{\"disk\":\"vd0\",\"copy\":true,\"verdict\":\"copy\",\"reason\":\"writable\","

@@ -85,8 +85,11 @@ static void read_rules(struct run *r, const char *line)
 
         assert_non_null(p);
         r->rules.patience = p->patience;
+        r->rules.first_throttle = p->first_throttle;
         r->rules.max_throttle = p->max_throttle;
         r->rules.pause_when_stuck = p->pause_when_stuck;
+    } else if (sscanf(line, "first-throttle %lld", &n) == 1) {
+        r->rules.first_throttle = (int)n; /* not the policy's of today */
     } else if (sscanf(line, "max-downtime-ms %lld", &n) == 1) {
         r->rules.max_downtime_ms = n;
     } else if (sscanf(line, "timeout-ms %lld", &n) == 1) {
