@@ -37,6 +37,13 @@
 #define KEEP_PERCENT 70 /* of the rate: what a throttled guest may dirty */
 #define UNTHROTTLED_ROUNDS 4
 #define ROUNDS_AHEAD 200
+/* What QEMU itself does in a stop: 5-60 ms were seen (QEMU.md 10), most of the
+ * time about so much. */
+#define DEVICES_MS 10
+/* What QEMU has given away and the kernel has not: nearly all of what a
+ * socket's buffer may grow to (tcp_wmem, 4 MiB) if the network is what is slow.
+ * The last of RAM and the devices wait behind it: at 100 Mbit/s for 280 ms. */
+#define QUEUED_BYTES (7 * MIB / 2)
 
 int64_t converge_part_of_qemu(int64_t max_downtime_ms, int64_t own_part_ms)
 {
@@ -77,6 +84,8 @@ static void measure_rate(struct converge *c, const struct converge_sample *s)
             (s->transferred - c->window_transferred) * 1000 / (uint64_t)span;
         c->processed_bps =
             (s->processed - c->window_processed) * 1000 / (uint64_t)span;
+        if (c->bps > c->best_bps)
+            c->best_bps = c->bps;
         open_window(c, s);
     }
 }
@@ -152,6 +161,19 @@ static double pages_bps(const struct converge *c)
                                      : (double)c->bps;
 }
 
+/* Of a stop, what is not RAM's.  Who is held back by a limit on QEMU itself has
+ * no queue.  The rate of the last second may be lower than what the network
+ * carries, as QEMU looks for dirty pages now and then. */
+static int64_t beside_ram_ms(const struct converge *c)
+{
+    int64_t ms = c->rules.own_part_ms + DEVICES_MS;
+
+    if (c->rules.bandwidth_bps == 0 ||
+        c->best_bps < c->rules.bandwidth_bps / 10 * 9)
+        ms += (int64_t)(QUEUED_BYTES * 1000 / c->best_bps);
+    return ms;
+}
+
 /* Round by round: how long until what a round leaves fits the limit?  That a
  * little is left of this one means nothing: QEMU then looks for dirty pages. */
 static void predict(struct converge *c, const struct converge_sample *s)
@@ -180,7 +202,8 @@ static void predict(struct converge *c, const struct converge_sample *s)
         left = round = next;
     }
     c->left_ms = (int64_t)(took * 1000);
-    c->blackout_ms = c->bps > 0 ? (int64_t)(left * 1000 / wire) : 0;
+    c->ram_stop_ms = c->bps > 0 ? (int64_t)(left * 1000 / wire) : 0;
+    c->blackout_ms = c->bps > 0 ? c->ram_stop_ms + beside_ram_ms(c) : 0;
     c->hot_bytes = (uint64_t)(stuck ? most : left);
 }
 

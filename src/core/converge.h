@@ -20,6 +20,8 @@
 
 struct converge_rules {
     int64_t max_downtime_ms;    /* QEMU's limit never exceeds this */
+    int64_t own_part_ms;        /* of a stop: the engine's own commands */
+    uint64_t bandwidth_bps;     /* what QEMU may send; 0: no limit */
     int64_t timeout_ms;         /* from `migrate` on; 0: none */
     int64_t timeout_per_gib_ms; /* the same for each GiB of RAM; the longer */
     bool pause_on_timeout;      /* else abort */
@@ -80,6 +82,7 @@ struct converge {
     int64_t window_at_ms;
     uint64_t window_transferred, window_processed;
     uint64_t bps;           /* on the wire; 0: not known yet */
+    uint64_t best_bps;      /* the highest so far */
     uint64_t processed_bps; /* pages dealt with */
 
     /* the round: all that remained when it began is dealt with */
@@ -95,6 +98,7 @@ struct converge {
 
     enum converge_outlook outlook;
     int64_t left_ms, blackout_ms;
+    int64_t ram_stop_ms; /* RAM's part of blackout_ms */
     uint64_t hot_bytes;
     int64_t timeout_left_ms; /* 1 at least; 0: none, or it has acted */
 };

@@ -94,7 +94,10 @@ static int on_request(void *arg, const struct control_request *r,
 static int set_bandwidth(struct migration *m, int64_t value,
                          struct qm_error *err)
 {
-    return m->agreed ? set_source_parameter(m, "max-bandwidth", value, err) : 0;
+    if (m->agreed && set_source_parameter(m, "max-bandwidth", value, err) < 0)
+        return -1;
+    m->converge.rules.bandwidth_bps = (uint64_t)value;
+    return 0;
 }
 
 static int set_disk_bandwidth(struct migration *m, int64_t value,

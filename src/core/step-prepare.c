@@ -274,6 +274,8 @@ static void init_converge(struct migration *m)
         &(struct converge_rules){
             .max_downtime_ms = converge_part_of_qemu(limit[LIMIT_MAX_DOWNTIME],
                                                      m->own_part_ms),
+            .own_part_ms = m->own_part_ms,
+            .bandwidth_bps = (uint64_t)limit[LIMIT_BANDWIDTH],
             .timeout_ms = limit[LIMIT_TIMEOUT] * 1000,
             .timeout_per_gib_ms = m->limits.timeout_per_gib_s * 1000,
             .pause_on_timeout = limit[LIMIT_ON_TIMEOUT] == ON_TIMEOUT_PAUSE,

@@ -37,6 +37,16 @@ def words(engine):
     return [e['data']['message'] for e in engine.events('WARNING')]
 
 
+def stop_was_foretold(move, factor=3):
+    """The last word of the stop, against what it was.  Of 300 ms most are
+    spent behind what waits in the socket: RAM's own part is a tenth."""
+    said = [e['data']['ram']['blackout-ms']
+            for e in move.engine.events('PROGRESS')
+            if e['data'].get('ram', {}).get('converges')]
+    was = move.engine.result()['handover']['blackout-ms']
+    assert was / factor < said[-1] < was * factor, (was, said)
+
+
 @pytest.mark.parametrize('cell', CELLS)
 def test_policy(lab, pki, cell):
     cell = CELLS[cell]
@@ -64,6 +74,7 @@ def test_policy(lab, pki, cell):
         said = [e['data']['ram']['downtime-limit-ms']
                 for e in move.engine.events('PROGRESS') if 'ram' in e['data']]
         assert 0 < max(said) <= cell.limit_ms
+        stop_was_foretold(move)
 
 
 @pytest.mark.parametrize('options,told', [
@@ -94,6 +105,7 @@ def test_the_end_is_foretold(lab, pki):
     assert said
     t, ram = said[0]
     truth = end - t
+    stop_was_foretold(move)
     assert truth * 0.4 - 1 < ram['left-ms'] / 1000 < truth * 1.6 + 1, (
         truth, ram)
 

