@@ -85,12 +85,14 @@ struct migration {
     bool returned_to_source; /* it never ran there, and that QEMU is dead */
     bool we_paused;          /* --on-timeout or `complete` stopped it */
     bool postcopy_asked;     /* the source was told to switch to it */
+    bool postcopy_heard;     /* and it answered */
     bool source_gave_up;     /* durable: completed, or in post-copy */
 
     /* Recorded by callbacks, read by waits */
     bool cancel_requested;
     bool hold_interrupts; /* rolling back, or past the point of no return */
     bool rolling_back;
+    unsigned todo;        /* of the policy: enum converge_action */
     bool pause_asked;     /* `complete --mode pause` */
     bool postcopy_wanted; /* `complete --mode postcopy`, or the policy */
 

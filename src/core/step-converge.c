@@ -100,17 +100,18 @@ static int set_throttle(struct migration *m, struct qm_error *err)
     struct qmp_settings wanted = { 0 };
     int ret;
 
-    migration_warn(m,
-                   "the guest dirties %.0f MiB/s and %.0f MiB/s leave: it is "
-                   "slowed down by up to %d %%",
-                   (double)m->progress.dirty_bps / (double)MIB,
-                   (double)c->bps / (double)MIB, c->throttle);
     qmp_settings_add_int(&wanted, "max-cpu-throttle", c->throttle);
     qmp_settings_add_int(&wanted, "cpu-throttle-initial", c->throttle);
     qmp_settings_add_int(&wanted, "cpu-throttle-increment", c->throttle);
     qmp_settings_add_int(&wanted, "throttle-trigger-threshold", 1);
     ret = set_parameters(m, SOURCE, &wanted, err);
     qmp_settings_done(&wanted);
+    if (ret == 0)
+        migration_warn(m,
+                       "the guest dirties %.0f MiB/s and %.0f MiB/s leave: it "
+                       "is slowed down by up to %d %%",
+                       (double)m->progress.dirty_bps / (double)MIB,
+                       (double)c->bps / (double)MIB, c->throttle);
     return ret;
 }
 
@@ -146,7 +147,9 @@ static int give_up(const struct migration *m, struct qm_error *err)
     return -1;
 }
 
-static int act(struct migration *m, unsigned actions, struct qm_error *err)
+/* The policy takes for done what it asked for, and a link may break before it
+ * is: what is not done stays, for the next sample. */
+static int act(struct migration *m, struct qm_error *err)
 {
     static const struct {
         enum converge_action action;
@@ -158,11 +161,15 @@ static int act(struct migration *m, unsigned actions, struct qm_error *err)
         { CONVERGE_PAUSE, pause_for_policy },
     };
 
-    if (actions & CONVERGE_ABORT)
+    if (m->todo & CONVERGE_ABORT)
         return give_up(m, err);
-    for (size_t i = 0; i < ARRAY_LEN(acts); i++)
-        if ((actions & acts[i].action) && acts[i].run(m, err) < 0)
+    for (size_t i = 0; i < ARRAY_LEN(acts); i++) {
+        if (!(m->todo & acts[i].action))
+            continue;
+        if (acts[i].run(m, err) < 0)
             return -1;
+        m->todo &= ~(unsigned)acts[i].action;
+    }
     return 0;
 }
 
@@ -217,8 +224,10 @@ static int ask_stream(struct migration *m, struct qm_error *err)
         return 0;
     sample.at_ms = (clock_now_us() - m->migrate_us) / 1000;
     if ((m->pause_asked && pause_guest(m, PAUSE_ASKED, err) < 0) ||
-        (m->postcopy_wanted && postcopy_start(m, NULL, err) < 0) ||
-        act(m, converge_step(&m->converge, &sample), err) < 0)
+        (m->postcopy_wanted && postcopy_start(m, NULL, err) < 0))
+        return -1;
+    m->todo |= converge_step(&m->converge, &sample);
+    if (act(m, err) < 0)
         return -1;
     return check_stall(m, err);
 }

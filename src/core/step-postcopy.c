@@ -47,15 +47,20 @@ int postcopy_start(struct migration *m, const char *why, struct qm_error *err)
 {
     struct side *s = source_of(m);
 
-    if (m->postcopy_asked || m->progress.pass < CONVERGE_WHOLE_PASS ||
+    if (m->postcopy_heard || m->progress.pass < CONVERGE_WHOLE_PASS ||
         s->status != MIGRATION_ACTIVE || !mirrors_are_ready(m))
         return 0;
-    migration_warn(m,
-                   "%s: the guest goes on at the destination, and the rest of "
-                   "its RAM follows",
-                   why ? why : "the operator wants it");
+    /* Asked again where no answer came: twice is no harm. */
+    if (!m->postcopy_asked)
+        migration_warn(m,
+                       "%s: the guest goes on at the destination, and the "
+                       "rest of its RAM follows",
+                       why ? why : "the operator wants it");
     m->postcopy_asked = m->converge.postcopied = true;
-    return side_do(s, run_start_postcopy, NULL, NULL, err);
+    if (side_do(s, run_start_postcopy, NULL, NULL, err) < 0)
+        return -1;
+    m->postcopy_heard = true;
+    return 0;
 }
 
 /* --- the switch ----------------------------------------------------------------- */

@@ -146,6 +146,7 @@ EXTRA_DIST += \
 	tests/unit/traces/read-only-export-refused.trace \
 	tests/unit/traces/read-only-mirror-fails.trace \
 	tests/unit/traces/read-only.trace \
+	tests/unit/traces/rung-not-heard.trace \
 	tests/unit/traces/server-stays.trace \
 	tests/unit/traces/set-refused.trace \
 	tests/unit/traces/sets-bandwidth.trace \

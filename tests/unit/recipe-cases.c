@@ -159,6 +159,35 @@ static void runs_unseen(struct peer *p, struct json_object *args, long long id)
     fake_hang_up(&p->fake);
 }
 
+/* Its passes shrink nothing. */
+static void writes_too_fast(struct peer *p, struct json_object *args,
+                            long long id)
+{
+    static int passes;
+
+    passes = 0;
+    p->passes = &passes;
+    takes_its_time(p, args, id);
+}
+
+/* The limit is in force, and nobody hears of it. */
+static void loses_the_reply(struct peer *p, struct json_object *args,
+                            long long id)
+{
+    (void)args;
+    (void)id;
+    peers_note(p->all, "    the link to the source breaks");
+    fake_hang_up(&p->fake);
+}
+
+static void is_slow_enough(struct peer *p, struct json_object *args,
+                           long long id)
+{
+    peer_obey(p, "migrate-set-parameters", args, id);
+    p->passes = NULL;
+    p->then = "pre-switchover";
+}
+
 /* --- the operator --------------------------------------------------------- */
 
 static void operator_stops(struct peer *p, struct json_object *args,
@@ -494,6 +523,12 @@ const struct recipe_case recipe_cases[] = {
     /* events that were not heard */
     { "stop-not-heard",
       .twist = { { SOURCE, "migrate", .react = loses_the_stop } } },
+    { "rung-not-heard", .within_ms = 30000,
+      .twist = { { SOURCE, "migrate", .react = writes_too_fast },
+                 { SOURCE, "query-migrate-parameters", 4,
+                   .react = loses_the_reply },
+                 { SOURCE, "migrate-set-parameters", 4,
+                   .react = is_slow_enough } } },
     { "start-not-heard",
       .twist = { { DESTINATION, "cont", .react = loses_the_start } } },
 };

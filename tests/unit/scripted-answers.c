@@ -89,12 +89,28 @@ static struct json_object *status_reply(const struct peer *p)
     return peer_json(text);
 }
 
+/* All that was there is left, of which a quarter went over the wire. */
+static struct json_object *in_vain(const struct peer *p)
+{
+    int n = ++*p->passes;
+    CLEANUP_FREE char *text =
+        xasprintf("{'total-time': 1000, 'status': '%s', 'ram':"
+                  " {'total': 65536, 'remaining': 65536, 'transferred': %d,"
+                  " 'normal-bytes': %d, 'page-size': 4096,"
+                  " 'dirty-sync-count': %d, 'mbps': 1.0}}",
+                  p->migration, n << 14, n << 16, n);
+
+    return peer_json(text);
+}
+
 static struct json_object *migration_reply(const struct peer *p)
 {
     struct json_object *o;
 
     if (str_equal(p->migration, "none"))
         return json_object_new_object();
+    if (p->passes && str_equal(p->migration, "active"))
+        return in_vain(p);
     o = peer_json("{'total-time': 1000, 'downtime': 10, 'ram': {'total': 1024,"
                   " 'remaining': 0, 'transferred': 512, 'page-size': 4096,"
                   " 'dirty-sync-count': 2, 'mbps': 1.0}}");

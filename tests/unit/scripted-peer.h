@@ -50,7 +50,9 @@ struct peer {
     const char *error_desc;            /* of the migration, or NULL */
     const char *then;  /* what it becomes once the run state was asked */
     bool stays_paused; /* the operator stopped the guest */
-    bool hangs;        /* reads commands, and that is all */
+    /* each query-migrate finds one pass more, in vain; or NULL */
+    int *passes;
+    bool hangs; /* reads commands, and that is all */
     struct json_object *capabilities, *parameters; /* name: value */
     struct json_object *objects, *nodes, *exports; /* id: ... */
     struct json_object *jobs;                      /* id: status */

@@ -316,6 +316,12 @@ static char *steady(struct world *w, const int pid[SIDES])
     struct buffer *b = &w->peers.trace;
     char *text = xstrndup(b->data, b->len);
 
+    CLEANUP_FREE char *most =
+        xasprintf("downtime-limit=%lld", (long long)w->m->converge.limit_ms);
+
+    /* what the policy raised it to is less what our commands took */
+    if (w->m->converge.limit_ms > CONVERGE_FIRST_LIMIT_MS)
+        text = replaced(text, most, "downtime-limit=MOST");
     text = replaced(text, w->m->id, "qm");
     text = replaced(text, w->dir, "DIR");
     text = replaced(text, tls_dir, "TLS");
