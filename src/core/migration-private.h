@@ -106,12 +106,12 @@ struct migration {
     int64_t announced_us;
     struct converge converge;
     struct progress progress;
-    struct progress_disk *progress_disk;    /* as many as there are disks */
-    int64_t told_at_ms;                     /* when progress was last told */
-    uint64_t disk_window_bytes, rate_bytes; /* of all disks: since when no */
-    int64_t disk_window_ms, rate_at_ms;     /* byte moved; for the rate */
-    int64_t writes_at_ms;                   /* when writes were last counted */
-    uint64_t ram_window_bytes;              /* the same of the RAM */
+    struct progress_disk *progress_disk; /* as many as there are disks */
+    int64_t told_at_ms;                  /* when progress was last told */
+    uint64_t rate_bytes;                 /* of all disks: for the rate */
+    int64_t rate_at_ms;
+    int64_t writes_at_ms;      /* when writes were last counted */
+    uint64_t ram_window_bytes; /* of the RAM: since when no byte moved */
     int64_t ram_window_ms;
     struct qmp_migration final; /* of the source, once completed */
     int max_throttle;

@@ -8,6 +8,25 @@
 #define SLOW_WRITE_MS 100.0
 #define SLOW_WRITE_TIMES 4.0
 
+/*
+ * A guest whose writes wait for the mirror has disk timeouts of its own, 30 s
+ * for Linux's SCSI: it must get its answer before.  While it zeroes or flushes
+ * the target a mirror has no figure, for as long as the storage there takes;
+ * the limit is what QEMU itself does without progress.
+ */
+#define BLOCKING_WARN_MS 5000
+#define BLOCKING_LIMIT_MS 15000
+#define BACKGROUND_WARN_MS 10000
+#define BACKGROUND_LIMIT_MS 30000
+#define PATIENT_LIMIT_MS 120000
+#define PREPARE_WARN_MS 60000
+#define PREPARE_LIMIT_MS 600000
+#define QUIET_TOLD_MS 60000
+/* Twice the interval at which it is looked at, and more. */
+#define LOOK_COUNTS_MS 3000
+/* QEMU has so much in flight at once, and pauses for what the speed is then. */
+#define IN_FLIGHT_BYTES (16ULL << 20)
+
 static void begin_window(struct mirror_pace *p, int64_t now_ms,
                          uint64_t current, uint64_t remaining)
 {
@@ -94,4 +113,63 @@ bool mirror_slows_writes(struct write_pace *p, int64_t now_ms,
     if (is_slow)
         p->now_ms = each_ms;
     return is_slow;
+}
+
+static int64_t pause_of_speed_ms(const struct mirror_sight *s)
+{
+    return s->speed_bps > 0
+               ? (int64_t)(IN_FLIGHT_BYTES * 1000 / (uint64_t)s->speed_bps)
+               : 0;
+}
+
+static int64_t warn_after_ms(const struct mirror_quiet *p,
+                             const struct mirror_sight *s)
+{
+    if (p->does == MIRROR_PREPARES)
+        return PREPARE_WARN_MS;
+    return (s->blocking ? BLOCKING_WARN_MS : BACKGROUND_WARN_MS) +
+           pause_of_speed_ms(s);
+}
+
+static int64_t stuck_after_ms(const struct mirror_quiet *p,
+                              const struct mirror_sight *s)
+{
+    if (p->does == MIRROR_PREPARES)
+        return PREPARE_LIMIT_MS;
+    return (s->patient    ? PATIENT_LIMIT_MS
+            : s->blocking ? BLOCKING_LIMIT_MS
+                          : BACKGROUND_LIMIT_MS) +
+           pause_of_speed_ms(s);
+}
+
+static void note_sight(struct mirror_quiet *p, const struct mirror_sight *s)
+{
+    int64_t span_ms = s->now_ms - p->seen_ms;
+    int does = s->current < s->total ? MIRROR_COPIES
+               : s->ready            ? MIRROR_IN_SYNC
+                                     : MIRROR_PREPARES;
+
+    if (p->seen_ms == 0 || s->current != p->current || (int)p->does != does)
+        p->quiet_ms = 0;
+    else
+        p->quiet_ms += span_ms < LOOK_COUNTS_MS ? span_ms : LOOK_COUNTS_MS;
+    p->seen_ms = s->now_ms;
+    p->current = s->current;
+    p->does = does;
+    p->limit_ms = stuck_after_ms(p, s);
+}
+
+enum mirror_advice mirror_is_stuck(struct mirror_quiet *p,
+                                   const struct mirror_sight *s)
+{
+    note_sight(p, s);
+    if (p->does == MIRROR_IN_SYNC)
+        return MIRROR_IS_WELL;
+    if (p->quiet_ms >= p->limit_ms)
+        return MIRROR_IS_STUCK;
+    if (p->quiet_ms < warn_after_ms(p, s) ||
+        (p->told_ms > 0 && s->now_ms - p->told_ms < QUIET_TOLD_MS))
+        return MIRROR_IS_WELL;
+    p->told_ms = s->now_ms;
+    return MIRROR_IS_QUIET;
 }

@@ -1,6 +1,7 @@
 /*
- * When a disk is written faster than it is copied, and when a mirror slows
- * the guest down: from samples to advice; no I/O, no clock.
+ * When a disk is written faster than it is copied, when a mirror slows the
+ * guest down, and when it does not advance at all: from samples to advice; no
+ * I/O, no clock.
  *
  * A background mirror copies what the guest wrote again and again; if that is
  * more than it moves, it never gets there.  A write-blocking one always does,
@@ -57,5 +58,39 @@ struct write_pace {
  */
 bool mirror_slows_writes(struct write_pace *p, int64_t now_ms,
                          const struct write_count *count, bool blocking);
+
+/* A mirror's job, as it was seen at one time. */
+struct mirror_sight {
+    int64_t now_ms;
+    uint64_t current, total; /* as above */
+    bool ready, blocking;
+    bool patient;      /* a lost network is waited for: see step-converge.c */
+    int64_t speed_bps; /* its limit; 0: none */
+};
+
+/* Zeroed before the first sample. */
+struct mirror_quiet {
+    int64_t seen_ms; /* 0: not yet */
+    uint64_t current;
+    enum {
+        MIRROR_IN_SYNC, /* there is nothing to do */
+        MIRROR_COPIES,
+        MIRROR_PREPARES, /* it zeroes the target, or flushes it */
+    } does;
+    int64_t quiet_ms; /* it was seen to do that without a byte for so long */
+    int64_t limit_ms; /* and may be for so long */
+    int64_t told_ms;  /* when that was last worth a warning; 0: never */
+};
+
+enum mirror_advice { MIRROR_IS_WELL, MIRROR_IS_QUIET, MIRROR_IS_STUCK };
+
+/*
+ * One byte that moved makes it well; so does that there is nothing to do.
+ * Quiet is worth a warning, which is not given again within a minute; stuck is
+ * its end.  Time in which nobody looked does not count: QEMU may have been
+ * stopped.
+ */
+enum mirror_advice mirror_is_stuck(struct mirror_quiet *p,
+                                   const struct mirror_sight *s);
 
 #endif

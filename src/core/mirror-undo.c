@@ -66,16 +66,19 @@ static int run_cancel(struct side *s, void *arg, struct qm_error *err)
     return qmp_block_job_cancel(s->qmp, arg, err);
 }
 
+void mirror_yank(struct migration *m, struct disk_copy *d)
+{
+    struct qm_error ignored = QM_ERROR_INIT;
+
+    side_do(source_of(m), run_yank, NULL, d->node_name, &ignored);
+    error_clear(&ignored);
+}
+
 void mirrors_yank(struct migration *m)
 {
-    for (size_t i = 0; i < m->disk_count; i++) {
-        struct qm_error ignored = QM_ERROR_INIT;
-
+    for (size_t i = 0; i < m->disk_count; i++)
         if (m->disk[i].mirror_started)
-            side_do(source_of(m), run_yank, NULL, m->disk[i].node_name,
-                    &ignored);
-        error_clear(&ignored);
-    }
+            mirror_yank(m, &m->disk[i]);
 }
 
 /*
@@ -134,6 +137,7 @@ int mirror_end(struct migration *m, struct disk_copy *d, struct qm_error *err)
     d->ending = false;
     d->state = MIRROR_NONE;
     d->current_bytes = 0;
+    d->quiet = (struct mirror_quiet){ 0 };
     return 0;
 }
 

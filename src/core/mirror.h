@@ -15,8 +15,18 @@ int mirror_failure(struct migration *m, struct qm_error *err);
 /* End D's mirror for another one that follows: its node stays. */
 int mirror_end(struct migration *m, struct disk_copy *d, struct qm_error *err);
 
-/* Warn when write-blocking makes the guest's writes slow; asks QEMU once a
- * second at most, however often it is called. */
-void mirrors_watch_writes(struct migration *m);
+/*
+ * While mirrors run: warn when write-blocking makes the guest's writes slow,
+ * and when one does not advance; one that is stuck is yanked, so that the
+ * guest's writes go on, and is a failure.  Asks QEMU once a second at most,
+ * however often it is called.
+ */
+int mirrors_watch(struct migration *m, struct qm_error *err);
+
+/* The same where the jobs have just been asked. */
+int mirrors_watch_asked(struct migration *m, struct qm_error *err);
+
+/* Cut the connection of D's mirror. */
+void mirror_yank(struct migration *m, struct disk_copy *d);
 
 #endif

@@ -69,9 +69,8 @@ int progress_sample_disks(struct migration *m, struct qm_error *err)
     m->progress.disk_copied = copied;
     m->progress.disk_total = total;
     measure_disk_rate(m, copied);
-    mirrors_watch_writes(m);
     tell_progress(m);
-    return 0;
+    return mirrors_watch_asked(m, err);
 }
 
 static void record_progress(struct migration *m, const struct qmp_migration *q)
@@ -127,7 +126,6 @@ int progress_sample(struct migration *m, struct converge_sample *ret,
     m->progress.on_timeout = m->limits.value[LIMIT_ON_TIMEOUT];
     m->limits.timeout_ms =
         converge_timeout_ms(&m->converge.rules, m->progress.ram_total);
-    mirrors_watch_writes(m);
     tell_progress(m);
     return 0;
 }

@@ -63,6 +63,7 @@ struct disk_copy {
     /* watching */
     struct mirror_pace pace;
     struct write_pace writes;
+    struct mirror_quiet quiet;
     bool overtaken; /* written faster than it is copied */
     bool ending;    /* another mirror follows: this one's end is no failure */
 };

@@ -4,12 +4,15 @@
  *
  * happy path   A sample each 250 ms; now and then a parameter of the source is
  *              changed; QEMU stops the guest when what remains fits the limit.
- * what fails   The network: no byte has moved for 30 s.  The guest writes too
- *              fast for all that is allowed, and --timeout-s has passed.
+ * what fails   The network: no byte has moved for 30 s; or none of a disk's,
+ *              while the guest's writes wait for it (mirror-watch.c).  The
+ *              guest writes too fast for all that is allowed, and --timeout-s
+ *              has passed.
  * undo         that of "start migration"; parameters are put back by that of
  *              "agree capabilities".
  */
 #include "core/migration-private.h"
+#include "core/mirror.h"
 
 #define STREAM_STALL_MS 30000
 /* TCP's own pauses double: after a cut of 30 s it may try after 60 s. */
@@ -229,7 +232,7 @@ static int ask_stream(struct migration *m, struct qm_error *err)
     m->todo |= converge_step(&m->converge, &sample);
     if (act(m, err) < 0)
         return -1;
-    return check_stall(m, err);
+    return check_stall(m, err) < 0 ? -1 : mirrors_watch(m, err);
 }
 
 static const struct wait wait_for_stop = {

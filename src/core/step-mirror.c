@@ -9,8 +9,7 @@
  * what fails   A silent server: the probe finds it before the source, whose
  *              main loop it would freeze (QEMU.md fact 11); where no probe was
  *              possible the source's own attempt is short and yank is at hand.
- *              A mirror that stops advancing for 30 s is a failure: the
- *              network is gone.
+ *              A mirror that stops advancing is a failure: mirror-watch.c.
  * undo         mirror-undo.c
  */
 #include "core/migration-private.h"
@@ -19,9 +18,7 @@
 
 #define ADD_NODE_LIMIT_MS 15000
 #define ADD_NODE_UNPROVED_LIMIT_MS 5000
-#define MIRROR_STALL_MS 30000
-#define MIRROR_QUIET_MS 600000 /* what QEMU does without progress */
-#define MIRROR_LIMIT_MS (30LL * 24 * 3600 * 1000) /* the stall limit governs */
+#define MIRROR_LIMIT_MS (30LL * 24 * 3600 * 1000) /* mirror-watch.c governs */
 #define PROGRESS_INTERVAL_MS 250
 #define SYNC_INTERVAL_MS 50 /* actively-synced has no event */
 
@@ -137,41 +134,6 @@ static bool every_mirror_synced(struct migration *m)
     return true;
 }
 
-/*
- * Before it copies, a mirror may zero the whole target, and before it is ready
- * it flushes it: both without a byte of progress, for as long as the
- * destination's storage takes.  Nothing remains to be copied then.
- */
-static int64_t stall_limit_ms(const struct migration *m)
-{
-    for (size_t i = 0; i < m->disk_count; i++)
-        if (m->disk[i].state == MIRROR_RUNNING &&
-            m->disk[i].current_bytes == m->disk[i].total_bytes)
-            return MIRROR_QUIET_MS;
-    return MIRROR_STALL_MS;
-}
-
-/* Not one byte in all that time while a copy is not yet complete. */
-static int check_stall(struct migration *m, struct qm_error *err)
-{
-    uint64_t copied = m->progress.disk_copied;
-    int64_t limit_ms = stall_limit_ms(m);
-
-    if (copied != m->disk_window_bytes || m->disk_window_ms == 0) {
-        m->disk_window_bytes = copied;
-        m->disk_window_ms = clock_now_ms();
-        return 0;
-    }
-    if (clock_now_ms() - m->disk_window_ms < limit_ms)
-        return 0;
-    error_set(err, QM_ERR_TIMEOUT,
-              "source: no byte of a disk has moved for %lld s",
-              (long long)limit_ms / 1000);
-    error_hint(err, "is the network to %s port %u cut?", m->facts.address,
-               m->nbd_port);
-    return -1;
-}
-
 static int ask_mirrors(struct migration *m, struct qm_error *err)
 {
     if (progress_sample_disks(m, err) < 0)
@@ -184,7 +146,7 @@ static int ask_mirrors(struct migration *m, struct qm_error *err)
                                 d->total_bytes))
             d->overtaken = true;
     }
-    return check_stall(m, err);
+    return 0;
 }
 
 static const struct wait wait_for_ready = {

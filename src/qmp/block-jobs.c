@@ -68,10 +68,17 @@ int jobs_parse(struct json_object *jobs, struct json_object *block_jobs,
 int qmp_query_jobs(struct qmp *q, struct qmp_jobs *ret, struct qm_error *err)
 {
     CLEANUP_JSON struct json_object *jobs = NULL, *block_jobs = NULL;
+    /* in one go: the guest may stop in the meantime, and then waits */
+    struct qmp_request *asked = qmp_send(q, "query-jobs", NULL, QMP_QUERY);
+    struct qmp_request *more = qmp_send(q, "query-block-jobs", NULL, QMP_QUERY);
+    struct qm_error lost = QM_ERROR_INIT;
+    int answered = qmp_finish(asked, &jobs, err);
 
-    if (qmp_command(q, "query-jobs", NULL, QMP_QUERY, &jobs, err) < 0 ||
-        qmp_command(q, "query-block-jobs", NULL, QMP_QUERY, &block_jobs, err) <
-            0) {
+    if (qmp_finish(more, &block_jobs, &lost) < 0 && answered == 0) {
+        return error_move(err, &lost);
+    }
+    error_clear(&lost);
+    if (answered < 0) {
         return -1;
     }
     if (jobs_parse(jobs, block_jobs, ret, err) < 0) {
@@ -195,14 +202,19 @@ int qmp_job_dismiss(struct qmp *q, const char *job_id, struct qm_error *err)
 
 /* --- what the guest writes meanwhile ------------------------------------- */
 
-int qmp_query_writes(struct qmp *q, struct qmp_writes_list *ret,
-                     struct qm_error *err)
+struct qmp_request *qmp_send_query_writes(struct qmp *q)
+{
+    return qmp_send(q, "query-blockstats", NULL, QMP_QUERY);
+}
+
+int qmp_finish_query_writes(struct qmp_request *r, struct qmp_writes_list *ret,
+                            struct qm_error *err)
 {
     CLEANUP_JSON struct json_object *reply = NULL;
     struct qmp_writes_list all = { 0 };
     size_t count;
 
-    if (qmp_command(q, "query-blockstats", NULL, QMP_QUERY, &reply, err) < 0) {
+    if (qmp_finish(r, &reply, err) < 0) {
         return -1;
     }
     count = json_length(reply);

@@ -176,8 +176,9 @@ struct qmp_writes_list {
     size_t count;
     struct qmp_writes *item;
 };
-int qmp_query_writes(struct qmp *q, struct qmp_writes_list *ret,
-                     struct qm_error *err);
+struct qmp_request *qmp_send_query_writes(struct qmp *q);
+int qmp_finish_query_writes(struct qmp_request *r, struct qmp_writes_list *ret,
+                            struct qm_error *err);
 void qmp_writes_list_done(struct qmp_writes_list *l);
 DEFINE_CLEANUP_DONE(struct qmp_writes_list, qmp_writes_list_done)
 

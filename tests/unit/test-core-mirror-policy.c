@@ -1,6 +1,6 @@
 /*
  * The policy of mirrors against traces: when a disk is written faster than it
- * is copied, and when its writes have become too slow.
+ * is copied, when its writes have become too slow, and when it is stuck.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -179,6 +179,124 @@ static void test_held_up_for_long(void **state)
     assert_true(p.now_ms > 19999 && p.now_ms < 20001);
 }
 
+/* --- stuck ---------------------------------------------------------------- */
+
+/* Looked at each second; when it is warned of, and stuck, in s; 0: never. */
+struct looks {
+    struct mirror_sight first;
+    uint64_t moves;   /* bytes ... */
+    int64_t each_s;   /* ... so often; 0: never */
+    int64_t look_ms;  /* 0: each second */
+    int64_t warned_s; /* the first time */
+    int64_t stuck_s;
+};
+
+static void run_looks(const char *what, const struct looks *l)
+{
+    struct mirror_quiet p = { 0 };
+    struct mirror_sight s = l->first;
+    int64_t warned_s = 0, stuck_s = 0, look_ms = l->look_ms ? l->look_ms : 1000;
+
+    for (s.now_ms = 1; s.now_ms < 700000 && stuck_s == 0; s.now_ms += look_ms) {
+        enum mirror_advice advice;
+
+        if (l->each_s > 0 && s.now_ms / 1000 % l->each_s == 0)
+            s.current += l->moves;
+        advice = mirror_is_stuck(&p, &s);
+        if (advice == MIRROR_IS_QUIET && warned_s == 0)
+            warned_s = s.now_ms / 1000;
+        if (advice == MIRROR_IS_STUCK)
+            stuck_s = s.now_ms / 1000;
+    }
+    if (warned_s != l->warned_s || stuck_s != l->stuck_s)
+        fail_msg("%s: warned at %lld s, stuck at %lld s", what,
+                 (long long)warned_s, (long long)stuck_s);
+}
+
+#define SIGHT(...)                                                             \
+    {                                                                          \
+        .current = 10 * M, .total = 3000 * M, __VA_ARGS__                      \
+    }
+
+static const struct {
+    const char *what;
+    struct looks looks;
+} looks_table[] = {
+    { "the bulk, in the background",
+      { SIGHT(.ready = false), .warned_s = 10, .stuck_s = 30 } },
+    { "in sync once, but something was written since",
+      { SIGHT(.ready = true), .warned_s = 10, .stuck_s = 30 } },
+    { "a write of the guest waits",
+      { SIGHT(.ready = true, .blocking = true), .warned_s = 5,
+        .stuck_s = 15 } },
+    { "and a lost network is waited for",
+      { SIGHT(.ready = true, .blocking = true, .patient = true), .warned_s = 5,
+        .stuck_s = 120 } },
+    { "one byte each 4 s",
+      { SIGHT(.ready = true, .blocking = true), .moves = 1, .each_s = 4 } },
+    { "one byte each 14 s: a warning",
+      { SIGHT(.ready = true, .blocking = true), .moves = 1, .each_s = 14,
+        .warned_s = 5 } },
+    { "one byte each 29 s, in the background",
+      { SIGHT(.ready = true), .moves = 1, .each_s = 29, .warned_s = 10 } },
+    { "idle, in sync",
+      { { .current = 5, .total = 5, .ready = true, .blocking = true },
+        .stuck_s = 0 } },
+    { "more copied than there is", /* between two figures of QEMU */
+      { { .current = 6, .total = 5, .ready = true }, .stuck_s = 0 } },
+    { "it zeroes the target",
+      { { .total = 0 }, .warned_s = 60, .stuck_s = 600 } },
+    { "it flushes the target",
+      { { .current = 5, .total = 5 }, .warned_s = 60, .stuck_s = 600 } },
+    { "a speed of 1 MiB/s: QEMU pauses for 16 s",
+      { SIGHT(.speed_bps = 1 << 20), .warned_s = 26, .stuck_s = 46 } },
+    { "hardly ever looked at: QEMU may have been stopped",
+      { SIGHT(.ready = true, .blocking = true), .look_ms = 20000,
+        .warned_s = 40, .stuck_s = 100 } },
+};
+
+static void test_stuck(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(looks_table); i++)
+        run_looks(looks_table[i].what, &looks_table[i].looks);
+}
+
+/* A write that is on its way is no older than when it was first seen, however
+ * long it was idle before. */
+static void test_idle_before(void **state)
+{
+    struct mirror_sight s = { .current = 5, .total = 5, .ready = true };
+    struct mirror_quiet p = { 0 };
+
+    (void)state;
+    for (s.now_ms = 1; s.now_ms < 100000; s.now_ms += 1000)
+        assert_int_equal(mirror_is_stuck(&p, &s), MIRROR_IS_WELL);
+    s.total = 6;
+    assert_int_equal(mirror_is_stuck(&p, &s), MIRROR_IS_WELL);
+    assert_int_equal(p.quiet_ms, 0);
+    for (int i = 0; i < 29; i++, s.now_ms += 1000)
+        assert_int_not_equal(mirror_is_stuck(&p, &s), MIRROR_IS_STUCK);
+    s.current = 6;
+    assert_int_equal(mirror_is_stuck(&p, &s), MIRROR_IS_WELL);
+    assert_int_equal(p.quiet_ms, 0);
+}
+
+/* A storage that hangs again and again is told once a minute. */
+static void test_told_once_a_minute(void **state)
+{
+    struct mirror_sight s = SIGHT(.ready = true, .blocking = true);
+    struct mirror_quiet p = { 0 };
+    int told = 0;
+
+    (void)state;
+    for (s.now_ms = 1; s.now_ms < 300000; s.now_ms += 1000) {
+        s.current += s.now_ms / 1000 % 10 == 0;
+        told += mirror_is_stuck(&p, &s) == MIRROR_IS_QUIET;
+    }
+    assert_int_equal(told, 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +305,9 @@ int main(void)
         cmocka_unit_test(test_not_begun),
         cmocka_unit_test(test_slow_writes),
         cmocka_unit_test(test_held_up_for_long),
+        cmocka_unit_test(test_stuck),
+        cmocka_unit_test(test_idle_before),
+        cmocka_unit_test(test_told_once_a_minute),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
