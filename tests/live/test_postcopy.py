@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from cases import NOWHERE, UNDECIDED, Case, Move
+from cases import DONE, NOWHERE, UNDECIDED, Case, Move
 from lab import wait_until
 from test_control import command
 
@@ -69,6 +69,32 @@ def test_switches(lab, pki, way):
     assert result['postcopy']['ms'] > 0
     assert result['handover']['blackout-ms'] < 3000
     assert 'last page' in move.steps('done')
+
+
+OLD = {'7.2': ('system', 'system'), 'to-10': ('system', 'qemu10'),
+       'from-10': ('qemu10', 'system')}
+
+
+@pytest.mark.parametrize('name,cut', [
+    ('7.2', False), ('7.2', True), ('to-10', False), ('from-10', False),
+    pytest.param('to-10', True, marks=pytest.mark.long),
+    pytest.param('from-10', True, marks=pytest.mark.long)])
+def test_qemu_7_2(lab, pki, name, cut):
+    """Its TCG leaves pages behind when a guest runs, which then dies: looked
+    at is what both QEMUs went through."""
+    move = make(lab, pki, *NOW, '--postcopy-bandwidth', '2M',
+                binaries=OLD[name]).start(**SILENCE)
+    if cut:
+        move.wait_step('last page', timeout=90)
+        move.source.host.cut()
+        wait_until(lambda: lost(move), 60, 'the loss is noticed')
+        move.source.host.mend()
+    assert move.engine.wait(120) == DONE, move.engine.text()
+    result = move.engine.result()
+    assert (result['postcopy']['recoveries'] > 0) == cut
+    assert move.destination.spy.wait_event('RESUME')
+    assert move.destination.spy.cmd('query-migrate')['status'] == 'completed'
+    assert not move.source.is_alive()
 
 
 def test_the_guest_need_not_write_too_fast(lab, pki):
