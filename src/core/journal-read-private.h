@@ -18,6 +18,9 @@ int journal_damaged(const struct journal_reader *r, const char *what,
 /* What O, a side's, says of its process: nothing, or all. */
 int journal_read_process(struct journal_reader *r, struct json_object *o,
                          struct process_identity *ret, struct qm_error *err);
+/* O is an object of limits, or NULL; those that are not in it stay. */
+int journal_read_limits(struct journal_reader *r, struct json_object *o,
+                        struct qm_error *err);
 /* The "at" of a line, or 0: what it is not, matters to no decision. */
 int64_t journal_read_at(struct json_object *o);
 int journal_read_story(struct journal_reader *r, struct json_object *story,

@@ -178,6 +178,35 @@ static void read_way(struct journal_reader *r, struct json_object *plan)
     r->c.port_high = (unsigned)high;
 }
 
+/* A number that an older journal does not have is FALLBACK. */
+static int read_number(struct journal_reader *r, struct json_object *plan,
+                       const char *key, int64_t max, int64_t fallback,
+                       int64_t *ret, struct qm_error *err)
+{
+    *ret = json_get(plan, key) ? json_get_int(plan, key, INT64_MAX) : fallback;
+    if (*ret == fallback || (*ret >= 0 && *ret <= max))
+        return 0;
+    return journal_damaged(r, "it does not say what may be done to the guest",
+                           err);
+}
+
+static int read_rules(struct journal_reader *r, struct json_object *plan,
+                      struct qm_error *err)
+{
+    struct journal_content *c = &r->c;
+
+    c->policy = policy_named(json_get_string(plan, "policy"));
+    c->postcopy_allowed = json_get_bool(plan, "postcopy");
+    if (read_number(r, plan, "announce-rounds", PLAN_MAX_ANNOUNCE_ROUNDS,
+                    PLAN_ANNOUNCE_THEIRS, &c->announce_rounds, err) < 0 ||
+        read_number(r, plan, "max-throttle", PLAN_MAX_THROTTLE, PLAN_OF_POLICY,
+                    &c->max_throttle, err) < 0 ||
+        read_number(r, plan, "abort-handover-ms", PLAN_MAX_HANDOVER_MS, 0,
+                    &c->abort_handover_ms, err) < 0)
+        return -1;
+    return journal_read_limits(r, json_get_object(plan, "limits"), err);
+}
+
 int journal_read_story(struct journal_reader *r, struct json_object *story,
                        struct qm_error *err)
 {
@@ -202,6 +231,8 @@ int journal_read_story(struct journal_reader *r, struct json_object *story,
     r->c.qmp_tls_dir = xstrdup(json_get_string(plan, "qmp-tls-dir"));
     r->c.authz_dn = xstrdup(json_get_string(plan, "tls-authz-dn"));
     read_way(r, plan);
+    if (read_rules(r, plan, err) < 0)
+        return -1;
     for (int i = 0; i < SIDES; i++)
         if (read_side(r, story, (enum side_id)i, err) < 0)
             return -1;

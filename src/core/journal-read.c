@@ -91,6 +91,20 @@ static void read_made(struct journal_reader *r, struct json_object *o)
     }
 }
 
+/* What is not there stays. */
+static int read_port(struct journal_reader *r, struct json_object *o,
+                     const char *key, unsigned *ret, struct qm_error *err)
+{
+    int64_t port = json_get_int(o, key, 0);
+
+    if (!json_get(o, key))
+        return 0;
+    if (port < 1 || port > UINT16_MAX)
+        return journal_damaged(r, "a port is none", err);
+    *ret = (unsigned)port;
+    return 0;
+}
+
 static int read_end(struct journal_reader *r, struct json_object *o,
                     struct qm_error *err)
 {
@@ -113,6 +127,10 @@ static int read_record(struct journal_reader *r, struct json_object *o,
         return journal_damaged(r, "the owner is missing", err);
     read_step(r, o);
     read_made(r, o);
+    if (read_port(r, o, "nbd-port", &r->c.nbd_port, err) < 0 ||
+        read_port(r, o, "ram-port", &r->c.ram_port, err) < 0 ||
+        journal_read_limits(r, json_get_object(o, "limits"), err) < 0)
+        return -1;
     if (json_get(o, "was-running"))
         r->c.was_running = json_get_bool(o, "was-running");
     r->c.started = r->c.started || json_get_bool(o, "started");

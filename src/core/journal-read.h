@@ -5,6 +5,7 @@
 #ifndef QM_CORE_JOURNAL_READ_H
 #define QM_CORE_JOURNAL_READ_H
 
+#include "core/limits.h"
 #include "core/result.h"
 #include "core/side.h"
 
@@ -33,9 +34,16 @@ struct journal_content {
     char *qmp_tls_dir, *authz_dn; /* or NULL */
     char *address, *bind;         /* numeric */
     unsigned port_low, port_high;
+    const struct policy *policy; /* NULL: it does not say, or is not known */
+    bool postcopy_allowed;
+    struct limit_changes limits; /* as they were set last */
+    /* PLAN_ANNOUNCE_THEIRS, PLAN_OF_POLICY and 0: it does not say */
+    int64_t announce_rounds, max_throttle, abort_handover_ms;
     size_t disk_count;
     struct disk_copy *disk; /* what they are called, not what was done */
 
+    /* The ports tried last; 0: none yet, or it does not say. */
+    unsigned nbd_port, ram_port;
     enum side_id owner;
     bool started; /* the guest was seen to run at the destination */
     /* The owner was written before the source had given the guest up. */

@@ -64,6 +64,13 @@ static struct json_object *plan_story(const struct migration *m)
     json_add_string(o, "bind", m->facts.bind);
     json_add_int(o, "port-low", m->plan->port_low);
     json_add_int(o, "port-high", m->plan->port_high);
+    /* what may be done to the guest */
+    json_add_string(o, "policy", m->plan->policy->name);
+    json_add_bool(o, "postcopy", m->plan->postcopy);
+    json_add_int(o, "max-throttle", m->plan->max_throttle);
+    json_add_int(o, "abort-handover-ms", m->plan->abort_handover_ms);
+    json_add_int(o, "announce-rounds", m->plan->announce_rounds);
+    json_add(o, "limits", journal_limits_data(&m->limits));
     return o;
 }
 

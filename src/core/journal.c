@@ -244,6 +244,24 @@ int journal_step(struct journal *j, const char *step, const char *state,
     return append_line(j, o, durable, err);
 }
 
+int journal_port(struct journal *j, const char *key, unsigned port,
+                 struct qm_error *err)
+{
+    struct json_object *o = json_object_new_object();
+
+    json_object_object_add(o, key, json_object_new_int64(port));
+    return append(j, o, err);
+}
+
+int journal_limits(struct journal *j, struct json_object *limits,
+                   struct qm_error *err)
+{
+    struct json_object *o = json_object_new_object();
+
+    json_object_object_add(o, "limits", limits);
+    return append_line(j, o, false, err);
+}
+
 int journal_fact(struct journal *j, const char *key, bool value,
                  struct qm_error *err)
 {

@@ -7,6 +7,9 @@
  *     {"step": "mirror disks", "state": "begins"}     done, failed, undone
  *     {"makes": "/images/vm.qcow2"}   an image on the destination's host
  *     {"made": "/images/vm.qcow2", "device": ..., "inode": ...}
+ *     {"nbd-port": 49152}             is opened next, at the destination
+ *     {"ram-port": 49153}
+ *     {"limits": {...}}               the operator changed them
  *     {"was-running": false}          the operator stopped the guest meanwhile
  *     {"owner": "destination"}        once, never reversed
  *     {"started": true}               the guest was seen to run there
@@ -69,6 +72,13 @@ int journal_step(struct journal *j, const char *step, const char *state,
 int journal_makes(struct journal *j, const char *path, struct qm_error *err);
 int journal_made(struct journal *j, const char *path, uint64_t device,
                  uint64_t inode, struct qm_error *err);
+/* PORT of the destination is about to be opened, KEY "nbd-port" (disks) or
+ * "ram-port"; durable. */
+int journal_port(struct journal *j, const char *key, unsigned port,
+                 struct qm_error *err);
+/* The limits were changed, and are LIMITS (consumed) now. */
+int journal_limits(struct journal *j, struct json_object *limits,
+                   struct qm_error *err);
 /* KEY ("was-running", "started", "returned") is so now; durable. */
 int journal_fact(struct journal *j, const char *key, bool value,
                  struct qm_error *err);

@@ -54,6 +54,23 @@ void limits_of_plan(const struct plan *p, struct limits *ret)
     ret->timeout_ms = p->timeout_per_gib_s > 0 ? 0 : p->timeout_s * 1000;
 }
 
+void limits_to_plan(const struct limit_changes *c, struct plan *p)
+{
+    struct limits l;
+
+    limits_of_plan(p, &l);
+    for (int i = 0; i < LIMITS; i++)
+        if (c->is_set[i])
+            l.value[i] = c->to.value[i];
+    p->bandwidth_bps = l.value[LIMIT_BANDWIDTH];
+    p->disk_bandwidth_bps = l.value[LIMIT_DISK_BANDWIDTH];
+    p->max_downtime_ms = l.value[LIMIT_MAX_DOWNTIME];
+    p->timeout_s = l.value[LIMIT_TIMEOUT];
+    p->on_timeout = (enum plan_on_timeout)l.value[LIMIT_ON_TIMEOUT];
+    p->postcopy_bandwidth_bps = l.value[LIMIT_POSTCOPY_BANDWIDTH];
+    p->timeout_per_gib_s = c->to.timeout_per_gib_s;
+}
+
 int limit_check(enum limit limit, int64_t value, struct qm_error *err)
 {
     if (value >= ranges[limit].min && value <= ranges[limit].max)

@@ -41,6 +41,8 @@ const char *limit_name(enum limit limit); /* "disk-bandwidth" */
 /* The limit of that name, or LIMITS. */
 enum limit limit_named(const char *name);
 void limits_of_plan(const struct plan *p, struct limits *ret);
+/* The other way: those that are set in C, and the timeout for each GiB. */
+void limits_to_plan(const struct limit_changes *c, struct plan *p);
 /* Is VALUE one that it may have?  USAGE. */
 int limit_check(enum limit limit, int64_t value, struct qm_error *err);
 /* "abort", "pause" or "postcopy", and back: -1 with USAGE. */

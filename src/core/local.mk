@@ -51,6 +51,7 @@ libcore_a_SOURCES = \
 	src/core/host.h \
 	src/core/journal.c \
 	src/core/journal.h \
+	src/core/journal-limits.c \
 	src/core/journal-open.c \
 	src/core/journal-past.c \
 	src/core/journal-past.h \

@@ -220,6 +220,8 @@ void migration_conclude(struct migration *m, bool succeeded,
                         struct result *ret);
 /* The first line of the journal (journal-story.c); the caller puts it. */
 struct json_object *journal_story(const struct migration *m);
+/* The limits as a journal has them; the caller puts it. */
+struct json_object *journal_limits_data(const struct limits *l);
 /* `cont` at the destination, until its guest is seen to run. */
 int start_destination(struct migration *m, struct qm_error *err);
 /* A guest that was seen to start, and stopped again at once, has run there. */

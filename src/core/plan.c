@@ -13,9 +13,7 @@
 
 enum {
     NAME_MAX_LEN = 48,
-    ANNOUNCE_ROUNDS_MAX = 1000, /* QEMU options.c: announce-rounds */
-    CHANNELS_MAX = 255,         /* QEMU options.c: multifd-channels is a byte */
-    MAX_HANDOVER_MS = 2000000,
+    CHANNELS_MAX = 255, /* QEMU options.c: multifd-channels is a byte */
     PORT_MAX = 65535,
 };
 
@@ -259,8 +257,6 @@ static int check_disks(const struct plan *p, struct qm_error *err)
     return 0;
 }
 
-enum { THROTTLE_MAX = 99 }; /* QEMU's own most (options.c) */
-
 static int check_numbers(const struct plan *p, struct qm_error *err)
 {
     const struct {
@@ -268,17 +264,18 @@ static int check_numbers(const struct plan *p, struct qm_error *err)
         int64_t value, min, max;
     } numbers[] = {
         { "--max-downtime-ms", p->max_downtime_ms, 1, PLAN_MAX_DOWNTIME_MS },
-        { "--abort-handover-ms", p->abort_handover_ms, 1, MAX_HANDOVER_MS },
+        { "--abort-handover-ms", p->abort_handover_ms, 1,
+          PLAN_MAX_HANDOVER_MS },
         { "--timeout-s", p->timeout_s, 0, PLAN_MAX_TIMEOUT_S },
         { "--timeout-s-per-gib", p->timeout_per_gib_s, 0, PLAN_MAX_TIMEOUT_S },
-        { "--first-throttle", p->first_throttle, 1, THROTTLE_MAX },
-        { "--max-throttle", p->max_throttle, 0, THROTTLE_MAX },
+        { "--first-throttle", p->first_throttle, 1, PLAN_MAX_THROTTLE },
+        { "--max-throttle", p->max_throttle, 0, PLAN_MAX_THROTTLE },
         { "--bandwidth", p->bandwidth_bps, 0, INT64_MAX },
         { "--disk-bandwidth", p->disk_bandwidth_bps, 0, INT64_MAX },
         { "--postcopy-bandwidth", p->postcopy_bandwidth_bps, 0, INT64_MAX },
         { "--announce-rounds", p->announce_rounds,
           p->announce_rounds == PLAN_ANNOUNCE_THEIRS ? PLAN_ANNOUNCE_THEIRS : 1,
-          ANNOUNCE_ROUNDS_MAX },
+          PLAN_MAX_ANNOUNCE_ROUNDS },
         { "--channels", p->channels,
           p->channels == PLAN_CHANNELS_CHOSEN ? PLAN_CHANNELS_CHOSEN : 0,
           CHANNELS_MAX },

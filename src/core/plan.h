@@ -42,6 +42,9 @@ enum plan_compress {
 #define PLAN_PORT_HIGH 49215
 #define PLAN_MAX_DOWNTIME_MS 2000000 /* QEMU options.c: the same */
 #define PLAN_MAX_TIMEOUT_S (30 * 86400)
+#define PLAN_MAX_HANDOVER_MS 2000000
+#define PLAN_MAX_THROTTLE 99          /* QEMU options.c: the same */
+#define PLAN_MAX_ANNOUNCE_ROUNDS 1000 /* QEMU options.c: the same */
 #define PLAN_TLS_DIR "/etc/pki/qemu"
 
 struct plan {

@@ -9,6 +9,20 @@
 #include "core/disk-make.h"
 #include "core/recover-private.h"
 
+/* What may be done to the guest; what an older journal does not say is as by
+ * default. */
+static void plan_rules(const struct journal_content *c, struct plan *p)
+{
+    if (c->policy)
+        p->policy = c->policy;
+    p->postcopy = c->postcopy_allowed;
+    p->announce_rounds = c->announce_rounds;
+    p->max_throttle = c->max_throttle;
+    if (c->abort_handover_ms > 0)
+        p->abort_handover_ms = c->abort_handover_ms;
+    limits_to_plan(&c->limits, p);
+}
+
 int recover_plan(struct recover *r, struct qm_error *err)
 {
     const struct journal_content *c = &r->journal;
@@ -30,6 +44,7 @@ int recover_plan(struct recover *r, struct qm_error *err)
         p->port_high = c->port_high;
     }
     str_replace(&p->qmp_tls_dir, c->qmp_tls_dir);
+    plan_rules(c, p);
     plan_settle(p);
     return 0;
 }
@@ -82,8 +97,9 @@ static void rebuild_progress(struct migration *m,
     m->guest_started = c->started;
     m->postcopy_asked = c->postcopy;
     m->source_gave_up = c->gave_up;
-    /* which one it was is not known: the first is tried first */
-    m->ram_port = m->plan->port_high;
+    m->nbd_port = c->nbd_port;
+    /* an older journal does not say: the first is tried first */
+    m->ram_port = c->ram_port ? c->ram_port : m->plan->port_high;
 }
 
 void recover_rebuild(struct recover *r)

@@ -179,6 +179,18 @@ static int (*const setters[LIMITS])(struct migration *m, int64_t value,
     [LIMIT_POSTCOPY_BANDWIDTH] = set_postcopy_bandwidth,
 };
 
+/* Whoever recovers this migration goes by them too. */
+static void tell_limits(struct migration *m)
+{
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+
+    if (m->journal &&
+        journal_limits(m->journal, journal_limits_data(&m->limits), &err) < 0)
+        migration_warn(m, "%s", err.message);
+    migration_tell(
+        m, &(struct narration){ .kind = NARRATE_LIMITS, .limits = &m->limits });
+}
+
 /* What is refused keeps nothing else from being set. */
 static int serve_set(struct migration *m, const struct limit_changes *c,
                      struct json_object **ret, struct qm_error *err)
@@ -198,8 +210,7 @@ static int serve_set(struct migration *m, const struct limit_changes *c,
         error_move(err, &refused);
     }
     if (memcmp(&before, &m->limits, sizeof(before)) != 0)
-        migration_tell(m, &(struct narration){ .kind = NARRATE_LIMITS,
-                                               .limits = &m->limits });
+        tell_limits(m);
     if (error_is_set(err))
         return -1;
     *ret = record_limits_data(&m->limits);

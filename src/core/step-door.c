@@ -86,6 +86,8 @@ int step_open_door(struct migration *m, struct qm_error *err)
 
         if (port == m->nbd_port)
             continue;
+        if (journal_port(m->journal, "ram-port", port, err) < 0)
+            return -1;
         m->door_open = true;
         m->ram_port = port;
         if (side_do(destination_of(m), run_incoming, asked_incoming, uri,

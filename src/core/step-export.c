@@ -68,6 +68,8 @@ static int start_server(struct migration *m, struct qm_error *err)
          port++) {
         struct qm_error failed = QM_ERROR_INIT;
 
+        if (journal_port(m->journal, "nbd-port", port, err) < 0)
+            return -1;
         server.port = port;
         m->nbd_server_up = true;
         if (side_do(destination_of(m), run_server_start, NULL, &server,

@@ -12,9 +12,10 @@ import signal
 
 import pytest
 
-from cases import (DONE, FAILED, LEFT_THERE, NOWHERE, REFUSED,
+from cases import (DONE, FAILED, LEFT_HERE, LEFT_THERE, NOWHERE, REFUSED,
                    UNDECIDED, Case, Move, recipe_rows)
 from engine import ROOT, Engine
+from qemu import MIB
 from sshd import ssh_env
 from test_ssh import Journey
 
@@ -121,6 +122,76 @@ def test_stopped_guest_is_started_nowhere(lab, pki, at):
     assert move.engine.wait(60) == (DONE if place(at) > OWNER else FAILED)
     assert not [e for q in move.qemus for e in q.spy.events
                 if e.name == 'RESUME']
+
+
+RULES = ('--name', 'vm-1', '--max-downtime-ms', '123', '--bandwidth', '2M',
+         '--on-timeout', 'postcopy', '--timeout-s', '999')
+
+
+def status(move):
+    """What another process hears of the recover that runs."""
+    engine = Engine(move.lab, 'status', 'vm-1', '--json',
+                    host=move.source.host, env=move.lab.env())
+    assert engine.wait(30) == DONE, engine.text()
+    return json.loads(engine.out)
+
+
+def test_limits_are_those_of_the_migration(lab, pki):
+    """Those it was given, and what an operator made of them."""
+    move = Move(lab, pki, Case(proxied=True, options=RULES)).start()
+    move.wait_step('converge')
+    change = Engine(lab, 'set', 'vm-1', 'disk-bandwidth=3M', 'timeout-s=99',
+                    host=move.source.host, env=lab.env())
+    assert change.wait(30) == DONE, change.text()
+    move.engine.kill()
+    hold = move.destination.proxy.hold('query-status')
+    move.recover()
+    hold.wait()
+    said = status(move)
+    hold.release()
+    assert said['recovering']
+    limits = said['limits']
+    assert limits['max-downtime-ms'] == 123
+    assert limits['bandwidth-bps'] == 2 * MIB
+    assert limits['disk-bandwidth-bps'] == 3 * MIB
+    assert (limits['timeout-s'], limits['on-timeout']) == (99, 'postcopy')
+    move.undone((FAILED,), 'any')
+
+
+def test_announces_as_often_as_the_migration_was_told(lab, pki):
+    move = Move(lab, pki, Case(live=False, proxied=True,
+                               options=('--announce-rounds', '7')))
+    move.die('owner:written').recover()
+    move.moved()
+    [rounds] = [c.arguments['rounds'] for c in move.destination.proxy.commands
+                if c.name == 'announce-self']
+    assert rounds == 7
+
+
+def test_ports_are_those_that_were_opened(lab, pki):
+    """The engine says which one is left open, if it cannot close it."""
+    move = Move(lab, pki, STILL).die('open the door:after')
+    (journal,) = move.journals()
+    records = [json.loads(line) for line in journal.read_text().splitlines()]
+    [nbd] = [r['nbd-port'] for r in records if 'nbd-port' in r]
+    [ram] = [r['ram-port'] for r in records if 'ram-port' in r]
+    told = {c.name: c.arguments for c in move.destination.proxy.commands}
+    assert told['nbd-server-start']['addr']['data']['port'] == str(nbd)
+    assert told['migrate-incoming']['uri'].endswith(f':{ram}')
+    assert nbd != ram
+    finish(move, 'open the door:after')
+
+
+def test_port_that_is_left_open_is_named(lab, pki):
+    move = Move(lab, pki, STILL).die('export disks:after')
+    (journal,) = move.journals()
+    [port] = [json.loads(line)['nbd-port']
+              for line in journal.read_text().splitlines() if 'nbd-port' in line]
+    move.destination.proxy.fail('nbd-server-stop')
+    move.recover()
+    assert move.engine.wait(60) == LEFT_HERE, move.engine.text()
+    assert any(f'NBD server of the destination, port {port}' in left
+               for left in move.engine.result()['left'])
 
 
 def test_source_is_kept(lab, pki):

@@ -34,21 +34,24 @@
     "\"makes\":\"/i.raw\",\"size-bytes\":7}"
 #define PLAN                                                                   \
     "\"plan\":{\"address\":\"192.0.2.2\",\"bind\":\"::\",\"port-low\":7,"      \
-    "\"port-high\":9,\"insecure\":true,\"paused\":true}"
-#define STORY_WITH(version, id, disk_id, more)                                 \
+    "\"port-high\":9,\"insecure\":true,\"paused\":true"
+#define STORY_WITH(version, id, disk_id, more, rules)                          \
     "{\"qmigrate-journal\":" version "," more "\"name\":\"vm\",\"id\":\"" id   \
     "\"," SIDE("source")                                                       \
-        SIDE("destination") "\"was-running\":true," PLAN                       \
-                            ",\"disks\":[" DISK(disk_id) "]}\n"
-#define STORY_OF(version, id) STORY_WITH(version, id, "qm-0123abcd", "")
+        SIDE("destination") "\"was-running\":true," PLAN rules                 \
+                            "},\"disks\":[" DISK(disk_id) "]}\n"
+#define STORY_OF(version, id) STORY_WITH(version, id, "qm-0123abcd", "", "")
 #define STORY STORY_OF("1", "qm-0123abcd")
 #define OWNER(side) "{\"owner\":\"" side "\"}\n"
 #define BEGUN STORY OWNER("source")
 #define STEP(row, state) "{\"step\":\"" row "\",\"state\":\"" state "\"}\n"
 #define AT(moment) "\"at\":\"2026-11-28T" moment ".000Z\","
-#define DATED(id, moment) STORY_WITH("1", id, id, AT(moment)) OWNER("source")
+#define DATED(id, moment)                                                      \
+    STORY_WITH("1", id, id, AT(moment), "") OWNER("source")
 #define ENDED(moment)                                                          \
     "{" AT(moment) "\"end\":\"completed\",\"guest\":\"source\"}\n"
+#define RULED(rules)                                                           \
+    STORY_WITH("1", "qm-0123abcd", "qm-0123abcd", "", "," rules) OWNER("source")
 #define END(how, where) "{\"end\":\"" how "\",\"guest\":\"" where "\"}\n"
 
 static void expect_error(const char *text, const char *says)
@@ -121,6 +124,89 @@ static void records_are_read(void **state)
     assert_false(journal_began(&c, "converge"));
     assert_true(c.disk[0].make->made.known && !c.disk[0].make->made_unsure);
     assert_int_equal(c.disk[0].make->made.inode, 4);
+}
+
+static void rules_are_read(void **state)
+{
+    CLEANUP(journal_content_done)
+    struct journal_content c = read_well(RULED(
+        "\"policy\":\"gentle\",\"postcopy\":true,\"max-throttle\":0,"
+        "\"abort-handover-ms\":7,\"announce-rounds\":9,\"limits\":{"
+        "\"bandwidth\":1,\"disk-bandwidth\":2,\"max-downtime-ms\":3,"
+        "\"timeout-s\":4,\"on-timeout\":\"pause\",\"postcopy-bandwidth\":5,"
+        "\"timeout-s-per-gib\":6}"));
+    static const int64_t expected[] = { 1, 2, 3, 4, ON_TIMEOUT_PAUSE, 5 };
+
+    (void)state;
+    assert_string_equal(c.policy->name, "gentle");
+    assert_true(c.postcopy_allowed);
+    assert_int_equal(c.max_throttle, 0);
+    assert_int_equal(c.abort_handover_ms, 7);
+    assert_int_equal(c.announce_rounds, 9);
+    for (int i = 0; i < LIMITS; i++)
+        assert_true(c.limits.is_set[i] && c.limits.to.value[i] == expected[i]);
+    assert_int_equal(c.limits.to.timeout_per_gib_s, 6);
+}
+
+/* An older journal has none of it. */
+static void rules_may_be_missing(void **state)
+{
+    CLEANUP(journal_content_done) struct journal_content c = read_well(BEGUN);
+
+    (void)state;
+    assert_null(c.policy);
+    assert_false(c.postcopy_allowed);
+    assert_int_equal(c.max_throttle, PLAN_OF_POLICY);
+    assert_int_equal(c.abort_handover_ms, 0);
+    assert_int_equal(c.announce_rounds, PLAN_ANNOUNCE_THEIRS);
+    assert_int_equal(c.nbd_port + c.ram_port, 0);
+    for (int i = 0; i < LIMITS; i++)
+        assert_false(c.limits.is_set[i]);
+}
+
+static void rules_that_are_none(void **state)
+{
+    static const char *const none[] = {
+        RULED("\"announce-rounds\":1001"),
+        RULED("\"announce-rounds\":-2"),
+        RULED("\"max-throttle\":100"),
+        RULED("\"abort-handover-ms\":-1"),
+        RULED("\"abort-handover-ms\":\"a\""),
+        RULED("\"limits\":{\"max-downtime-ms\":0}"),
+        RULED("\"limits\":{\"on-timeout\":\"pray\"}"),
+        RULED("\"limits\":{\"on-timeout\":1}"),
+        RULED("\"limits\":{\"timeout-s-per-gib\":-1}"),
+        BEGUN "{\"limits\":{\"bandwidth\":-1}}\n",
+        BEGUN "{\"nbd-port\":0}\n",
+        BEGUN "{\"ram-port\":65536}\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        expect_error(none[i], "the journal is damaged: line ");
+}
+
+/* The last word counts, and says no more than it says. */
+static void what_was_set_is_read(void **state)
+{
+    CLEANUP(journal_content_done)
+    struct journal_content c = read_well(RULED(
+        "\"limits\":{\"bandwidth\":1,\"timeout-s-per-gib\":6}") "{\"nbd-port\":7}\n{\"nbd-port\":8}\n{\"ram-port\":9}\n"
+                                                                "{\"limits\":{\"bandwidth\":2,\"timeout-s-per-gib\":0}}\n"
+                                                                "{\"limits\":{\"timeout-s\":3}}\n");
+    struct plan plan;
+
+    (void)state;
+    assert_int_equal(c.nbd_port, 8);
+    assert_int_equal(c.ram_port, 9);
+    plan_init(&plan);
+    plan.timeout_per_gib_s = 6;
+    limits_to_plan(&c.limits, &plan);
+    assert_int_equal(plan.bandwidth_bps, 2);
+    assert_int_equal(plan.timeout_s, 3);
+    assert_int_equal(plan.timeout_per_gib_s, 0);
+    assert_int_equal(plan.max_downtime_ms, policy_default->max_downtime_ms);
+    plan_done(&plan);
 }
 
 /* Wherever it is cut off: it is refused, or the owner is what was durable. */
@@ -339,6 +425,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(story_is_read),
         cmocka_unit_test(records_are_read),
+        cmocka_unit_test(rules_are_read),
+        cmocka_unit_test(rules_may_be_missing),
+        cmocka_unit_test(rules_that_are_none),
+        cmocka_unit_test(what_was_set_is_read),
         cmocka_unit_test(any_end_is_understood),
         cmocka_unit_test(owner_goes_back_only_from_the_dead),
         cmocka_unit_test(end_is_read),
