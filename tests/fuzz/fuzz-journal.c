@@ -25,6 +25,13 @@ static void check(const struct journal_content *c, size_t len)
         assert(strncmp(d->node_name, c->id, id_len) == 0);
         assert(strncmp(d->export_id, c->id, id_len) == 0);
     }
+    /* recover makes its stream anew */
+    assert(!c->postcopy || (c->address && c->bind && c->port_low > 0));
+    assert(c->port_low <= c->port_high && c->port_high <= UINT16_MAX);
+    assert(c->nbd_port <= UINT16_MAX && c->ram_port <= UINT16_MAX);
+    for (int i = 0; i < LIMITS; i++)
+        assert(!c->limits.is_set[i] ||
+               limit_check((enum limit)i, c->limits.to.value[i], NULL) == 0);
     for (int i = 0; i < SIDES; i++)
         assert(c->side[i].address &&
                (!c->side[i].process.known || c->side[i].process.pid > 0));

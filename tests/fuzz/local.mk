@@ -40,6 +40,8 @@ EXTRA_DIST += \
 	tests/fuzz/corpus/control/others \
 	tests/fuzz/corpus/control/set \
 	tests/fuzz/corpus/journal/finished \
+	tests/fuzz/corpus/journal/postcopy \
+	tests/fuzz/corpus/journal/returned \
 	tests/fuzz/corpus/journal/torn \
 	tests/fuzz/corpus/psk/capitals \
 	tests/fuzz/corpus/psk/key \
