@@ -179,10 +179,12 @@ static int act(struct migration *m, struct qm_error *err)
 /* --- watching --------------------------------------------------------------- */
 
 /* A network that is lost is waited for once the guest is in post-copy; so is
- * it on the way there, while the guest runs. */
+ * it on the way there, from the moment on in which the source was told to
+ * switch, while the guest runs.  Before that nothing is lost by ending it, and
+ * the writes of a mirrored guest hang. */
 static int64_t stall_limit_ms(const struct migration *m)
 {
-    return m->plan->postcopy && !m->we_paused ? POSTCOPY_STALL_MS
+    return m->postcopy_asked && !m->we_paused ? POSTCOPY_STALL_MS
                                               : STREAM_STALL_MS;
 }
 

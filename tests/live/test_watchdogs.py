@@ -114,6 +114,18 @@ def test_while_the_ram_moves_with_postcopy(lab, pki):
     move.gives_up(0, 'converge', 15, True)
 
 
+def test_ram_with_postcopy(lab, pki):
+    """Nor is the RAM waited for any longer than without it."""
+    move = Move(lab, pki, Case(formats=(), options=('--postcopy', *SLOW_RAM),
+                               **{**CASE, 'disk_rate': 0})).start()
+    move.wait_step('converge')
+    move.destination.host.cut()
+    move.engine.wait(120)
+    move.destination.host.mend()
+    move.undone((FAILED,), 'any')
+    assert 'no byte of the RAM has moved for 30 s' in move.error
+
+
 def test_behind_another_disk(lab, pki):
     """One moves all the time, the other does not."""
     move = Hanging(lab, pki, Case(formats=('raw', 'raw'), options=SLOW_RAM,
