@@ -179,6 +179,58 @@ while read -r title; do
         fail "sections: a hint names $title, which qmigrate(1) does not have"
 done <<<"$named"
 
+# --- watchdogs ---------------------------------------------------------------
+
+# Each limit is that of the source, and each phrase is in one of its strings.
+watchdogs=$(section WATCHDOGS "$protocol")
+strings=$(cat "$s"/src/*/*.c | tr -d '\n' | sed 's/"  *"//g')
+
+# watchdog ITEM FILE CONSTANT...
+watchdog()
+{
+    local item=$1 file=$s/src/$2 name ms words
+    shift 2
+    words=$(printf '%s\n' "$watchdogs" | awk -v item="$item" '
+        /^\.It Sy / { inside = substr($0, 8) == item; next }
+        inside')
+    for name in "$@"; do
+        ms=$(sed -n "s/^#define $name \([0-9]*\).*/\1/p" "$file")
+        [ -n "$ms" ] || fail "watchdogs: $file has no $name"
+        printf '%s\n' "$words" | tr '\n' ' ' | grep -qw -e "$((ms / 1000)) s" ||
+            fail "watchdogs: $item: not $((ms / 1000)) s, which is $name"
+    done
+}
+
+watchdog 'the QMP link is up' core/side.c LINK_PATIENCE_MS
+watchdog 'the QMP link is up' core/migration-private.h OWNER_PATIENCE_MS
+watchdog 'both QEMUs live' core/wait.c LOOK_INTERVAL_MS
+watchdog 'an NBD server answers the engine' core/step-probe.c PROBE_LIMIT_MS
+watchdog 'an NBD server answers the source' core/step-mirror.c \
+    ADD_NODE_LIMIT_MS ADD_NODE_UNPROVED_LIMIT_MS
+watchdog 'each mirror advances' core/mirror-policy.c BACKGROUND_LIMIT_MS \
+    BLOCKING_LIMIT_MS PATIENT_LIMIT_MS PREPARE_LIMIT_MS
+watchdog 'the destination lives before the source is sent to it' \
+    core/step-door.c ANSWER_LIMIT_MS
+watchdog 'RAM begins to move' core/step-stream.c SETUP_LIMIT_MS
+watchdog 'RAM moves' core/step-converge.c STREAM_STALL_MS POSTCOPY_STALL_MS
+watchdog 'the destination lives at pre-switchover' core/step-handover.c \
+    ALIVE_LIMIT_MS
+watchdog 'the source completes' core/step-handover.c DEVICE_LIMIT_MS
+watchdog 'the source completes' core/step-postcopy.c GIVE_UP_LIMIT_MS
+watchdog 'the destination completes' core/step-handover.c PAUSED_LIMIT_MS
+watchdog 'the destination completes' core/step-postcopy.c LOAD_LIMIT_MS
+watchdog 'the guest runs at the destination' core/step-handover.c RUN_LIMIT_MS
+watchdog 'post-copy moves' core/postcopy-stream.c SILENCE_MS
+watchdog 'what is undone ends' core/mirror-undo.c JOB_END_LIMIT_MS
+watchdog 'what is undone ends' core/step-stream.c CANCEL_LIMIT_MS \
+    CANCEL_PATIENCE_MS
+watchdog 'what is undone ends' core/step-retire.c END_LIMIT_MS
+
+while read -r words; do
+    grep -qF -e "$words" <<<"$strings" ||
+        fail "watchdogs: nothing in the source says $words"
+done < <(printf '%s\n' "$watchdogs" | sed -n 's/^\.Dq \([^U].*\) \.$/\1/p')
+
 # --- security ----------------------------------------------------------------
 
 # What is shown by a test has that test; QM_SOURCE is a release's tree, too.
