@@ -10,6 +10,11 @@ static void read_outlook(struct json_object *ram, struct progress *ret)
     if (json_get(ram, "first-pass-left-ms")) {
         ret->outlook = OUTLOOK_FIRST_PASS;
         ret->left_ms = json_get_int(ram, "first-pass-left-ms", 0);
+    } else if (json_get_bool(ram, "network-lost")) {
+        ret->outlook = OUTLOOK_LOST;
+    } else if (!json_get(ram, "converges") && json_get(ram, "left-ms")) {
+        ret->outlook = OUTLOOK_REST;
+        ret->left_ms = json_get_int(ram, "left-ms", 0);
     } else if (!json_get(ram, "converges")) {
         ret->outlook = OUTLOOK_UNKNOWN;
     } else if (json_get_bool(ram, "converges")) {

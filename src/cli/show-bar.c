@@ -141,6 +141,10 @@ static void put_ram(struct items *items, const struct progress *p)
     } else if (p->outlook == OUTLOOK_ENDS) {
         put(items, "%s left", figure_left(p->left_ms).s);
         put(items, "blackout %s", figure_ms(p->blackout_ms).s);
+    } else if (p->outlook == OUTLOOK_REST) {
+        put(items, "%s left", figure_left(p->left_ms).s);
+    } else if (p->outlook == OUTLOOK_LOST) {
+        put(items, "the network is lost");
     }
     if (p->timeout_left_ms > 0) {
         put(items, "%s in %s", on_timeout_name(p->on_timeout),

@@ -54,6 +54,11 @@ static void ram_in_words(struct buffer *b, size_t start,
     } else if (p->outlook == OUTLOOK_ENDS) {
         add_figure(b, start, "ends in about ", figure_left(p->left_ms).s);
         add_figure(b, start, "blackout about ", figure_ms(p->blackout_ms).s);
+    } else if (p->outlook == OUTLOOK_REST) {
+        add_figure(b, start, "all is across in about ",
+                   figure_left(p->left_ms).s);
+    } else if (p->outlook == OUTLOOK_LOST) {
+        buffer_printf(b, ", the network is lost");
     }
     if (p->timeout_left_ms > 0) {
         buffer_printf(b, ", %s in %s", on_timeout_name(p->on_timeout),

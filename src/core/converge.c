@@ -322,3 +322,28 @@ unsigned converge_step(struct converge *c, const struct converge_sample *s)
     predict(c, s);
     return actions;
 }
+
+/* --- post-copy -------------------------------------------------------------- */
+
+void converge_rest(struct converge_rest *r, const struct converge_sample *s,
+                   bool lost)
+{
+    int64_t span = s && r->open ? s->at_ms - r->at_ms : 0;
+
+    if (!s || lost) {
+        *r = (struct converge_rest){ .outlook = lost ? OUTLOOK_LOST
+                                                     : OUTLOOK_UNKNOWN };
+        return;
+    }
+    if (span >= WINDOW_MS && s->transferred >= r->transferred)
+        r->bps = (s->transferred - r->transferred) * 1000 / (uint64_t)span;
+    if (!r->open || span >= WINDOW_MS) {
+        r->open = true;
+        r->at_ms = s->at_ms;
+        r->transferred = s->transferred;
+    }
+    r->outlook = r->bps > 0 ? OUTLOOK_REST : OUTLOOK_UNKNOWN;
+    r->left_ms = r->bps > 0
+                     ? (int64_t)((double)s->remaining * 1000 / (double)r->bps)
+                     : 0;
+}

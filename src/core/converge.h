@@ -64,6 +64,8 @@ enum converge_outlook {
      * left_ms is what the first pass still takes */
     OUTLOOK_FIRST_PASS,
     OUTLOOK_ENDS,  /* in left_ms, with a stop of blackout_ms */
+    OUTLOOK_REST,  /* post-copy: the rest is across in left_ms */
+    OUTLOOK_LOST,  /* post-copy: the network is away */
     OUTLOOK_NEVER, /* not by the means in force: hot_bytes are dirtied again
                       * and again */
 };
@@ -103,6 +105,21 @@ struct converge {
     int64_t timeout_left_ms; /* 1 at least; 0: none, or it has acted */
 };
 
+/* How the rest comes across in post-copy, where no policy looks at it: the rate
+ * over at least a second.  Zeroed before the first sample. */
+struct converge_rest {
+    bool open;
+    int64_t at_ms;
+    uint64_t transferred;
+    uint64_t bps; /* 0: nothing comes, or it is not known yet */
+    enum converge_outlook outlook;
+    int64_t left_ms; /* of OUTLOOK_REST */
+};
+
+/* LOST: the network is away.  SAMPLE is NULL where the source could not be
+ * asked: then nothing is known. */
+void converge_rest(struct converge_rest *r,
+                   const struct converge_sample *sample, bool lost);
 /* QEMU's part of a stop of MAX_DOWNTIME_MS in all, of which the engine takes
  * OWN_PART_MS.  No less than the first limit, where that is allowed: a limit of
  * a millisecond is met by no guest that writes. */

@@ -105,6 +105,7 @@ struct migration {
     int64_t switchover_us, settled_us, verified_us, completed_us, running_us;
     int64_t announced_us;
     struct converge converge;
+    struct converge_rest rest;
     struct progress progress;
     struct progress_disk *progress_disk; /* as many as there are disks */
     int64_t told_at_ms;                  /* when progress was last told */
@@ -336,6 +337,9 @@ const struct progress *progress_now(struct migration *m);
  * but the time. */
 int progress_sample(struct migration *m, struct converge_sample *ret,
                     struct qm_error *err);
+/* The same once the source was told to switch, and may be away: what was said
+ * of converging does not hold any more. */
+int progress_sample_rest(struct migration *m, struct qm_error *err);
 int progress_sample_disks(struct migration *m, struct qm_error *err);
 /* An operator's own stop or cont is carried along: the run state that the
  * guest has now is the one it shall wake up with.  ERR may be NULL. */

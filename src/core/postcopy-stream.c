@@ -220,10 +220,8 @@ static void mend(struct migration *m)
 static bool sample(struct migration *m)
 {
     CLEANUP(error_clear) struct qm_error failed = QM_ERROR_INIT;
-    struct converge_sample unused;
 
-    return progress_sample(m, &unused, &failed) == 0 ||
-           failed.code != QM_ERR_LINK;
+    return progress_sample_rest(m, &failed) == 0 || failed.code != QM_ERR_LINK;
 }
 
 /* One that is away for a moment is not worth a word. */

@@ -104,8 +104,8 @@ static struct converge_sample sample_of(const struct qmp_migration *q)
     };
 }
 
-int progress_sample(struct migration *m, struct converge_sample *ret,
-                    struct qm_error *err)
+static int ask_source(struct migration *m, struct converge_sample *ret,
+                      struct qm_error *err)
 {
     struct side *s = source_of(m);
     struct qmp_migration q = { 0 };
@@ -116,6 +116,14 @@ int progress_sample(struct migration *m, struct converge_sample *ret,
     record_progress(m, &q);
     *ret = sample_of(&q);
     qmp_migration_done(&q);
+    return 0;
+}
+
+int progress_sample(struct migration *m, struct converge_sample *ret,
+                    struct qm_error *err)
+{
+    if (ask_source(m, ret, err) < 0)
+        return -1;
     m->progress.ram_bps = m->converge.bps;
     m->progress.outlook = m->converge.outlook;
     m->progress.left_ms = m->converge.left_ms;
@@ -128,4 +136,24 @@ int progress_sample(struct migration *m, struct converge_sample *ret,
         converge_timeout_ms(&m->converge.rules, m->progress.ram_total);
     tell_progress(m);
     return 0;
+}
+
+int progress_sample_rest(struct migration *m, struct qm_error *err)
+{
+    struct progress *p = &m->progress;
+    struct converge_sample sample;
+    int asked = ask_source(m, &sample, err);
+
+    sample.at_ms = clock_now_ms();
+    converge_rest(&m->rest, asked == 0 ? &sample : NULL,
+                  m->postcopy.lost_ms > 0);
+    p->ram_bps = m->rest.bps;
+    p->outlook = m->rest.outlook;
+    p->left_ms = m->rest.left_ms;
+    /* the guest is not at the source any more */
+    p->dirty_bps = 0;
+    p->throttle_percent = 0;
+    p->downtime_limit_ms = p->timeout_left_ms = 0;
+    tell_progress(m);
+    return asked;
 }

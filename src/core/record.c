@@ -96,8 +96,12 @@ static struct json_object *ram_data(const struct progress *p)
     json_add_int(ram, "downtime-limit-ms", p->downtime_limit_ms);
     if (p->outlook == OUTLOOK_FIRST_PASS) {
         json_add_int(ram, "first-pass-left-ms", p->left_ms);
-    } else if (p->outlook != OUTLOOK_UNKNOWN) {
+    } else if (p->outlook == OUTLOOK_ENDS || p->outlook == OUTLOOK_NEVER) {
         json_add_bool(ram, "converges", p->outlook == OUTLOOK_ENDS);
+    } else if (p->outlook == OUTLOOK_REST) {
+        json_add_int(ram, "left-ms", p->left_ms);
+    } else if (p->outlook == OUTLOOK_LOST) {
+        json_add_bool(ram, "network-lost", true);
     }
     if (p->outlook == OUTLOOK_ENDS) {
         json_add_int(ram, "left-ms", p->left_ms);

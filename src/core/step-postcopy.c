@@ -183,6 +183,10 @@ int postcopy_switch(struct migration *m, struct qm_error *err)
         (refuse_the_dead(m, err) < 0 || owner_write(m, false, err) < 0))
         return -1;
     str_replace(&destination_of(m)->run_state, "");
+    /* foretold of the guest at the source */
+    m->progress.outlook = OUTLOOK_UNKNOWN;
+    m->progress.ram_bps = 0;
+    m->progress.timeout_left_ms = 0;
     for (int i = 0; i < SIDES; i++)
         side_hurry(&m->side[i], DEADLINE_NEVER);
     if ((source_of(m)->status == MIGRATION_PRE_SWITCHOVER &&

@@ -86,6 +86,26 @@ static const struct progress hopeless = {
     .on_timeout = ON_TIMEOUT_POSTCOPY,
 };
 
+static const struct progress last_page = {
+    .step = "last page",
+    .ram = true,
+    .pass = 5,
+    .ram_total = GIB,
+    .ram_remaining = GIB / 4,
+    .ram_bps = 8 * MIB,
+    .outlook = OUTLOOK_REST,
+    .left_ms = 32000,
+};
+
+static const struct progress cut_off = {
+    .step = "last page",
+    .ram = true,
+    .pass = 5,
+    .ram_total = GIB,
+    .ram_remaining = GIB / 4,
+    .outlook = OUTLOOK_LOST,
+};
+
 static void lines_of_progress(void **state)
 {
     CLEANUP(buffer_done) struct buffer b = { .data = NULL };
@@ -94,6 +114,8 @@ static void lines_of_progress(void **state)
     lines_progress(&b, 12345, false, &converging);
     lines_progress(&b, 999, false, &mirroring);
     lines_progress(&b, 3600000, false, &hopeless);
+    lines_progress(&b, 70000, false, &last_page);
+    lines_progress(&b, 71000, false, &cut_off);
     lines_progress(&b, 5000, true, &(struct progress){ .step = "connect" });
     assert_string_equal(
         b.data,
@@ -103,6 +125,10 @@ static void lines_of_progress(void **state)
         "[     0.9 s] mirror disks: disks 40 % of 10.0 GiB, 200.0 MiB/s\n"
         "[  3600.0 s] converge: RAM 0 %, 0.0 MiB/s, "
         "never ends this way: hot set 600.0 MiB, postcopy in 42 s\n"
+        "[    70.0 s] last page: RAM 75 % in pass 5, 8.0 MiB/s, "
+        "all is across in about 32 s\n"
+        "[    71.0 s] last page: RAM 75 % in pass 5, 0.0 MiB/s, "
+        "the network is lost\n"
         "[     5.0 s] INSECURE connect: still at it\n");
 }
 

@@ -140,10 +140,9 @@ static void progress_is_read(void **state)
         int64_t left_ms, blackout_ms;
         uint64_t hot_bytes;
     } said[] = {
-        { OUTLOOK_UNKNOWN, 0, 0, 0 },
-        { OUTLOOK_FIRST_PASS, 5, 0, 0 },
-        { OUTLOOK_ENDS, 6, 7, 0 },
-        { OUTLOOK_NEVER, 0, 0, 8 },
+        { OUTLOOK_UNKNOWN, 0, 0, 0 }, { OUTLOOK_FIRST_PASS, 5, 0, 0 },
+        { OUTLOOK_ENDS, 6, 7, 0 },    { OUTLOOK_NEVER, 0, 0, 8 },
+        { OUTLOOK_REST, 9, 0, 0 },    { OUTLOOK_LOST, 0, 0, 0 },
     };
 
     (void)state;

@@ -500,6 +500,46 @@ static void policies_are_found(void **state)
     assert_null(policy_named("brutal"));
 }
 
+/* Over a second, until nothing comes; what is not known is not told. */
+static void the_rest_of_a_postcopy(void **state)
+{
+    static const struct {
+        int64_t at_ms;
+        uint64_t transferred, remaining;
+        bool asked, lost;
+        uint64_t bps;
+        enum converge_outlook outlook;
+        int64_t left_ms;
+    } t[] = {
+        { 1000, 9000, 8000, true, false, 0, OUTLOOK_UNKNOWN, 0 },
+        { 1900, 9900, 7100, true, false, 0, OUTLOOK_UNKNOWN, 0 },
+        { 2000, 10000, 7000, true, false, 1000, OUTLOOK_REST, 7000 },
+        { 2500, 12000, 5000, true, false, 1000, OUTLOOK_REST, 5000 },
+        { 3000, 12000, 5000, true, false, 2000, OUTLOOK_REST, 2500 },
+        { 4000, 12000, 5000, true, false, 0, OUTLOOK_UNKNOWN, 0 },
+        { 5000, 12500, 4500, true, false, 500, OUTLOOK_REST, 9000 },
+        { 5250, 12500, 4500, true, true, 0, OUTLOOK_LOST, 0 },
+        { 5500, 0, 0, false, true, 0, OUTLOOK_LOST, 0 },
+        { 9000, 12500, 4500, true, false, 0, OUTLOOK_UNKNOWN, 0 },
+        { 10000, 13500, 3500, true, false, 1000, OUTLOOK_REST, 3500 },
+        { 10500, 0, 0, false, false, 0, OUTLOOK_UNKNOWN, 0 },
+        { 11000, 14500, 2500, true, false, 0, OUTLOOK_UNKNOWN, 0 },
+    };
+    struct converge_rest r = { .open = false };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        const struct converge_sample s = { .at_ms = t[i].at_ms,
+                                           .transferred = t[i].transferred,
+                                           .remaining = t[i].remaining };
+
+        converge_rest(&r, t[i].asked ? &s : NULL, t[i].lost);
+        assert_int_equal(r.bps, t[i].bps);
+        assert_int_equal(r.outlook, t[i].outlook);
+        assert_int_equal(r.left_ms, t[i].left_ms);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -527,6 +567,7 @@ int main(void)
         cmocka_unit_test(timeout_grows_with_the_guest),
         cmocka_unit_test(sleeps_are_no_longer_than_the_stop),
         cmocka_unit_test(policies_are_found),
+        cmocka_unit_test(the_rest_of_a_postcopy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,8 @@ static void progress_of_ram(void **state)
     } left[] = {
         { OUTLOOK_UNKNOWN, "" },
         { OUTLOOK_FIRST_PASS, ",\"first-pass-left-ms\":7" },
+        { OUTLOOK_REST, ",\"left-ms\":7" },
+        { OUTLOOK_LOST, ",\"network-lost\":true" },
         { OUTLOOK_NEVER, ",\"converges\":false,\"hot-bytes\":9" },
         { OUTLOOK_ENDS, ",\"converges\":true,\"left-ms\":7,\"blackout-ms\":8" },
     };
