@@ -64,7 +64,7 @@ bool clock_utc_parse(const char *text, int64_t *ret_wall_us)
             return false;
     if (!strptime(text, "%Y-%m-%dT%H:%M:%S", &tm))
         return false;
-    us = (int64_t)timegm(&tm) * 1000000 + atoi(text + 20) * 1000;
+    us = (int64_t)timegm(&tm) * 1000000 + atoi(text + 20) * INT64_C(1000);
     if (us < 0 || strcmp(clock_utc(us).s, text) != 0)
         return false; /* the 31st of February */
     *ret_wall_us = us;

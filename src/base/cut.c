@@ -21,7 +21,7 @@
 
 static bool is_connected_to(int fd, const char *address, unsigned port)
 {
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
     struct sockaddr_in *v4 = (struct sockaddr_in *)&peer;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&peer;
     socklen_t len = sizeof(peer);

@@ -60,7 +60,7 @@ static int take_word(struct json_object *args, const char *word,
     CLEANUP_FREE char *key =
         equals ? xstrndup(word, (size_t)(equals - word)) : xstrdup(word);
     enum limit limit = limit_named(key);
-    int64_t value;
+    int64_t value = 0;
 
     if (limit == LIMITS)
         return refuse_key(key, err);

@@ -1,6 +1,8 @@
 /*
  * The options of the commands that speak with a migration that runs.
  */
+#include <assert.h>
+
 #include "cli/options-values.h"
 
 #define JSON                                                                   \
@@ -109,6 +111,7 @@ int options_parse_control(struct options *ret, struct strv *ret_words,
     const struct option_table *t = control_options_of(argv[0]);
 
     *ret = (struct options){ .mode = "pause" };
+    assert(t);
     plan_init(&ret->plan);
     if (options_take(ret, t, argc, argv, ret_words, err) < 0)
         return -1;

@@ -310,7 +310,7 @@ int wire_next_text(struct wire *w, const char **ret, size_t *ret_len,
 int wire_next(struct wire *w, struct wire_message *ret, struct qm_error *err)
 {
     struct wire_message m = { .event = NULL };
-    struct span message;
+    struct span message = { .text = NULL };
     int found = wire_next_text(w, &message.text, &message.len, err);
 
     if (found <= 0) {
