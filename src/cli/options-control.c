@@ -1,9 +1,9 @@
 /*
  * The options of the commands that speak with a migration that runs.
  */
-#include <assert.h>
-
 #include "cli/options-values.h"
+
+#include <assert.h>
 
 #define JSON                                                                   \
     {                                                                          \
