@@ -124,6 +124,11 @@ static const struct option_row rows[] = {
       "by how much at most", "the policy's: 97" },
     { "throttle-tailslow", "on|off", parse_tailslow, 0,
       "no more than QEMU reckons is enough, near the end", "the policy's: on" },
+    { "patience", "N", parse_number, PLAN(patience),
+      "passes in vain before more is done for the guest", "the policy's: 2" },
+    { "when-stuck", "WHAT", parse_when_stuck, 0,
+      "when all of it was done in vain: wait, or pause the guest",
+      "the policy's: wait" },
     { "postcopy", NULL, parse_flag, PLAN(postcopy),
       "let a guest that writes too fast run there before its RAM is across",
       NULL },
@@ -199,7 +204,8 @@ int options_parse(struct options *ret, int argc, char **argv,
     plan_init(&ret->plan);
     ret->plan.max_downtime_ms = ret->plan.max_throttle = PLAN_OF_POLICY;
     ret->plan.first_throttle = PLAN_OF_POLICY;
-    ret->plan.tailslow = PLAN_OF_POLICY;
+    ret->plan.tailslow = ret->plan.pause_when_stuck = PLAN_OF_POLICY;
+    ret->plan.patience = PLAN_OF_POLICY;
     if (options_take(ret, &migrate_options, argc, argv, &words, err) < 0) {
         return -1;
     }

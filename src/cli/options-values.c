@@ -262,6 +262,16 @@ int parse_tailslow(struct options *o, const struct option_row *row,
     return 0;
 }
 
+int parse_when_stuck(struct options *o, const struct option_row *row,
+                     const char *value, struct qm_error *err)
+{
+    if (!str_equal(value, "wait") && !str_equal(value, "pause")) {
+        return refuse_value(row, value, "wait or pause", err);
+    }
+    o->plan.pause_when_stuck = str_equal(value, "pause");
+    return 0;
+}
+
 int parse_policy(struct options *o, const struct option_row *row,
                  const char *value, struct qm_error *err)
 {

@@ -43,9 +43,9 @@ int options_need_sides(const struct option_table *t, const struct strv *words,
                        struct qm_error *err);
 
 option_parser parse_flag, parse_string, parse_size, parse_number, parse_on_off,
-    parse_auto_converge, parse_tailslow, parse_policy, parse_ports,
-    parse_channels, parse_compress, parse_disks, parse_disks_sync, parse_ids,
-    parse_create_disks, parse_on_timeout, parse_mode, parse_checked;
+    parse_auto_converge, parse_tailslow, parse_when_stuck, parse_policy,
+    parse_ports, parse_channels, parse_compress, parse_disks, parse_disks_sync,
+    parse_ids, parse_create_disks, parse_on_timeout, parse_mode, parse_checked;
 
 /* "8M" and the like; false if it is no size. */
 bool size_parse(const char *value, int64_t *ret);

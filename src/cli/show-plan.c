@@ -131,7 +131,7 @@ static void write_limits(struct buffer *b, const struct plan *p,
                       (long long)p->max_throttle);
         gap = ", then ";
     }
-    if (p->postcopy || p->policy->pause_when_stuck) {
+    if (p->postcopy || p->pause_when_stuck) {
         buffer_printf(&text, "%s%s", gap,
                       p->postcopy ? "post-copy"
                                   : "stopped until its RAM is across");

@@ -42,6 +42,8 @@ void plan_init(struct plan *p)
         .first_throttle = policy_default->first_throttle,
         .max_throttle = policy_default->max_throttle,
         .tailslow = policy_default->tailslow,
+        .patience = policy_default->patience,
+        .pause_when_stuck = policy_default->pause_when_stuck,
         .announce_rounds = PLAN_ANNOUNCE_THEIRS,
         .channels = PLAN_CHANNELS_CHOSEN,
         .compress_level = PLAN_LEVEL_THEIRS,
@@ -61,6 +63,12 @@ void plan_settle(struct plan *p)
     }
     if (p->tailslow == PLAN_OF_POLICY) {
         p->tailslow = p->policy->tailslow;
+    }
+    if (p->patience == PLAN_OF_POLICY) {
+        p->patience = p->policy->patience;
+    }
+    if (p->pause_when_stuck == PLAN_OF_POLICY) {
+        p->pause_when_stuck = p->policy->pause_when_stuck;
     }
     if (p->on_timeout == ON_TIMEOUT_POSTCOPY) {
         p->postcopy = true;
@@ -269,6 +277,7 @@ static int check_numbers(const struct plan *p, struct qm_error *err)
         { "--timeout-s", p->timeout_s, 0, PLAN_MAX_TIMEOUT_S },
         { "--timeout-s-per-gib", p->timeout_per_gib_s, 0, PLAN_MAX_TIMEOUT_S },
         { "--first-throttle", p->first_throttle, 1, PLAN_MAX_THROTTLE },
+        { "--patience", p->patience, 1, PLAN_MAX_PATIENCE },
         { "--max-throttle", p->max_throttle, 0, PLAN_MAX_THROTTLE },
         { "--bandwidth", p->bandwidth_bps, 0, INT64_MAX },
         { "--disk-bandwidth", p->disk_bandwidth_bps, 0, INT64_MAX },

@@ -43,7 +43,8 @@ enum plan_compress {
 #define PLAN_MAX_DOWNTIME_MS 2000000 /* QEMU options.c: the same */
 #define PLAN_MAX_TIMEOUT_S (30 * 86400)
 #define PLAN_MAX_HANDOVER_MS 2000000
-#define PLAN_MAX_THROTTLE 99          /* QEMU options.c: the same */
+#define PLAN_MAX_THROTTLE 99 /* QEMU options.c: the same */
+#define PLAN_MAX_PATIENCE 1000
 #define PLAN_MAX_ANNOUNCE_ROUNDS 1000 /* QEMU options.c: the same */
 #define PLAN_TLS_DIR "/etc/pki/qemu"
 
@@ -77,6 +78,8 @@ struct plan {
     int tailslow;           /* cpu-throttle-tailslow: 0 or 1 */
     int64_t first_throttle; /* percent */
     int64_t max_throttle;   /* percent; 0: the guest is never slowed down */
+    int64_t patience;       /* rounds in vain before a rung */
+    int pause_when_stuck;   /* when nothing else helps: 0 or 1 */
     bool postcopy;          /* allowed; ON_TIMEOUT_POSTCOPY implies it */
     /* bytes a second; 0: no limit */
     int64_t bandwidth_bps, disk_bandwidth_bps, postcopy_bandwidth_bps;

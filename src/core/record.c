@@ -264,6 +264,8 @@ static void add_guest_limits(struct json_object *data, const struct plan *p)
     json_add_int(data, "first-throttle-percent", p->first_throttle);
     json_add_int(data, "max-throttle-percent", p->max_throttle);
     json_add_bool(data, "throttle-tailslow", p->tailslow);
+    json_add_int(data, "patience", p->patience);
+    json_add_string(data, "when-stuck", p->pause_when_stuck ? "pause" : "wait");
     json_add_bool(data, "postcopy", p->postcopy);
     json_add_int(data, "abort-handover-ms", p->abort_handover_ms);
     json_add_int(data, "timeout-s", p->timeout_s);

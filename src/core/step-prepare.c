@@ -267,7 +267,6 @@ int set_parameters(struct migration *m, enum side_id side,
 static void init_converge(struct migration *m)
 {
     const int64_t *limit = m->limits.value;
-    const struct policy *policy = m->plan->policy;
 
     converge_init(
         &m->converge,
@@ -282,10 +281,10 @@ static void init_converge(struct migration *m)
             .postcopy_on_timeout =
                 limit[LIMIT_ON_TIMEOUT] == ON_TIMEOUT_POSTCOPY,
             .postcopy = m->plan->postcopy,
-            .patience = policy->patience,
+            .patience = (int)m->plan->patience,
             .first_throttle = (int)m->plan->first_throttle,
             .max_throttle = (int)m->plan->max_throttle,
-            .pause_when_stuck = policy->pause_when_stuck,
+            .pause_when_stuck = m->plan->pause_when_stuck,
         });
 }
 

@@ -28,6 +28,9 @@ CELLS = {
     'gentle-waits': Cell('gentle', 24, ('--timeout-s', '15'), code=FAILED),
     'balanced-throttles': Cell('balanced', 24, throttled=True),
     'urgent-throttles': Cell('urgent', 24, throttled=True, blackout_ms=1800),
+    'gentle-pauses': Cell('gentle', 24, ('--patience', '1',
+                                         '--when-stuck', 'pause'),
+                          paused=True, blackout_ms=6000),
     'urgent-pauses': Cell('urgent', 24, ('--auto-converge', 'off'),
                           paused=True, blackout_ms=6000),
 }

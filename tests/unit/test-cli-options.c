@@ -166,6 +166,28 @@ static void tailslow_of_the_plan(void **state)
     }
 }
 
+static void patience_of_the_plan(void **state)
+{
+    static const struct {
+        const char *line;
+        int patience, pauses;
+    } rows[] = {
+        { "/a /b", 2, 0 },
+        { "--policy urgent /a /b", 1, 1 },
+        { "--patience 7 --when-stuck wait --policy urgent /a /b", 7, 0 },
+        { "--policy gentle --when-stuck pause /a /b", 3, 1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        CLEANUP(options_done) struct options o;
+
+        accept(rows[i].line, &o);
+        assert_int_equal(o.plan.patience, rows[i].patience);
+        assert_int_equal(o.plan.pause_when_stuck, rows[i].pauses);
+    }
+}
+
 static void compression_of_the_plan(void **state)
 {
     CLEANUP(options_done) struct options with, without;
@@ -276,6 +298,8 @@ static const struct {
     { "--auto-converge yes /a /b", "--auto-converge 'yes' is not on or off" },
     { "--on-timeout never /a /b",
       "--on-timeout 'never' is not abort, pause or" },
+    { "--when-stuck cry /a /b", "--when-stuck 'cry' is not wait or pause" },
+    { "--patience 0 /a /b", "--patience 0: not between 1 and 1000" },
     { "--throttle-tailslow 1 /a /b",
       "--throttle-tailslow '1' is not on or off" },
     { "--compress lz4 /a /b",
@@ -372,6 +396,7 @@ int main(void)
         cmocka_unit_test(images_to_make),
         cmocka_unit_test(numbers_of_the_plan),
         cmocka_unit_test(tailslow_of_the_plan),
+        cmocka_unit_test(patience_of_the_plan),
         cmocka_unit_test(compression_of_the_plan),
         cmocka_unit_test(switches_of_the_plan),
         cmocka_unit_test(a_side_s_own_tls_dir_wins_in_any_order),

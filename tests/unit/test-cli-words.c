@@ -212,6 +212,7 @@ static void plan_says_the_limits(void **state)
 
         good_facts_init(&g);
         g.plan.policy = policy_named(cases[i].policy);
+        g.plan.pause_when_stuck = g.plan.policy->pause_when_stuck;
         g.plan.timeout_s = cases[i].timeout_s;
         g.plan.timeout_per_gib_s = cases[i].per_gib_s;
         g.plan.max_throttle = cases[i].max_throttle;
