@@ -46,6 +46,8 @@ int recover_plan(struct recover *r, struct qm_error *err)
     str_replace(&p->qmp_tls_dir, c->qmp_tls_dir);
     plan_rules(c, p);
     plan_settle(p);
+    if (c->postcopy)
+        p->postcopy = true; /* an older journal does not say */
     return 0;
 }
 
@@ -160,6 +162,27 @@ static int check_server(struct migration *m, struct qm_error *err)
     return 0;
 }
 
+/* What the operator may set anew is as the source has it. */
+static void read_limits(struct migration *m, const struct qmp_settings *now)
+{
+    static const struct {
+        enum limit limit;
+        const char *name;
+    } table[] = {
+        { LIMIT_BANDWIDTH, "max-bandwidth" },
+        { LIMIT_POSTCOPY_BANDWIDTH, "max-postcopy-bandwidth" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        const char *text = qmp_settings_get(now, table[i].name);
+        uint64_t value;
+
+        if (text && str_to_u64(text, 0, INT64_MAX, &value))
+            m->limits.value[table[i].limit] = (int64_t)value;
+    }
+    m->agreed = true;
+}
+
 int recover_compare(struct recover *r, enum side_id side, struct qm_error *err)
 {
     CLEANUP(qmp_settings_done) struct qmp_settings c = { 0 }, p = { 0 };
@@ -176,5 +199,7 @@ int recover_compare(struct recover *r, enum side_id side, struct qm_error *err)
         return -1;
     find_changes(&before->capabilities, &c, &m->capabilities_set[side]);
     find_changes(&before->parameters, &p, &m->parameters_set[side]);
+    if (side == SOURCE)
+        read_limits(m, &p);
     return 0;
 }

@@ -372,6 +372,21 @@ def test_psk_is_gone_when_the_link_is_cut(lab, pki):
     assert move.moved()['postcopy']['recoveries'] >= 1
 
 
+def test_set_while_recover_goes_on(lab, pki):
+    move = make(lab, pki, '--name', 'c', *NOW, '--postcopy-bandwidth', '1M')
+    move.die('announce:after').recover()
+    move.wait_step('last page')
+    said = command(move, 'set', 'c', 'timeout-s=5', code=3).text()
+    assert 'while a post-copy is recovered' in said
+    said = command(move, 'set', 'c', 'bandwidth=3M').text()
+    assert 'postcopy-bandwidth' in said and '1.0 MiB/s' in said
+    command(move, 'set', 'c', 'postcopy-bandwidth=9M')
+    limit = move.source.spy.cmd('query-migrate-parameters')
+    assert limit['max-bandwidth'] == 3 << 20
+    assert limit['max-postcopy-bandwidth'] == 9 << 20
+    move.moved()
+
+
 @pytest.mark.parametrize('at', ['switch over:after', 'announce:after'])
 def test_engine_dies_while_the_link_is_cut(lab, pki, at):
     """Recover makes the stream anew, with the engine's own TLS."""
