@@ -193,13 +193,17 @@ static void tell_limits(struct migration *m)
 
 /* The guest is on its way, or there: only how fast its RAM follows can be set,
  * and the rest has no effect any more. */
-static int refuse_recovering(enum limit limit, struct qm_error *err)
+static int refuse_late(const struct migration *m, enum limit limit,
+                       struct qm_error *err)
 {
-    if (limit == LIMIT_BANDWIDTH || limit == LIMIT_POSTCOPY_BANDWIDTH)
+    bool postcopy = m->postcopy_asked && m->destination_owns;
+
+    if ((!postcopy && !m->recovering) || limit == LIMIT_BANDWIDTH ||
+        limit == LIMIT_POSTCOPY_BANDWIDTH)
         return 0;
     return error_set(err, QM_ERR_REFUSED,
-                     "while a post-copy is recovered bandwidth and "
-                     "postcopy-bandwidth alone can be set");
+                     "in post-copy bandwidth and postcopy-bandwidth alone can "
+                     "be set");
 }
 
 /* What is refused keeps nothing else from being set. */
@@ -213,8 +217,7 @@ static int serve_set(struct migration *m, const struct limit_changes *c,
 
         if (!c->is_set[i])
             continue;
-        if ((!m->recovering ||
-             refuse_recovering((enum limit)i, &refused) == 0) &&
+        if (refuse_late(m, (enum limit)i, &refused) == 0 &&
             setters[i](m, c->to.value[i], &refused) == 0) {
             m->limits.value[i] = c->to.value[i];
             continue;
