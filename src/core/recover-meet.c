@@ -6,7 +6,8 @@
  * what fails   It is gone: proved by its pid, start time and boot id, here or
  *              through ssh.  It cannot be asked: then it is silent, which
  *              proves nothing.  Another one listens there: it is left alone.
- *              One that never had an identity (TCP) is taken for what it says.
+ *              One that never had an identity (TCP) is known by its guest's
+ *              UUID, and otherwise taken for what it says.
  */
 #include <stdlib.h>
 
@@ -25,19 +26,44 @@ static void be_silent(struct recover *r, enum side_id side, const char *why)
     str_replace(&r->silent_because[side], why);
 }
 
-/* A link that was made leads to the process of the journal, or is closed. */
+/* What is left to know a QEMU by whose process is not known; or why not. */
+static char *why_not_by_uuid(struct recover *r, enum side_id side)
+{
+    CLEANUP(error_clear) struct qm_error failed = QM_ERROR_INIT;
+    CLEANUP_FREE char *uuid = NULL;
+
+    if (qmp_query_uuid(r->m->side[side].qmp, &uuid, &failed) < 0)
+        return xstrdup(failed.message);
+    return str_equal(uuid, r->journal.uuid)
+               ? NULL
+               : xstrdup("the QEMU of another guest listens there now");
+}
+
+static char *why_not_by_process(const struct side *s,
+                                const struct process_identity *expected)
+{
+    if (process_is_same(&s->process, expected))
+        return NULL;
+    return xstrdup(s->process.known     ? "another process listens there now"
+                   : s->process_problem ? s->process_problem
+                                        : "it is not known which process "
+                                          "answers");
+}
+
+/* A link that was made leads to the QEMU of the journal, or is closed, and
+ * nothing is known of that process. */
 static void check_identity(struct recover *r, enum side_id side,
                            const struct process_identity *expected)
 {
     struct side *s = &r->m->side[side];
+    CLEANUP_FREE char *why = NULL;
 
     side_identify(s, &r->plan.peer[side]);
-    if (!expected->known || process_is_same(&s->process, expected))
+    why = expected->known ? why_not_by_process(s, expected)
+                          : why_not_by_uuid(r, side);
+    if (!why)
         return;
-    be_silent(r, side,
-              s->process.known     ? "another process listens there now"
-              : s->process_problem ? s->process_problem
-                                   : "it is not known which process answers");
+    be_silent(r, side, why);
     loop_watch_free(STEAL(s->pidfd_watch));
     close_fd(s->pidfd);
     s->pidfd = -1;

@@ -130,15 +130,33 @@ static int ask(struct qmp *q, struct batch *b, struct qm_error *err)
     return 0;
 }
 
+static char *parse_uuid(struct json_object *reply)
+{
+    const char *uuid = json_get_string(reply, "UUID");
+
+    return str_equal(uuid, NO_UUID) ? NULL : xstrdup(uuid);
+}
+
+int qmp_query_uuid(struct qmp *q, char **ret, struct qm_error *err)
+{
+    CLEANUP_JSON struct json_object *reply = NULL;
+
+    if (qmp_command(q, questions[ASK_UUID].command, NULL, QMP_QUERY, &reply,
+                    err) < 0) {
+        return -1;
+    }
+    *ret = parse_uuid(reply);
+    return 0;
+}
+
 static int parse(const struct batch *b, struct qmp_machine *m,
                  struct qm_error *err)
 {
     struct json_object *memory = batch_reply(b, ASK_MEMORY);
-    const char *uuid = json_get_string(batch_reply(b, ASK_UUID), "UUID");
 
     m->type = xstrdup(json_object_get_string(batch_reply(b, ASK_TYPE)));
     m->name = xstrdup(json_get_string(batch_reply(b, ASK_NAME), "name"));
-    m->uuid = str_equal(uuid, NO_UUID) ? NULL : xstrdup(uuid);
+    m->uuid = parse_uuid(batch_reply(b, ASK_UUID));
     m->accelerator = xstrdup(
         json_get_bool(batch_reply(b, ASK_KVM), "enabled") ? "kvm" : "tcg");
     if (!json_get(memory, "base-memory")) {

@@ -87,6 +87,9 @@ int qmp_query_machine(struct qmp *q, struct qmp_machine *ret,
 void qmp_machine_done(struct qmp_machine *m);
 DEFINE_CLEANUP_DONE(struct qmp_machine, qmp_machine_done)
 
+/* The guest's alone: *RET is the caller's to free, NULL if it has none. */
+int qmp_query_uuid(struct qmp *q, char **ret, struct qm_error *err);
+
 /*
  * The kernel's id of the thread that runs the first CPU: it belongs to the
  * QEMU that answers, whoever holds the other end of the socket.  -1 with ERR.

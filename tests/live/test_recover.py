@@ -469,6 +469,33 @@ def test_fresh_destination_at_the_same_address(lab, pki):
 
 # ---- another QEMU, another migration, a journal that is damaged ----
 
+class Named(Move):
+    """Its QEMUs have the guest's UUID."""
+
+    def _extra(self, name):
+        return '-uuid', '6f0e5a8c-1f0b-4f0e-9d6b-2f6d3c1f7a01'
+
+
+def test_qemu_of_another_guest(lab, pki):
+    """Where the process is not known, the guest's UUID is: nothing is told to
+    it."""
+    move = Named(lab, pki, STILL)
+    proxy = move.destination.proxy
+    proxy.fail('query-cpus-fast')
+    move.die('export disks:after')
+    proxy.answer('query-uuid', {'UUID': '00000000-0000-0000-0000-000000000001'})
+    before = len(proxy.names())
+    move.recover()
+    assert move.engine.wait(60) == LEFT_HERE, move.engine.text()
+    assert 'the QEMU of another guest' in move.engine.out
+    assert set(proxy.names()[before:]) <= {
+        'qmp_capabilities', 'query-cpus-fast', 'query-qmp-schema',
+        'query-uuid'}
+    assert move.source.status() == 'running'
+    move.recover()
+    assert move.engine.wait(60) == FAILED, move.engine.text()
+
+
 def test_next_migration_is_refused_until_then(lab, pki):
     """By any name: the journal would speak of a past that is none."""
     move = Move(lab, pki, STILL).die('hold the destination:after')
