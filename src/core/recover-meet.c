@@ -10,8 +10,11 @@
  *              UUID, and otherwise taken for what it says.
  */
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/child.h"
+#include "base/cut.h"
 #include "core/recover-private.h"
 
 #define CONNECT_LIMIT_MS 10000
@@ -102,6 +105,55 @@ static int ask(struct recover *r, enum side_id side, struct qm_error *err)
     return recover_compare(r, side, err);
 }
 
+/*
+ * A guest that is stopped while its network is cut hangs the source's QEMU,
+ * which waits for its mirrors and answers nobody.  While it owns the guest a
+ * mirror is nothing to lose: on this machine its connections can be cut from
+ * outside.  Whether any was.
+ */
+static bool free_source(struct recover *r)
+{
+    const struct migration *m = r->m;
+    const struct side *s = &m->side[SOURCE];
+    CLEANUP(error_clear) struct qm_error failed = QM_ERROR_INIT;
+    CLEANUP(close_fd) int fd = -1;
+    int count;
+
+    if (r->wish->dry_run || m->destination_owns || m->nbd_port == 0 ||
+        !s->process.known || !host_is_local(s->host))
+        return false;
+    fd = (int)syscall(SYS_pidfd_open, s->process.pid, 0);
+    /* Only now does the look tell of the same process. */
+    if (fd < 0 ||
+        host_process_state(s->host, &s->process,
+                           deadline_in_ms(LOOK_LIMIT_MS)) != PROCESS_ALIVE)
+        return false;
+    count =
+        process_cut(fd, s->process.pid, m->facts.address, m->nbd_port, &failed);
+    if (count > 0)
+        migration_warn(r->m, "the source does not answer: its connections to "
+                             "the destination's disks were cut");
+    return count > 0;
+}
+
+static int connect_side(struct recover *r, enum side_id side,
+                        struct qm_error *err)
+{
+    struct side *s = &r->m->side[side];
+
+    if (side_connect(s, &r->plan, r->m->dir, deadline_in_ms(CONNECT_LIMIT_MS),
+                     err) == 0)
+        return 0;
+    if (side != SOURCE ||
+        (err->code != QM_ERR_BUSY && err->code != QM_ERR_TIMEOUT) ||
+        !free_source(r))
+        return -1;
+    error_clear(err);
+    qmp_close(STEAL(s->qmp));
+    return side_connect(s, &r->plan, r->m->dir,
+                        deadline_in_ms(CONNECT_LIMIT_MS), err);
+}
+
 static int meet(struct recover *r, enum side_id side, struct qm_error *err)
 {
     struct side *s = &r->m->side[side];
@@ -116,8 +168,7 @@ static int meet(struct recover *r, enum side_id side, struct qm_error *err)
     if (side_check_dead(s, deadline_in_ms(LOOK_LIMIT_MS)))
         return 0;
     error_clear(&failed);
-    if (side_connect(s, &r->plan, r->m->dir, deadline_in_ms(CONNECT_LIMIT_MS),
-                     &failed) < 0) {
+    if (connect_side(r, side, &failed) < 0) {
         be_silent(r, side, failed.message);
         side_check_dead(s, deadline_in_ms(LOOK_LIMIT_MS));
         return 0;

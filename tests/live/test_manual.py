@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from cases import REFUSED, Case, Move
+from cases import FAILED, REFUSED, Case, Move
 from engine import ROOT, command_line
 from lab import wait_until
 
@@ -195,10 +195,9 @@ def test_what_is_left_is_taken_away_by_hand(lab, pki, fault):
     move.start().moved()
 
 
-def test_source_that_hangs(lab, pki):
+def hang_the_source(move):
     """The network goes, and then somebody stops the guest: QEMU waits for the
     mirror, and reads nothing that is typed, until its connection is cut."""
-    move = killed_in_the_mirror(lab, pki, live=False)
     move.destination.host.cut()
     stopped = threading.Event()
 
@@ -209,6 +208,24 @@ def test_source_that_hangs(lab, pki):
     threading.Thread(target=stop, daemon=True).start()
     assert by_hand(move, example('"yank"')) == []
     assert not stopped.is_set()
+    return stopped
+
+
+def test_recover_frees_a_source_that_hangs(lab, pki):
+    move = killed_in_the_mirror(lab, pki, live=False)
+    stopped = hang_the_source(move)
+    move.recover()
+    assert move.engine.wait(90) == FAILED, move.engine.text()
+    assert "connections to the destination's disks were cut" in move.engine.out
+    assert stopped.wait(20)
+    assert ours(move.source) == []
+    assert move.source.status() == 'paused'
+    move.check_folders()
+
+
+def test_source_that_hangs(lab, pki):
+    move = killed_in_the_mirror(lab, pki, live=False)
+    stopped = hang_the_source(move)
     command = example('ss -K').replace('192.0.2.2',
                                        move.destination.host.address)
     move.source.host.run(command.split())
