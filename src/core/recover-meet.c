@@ -136,16 +136,16 @@ static bool free_source(struct recover *r)
     return count > 0;
 }
 
+/* One that says no at once does not hang. */
 static int connect_side(struct recover *r, enum side_id side,
                         struct qm_error *err)
 {
     struct side *s = &r->m->side[side];
+    deadline_t by = deadline_in_ms(CONNECT_LIMIT_MS);
 
-    if (side_connect(s, &r->plan, r->m->dir, deadline_in_ms(CONNECT_LIMIT_MS),
-                     err) == 0)
+    if (side_connect(s, &r->plan, r->m->dir, by, err) == 0)
         return 0;
-    if (side != SOURCE ||
-        (err->code != QM_ERR_BUSY && err->code != QM_ERR_TIMEOUT) ||
+    if (side != SOURCE || (err->code != QM_ERR_BUSY && !deadline_is_over(by)) ||
         !free_source(r))
         return -1;
     error_clear(err);
