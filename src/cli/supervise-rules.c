@@ -7,8 +7,8 @@
 #include "core/result.h"
 
 /* A side that is away now may be back soon; what is waited between two tries
- * is doubled, up to a minute: two minutes in all, or, where nobody knows where
- * the guest is, so that it may stand still, a quarter of an hour. */
+ * is doubled, up to a minute: a minute in all, or, where nobody knows where the
+ * guest is, so that it may stand still, a quarter of an hour. */
 enum {
     TRIES_MAX = 7,
     UNDECIDED_TRIES_MAX = 20,

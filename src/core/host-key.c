@@ -36,6 +36,10 @@ struct host_key {
  * but a chdir, after which it is looked at: what is ours and lies right
  * below the base is no other folder of the host.
  *
+ * The name is one migration's alone: what has it already was put there before a
+ * network was cut, and whoever is to remove that has not noticed yet; when he
+ * does, he leaves what is not his.
+ *
  * The inner shell is a process of its own, which outlives the outer one if that
  * is killed together with the engine.  All names are relative: the QEMU, and
  * with it /proc/PID/root, may be gone before the key.
@@ -49,7 +53,9 @@ static const char key_script[] =
     "for base in /run /dev/shm; do "
     "  cd -P \"$root$base\" 2>/dev/null && "
     "  [ \"$(stat -f -c %T . 2>/dev/null)\" = tmpfs ] && "
-    "  mkdir \"$name\" 2>/dev/null && at=$base && break; "
+    "  { mkdir \"$name\" 2>/dev/null || "
+    "    { rm -rf \"$name\"; mkdir \"$name\" 2>/dev/null; }; } && "
+    "  at=$base && break; "
     "done; "
     "[ \"$at\" ] || { echo no tmpfs; exit 0; }; "
     "above=$(stat -c %d:%i .); "
@@ -60,8 +66,10 @@ static const char key_script[] =
     "    || chown \"$owner\" " KEY_FILE " . 2>/dev/null; } "
     "  || { echo no owner; exit 1; } "
     "); "
-    "( put && echo \"at $at $root\"; "
-    "  cat >/dev/null; rm -rf \"$name\"; "
+    "( it=$(stat -c %d:%i \"$name\"); put && echo \"at $at $root\"; "
+    "  cat >/dev/null; "
+    "  [ \"$(stat -c %d:%i \"$name\" 2>/dev/null)\" = \"$it\" ] "
+    "    && rm -rf \"$name\"; "
     "  [ -e \"$name\" ] || echo gone ); "
     "exit 0";
 

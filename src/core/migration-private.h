@@ -66,7 +66,7 @@ struct migration {
     bool credentials_added[SIDES];
     struct secret *psk;          /* --tls-psk: while it is needed, else NULL */
     struct host_key *key[SIDES]; /* where it lies; NULL: nowhere */
-    bool key_outdated;           /* not both sides have the same */
+    bool key_is_new;             /* the source may have another one */
     bool agreed;                 /* the limits are in the source */
 
     /* done so far, read by undo */
@@ -316,8 +316,8 @@ const char *secure_hostname(const struct migration *m);
 /* Take a pre-shared key away from both hosts, and forget it: all connections
  * are made. */
 void forget_key(struct migration *m);
-/* A connection is to be made again: both sides have one key.  0 too without
- * one; -1: not both may have got it, and it is to be called again. */
+/* A connection is to be made again: both sides have one key.  0 also where
+ * there is none; -1: it is to be called again. */
 int renew_key(struct migration *m, struct qm_error *err);
 /* Do both QEMUs use what they were told?  Asked once the stream is active. */
 int evidence_check(struct migration *m, struct qm_error *err);
@@ -360,6 +360,8 @@ bool source_has_given_up(struct migration *m);
  * tried again for as long as it takes.
  */
 void postcopy_tend(struct migration *m);
+/* Say it once a monitor has been away for long. */
+void postcopy_watch_links(struct migration *m);
 /* The switch itself, in the place of a whole one. */
 int postcopy_switch(struct migration *m, struct qm_error *err);
 /* owner=destination becomes durable.  -1 with ERR, and M knows what is true. */

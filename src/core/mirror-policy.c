@@ -22,6 +22,7 @@
 #define PREPARE_WARN_MS 60000
 #define PREPARE_LIMIT_MS 600000
 #define QUIET_TOLD_MS 60000
+#define SLOW_STORAGE_BPS (16ULL << 20)
 /* Twice the interval at which it is looked at, and more. */
 #define LOOK_COUNTS_MS 3000
 /* QEMU has so much in flight at once, and pauses for what the speed is then. */
@@ -131,6 +132,15 @@ static int64_t warn_after_ms(const struct mirror_quiet *p,
            pause_of_speed_ms(s);
 }
 
+/* A write of the guest is counted once it is done, also one that zeroes or
+ * discards two gigabytes: storage that does that slowly is not stuck. */
+static int64_t under_way_ms(const struct mirror_sight *s)
+{
+    uint64_t ms = (s->total - s->current) * 1000 / SLOW_STORAGE_BPS;
+
+    return ms < PREPARE_LIMIT_MS ? (int64_t)ms : PREPARE_LIMIT_MS;
+}
+
 static int64_t stuck_after_ms(const struct mirror_quiet *p,
                               const struct mirror_sight *s)
 {
@@ -139,7 +149,8 @@ static int64_t stuck_after_ms(const struct mirror_quiet *p,
     return (s->patient    ? PATIENT_LIMIT_MS
             : s->blocking ? BLOCKING_LIMIT_MS
                           : BACKGROUND_LIMIT_MS) +
-           pause_of_speed_ms(s);
+           pause_of_speed_ms(s) +
+           (s->ready && s->blocking ? under_way_ms(s) : 0);
 }
 
 static void note_sight(struct mirror_quiet *p, const struct mirror_sight *s)

@@ -29,6 +29,8 @@
 /* 7.2 tells nothing while it connects; TCP gives up after about 127 s. */
 #define CONNECT_LIMIT_MS 150000
 #define PAUSE_INTERVAL_MS 1000
+/* One try blocks no longer: both sides are to be looked after. */
+#define TRY_LIMIT_MS 10000
 #define BACK_OFF_MIN_MS 1000
 #define BACK_OFF_MAX_MS 30000
 
@@ -150,6 +152,8 @@ static void try_again(struct migration *m)
 
     schedule(p);
     p->resumed_ms = 0;
+    for (int i = 0; i < SIDES; i++)
+        side_hurry(&m->side[i], deadline_in_ms(TRY_LIMIT_MS));
     if (renew_key(m, &err) == 0 && listen_anew(m, &err) == 0) {
         uri = door_uri(m->facts.address, p->port);
         p->pauses = s->pauses;
@@ -158,6 +162,8 @@ static void try_again(struct migration *m)
             err.code == QM_ERR_QEMU)
             p->resumed_ms = 0;
     }
+    for (int i = 0; i < SIDES; i++)
+        side_hurry(&m->side[i], DEADLINE_NEVER);
     if (error_is_set(&err))
         migration_warn(m, "the stream is not back yet: %s", err.message);
     error_clear(&err);
@@ -251,6 +257,13 @@ static void watch_link(struct migration *m, enum side_id side)
                    side_name(side));
 }
 
+void postcopy_watch_links(struct migration *m)
+{
+    for (int i = 0; i < SIDES; i++)
+        if (m->side[i].qmp)
+            watch_link(m, (enum side_id)i);
+}
+
 void postcopy_tend(struct migration *m)
 {
     struct side *s = source_of(m), *d = destination_of(m);
@@ -260,8 +273,7 @@ void postcopy_tend(struct migration *m)
         return; /* recover reached but one of them */
     heard = sample(m);
     silent = is_silent(m, heard);
-    for (int i = 0; i < SIDES; i++)
-        watch_link(m, (enum side_id)i);
+    postcopy_watch_links(m);
     if (d->status == MIGRATION_COMPLETED) {
         /* its word of that may be lost */
         if (silent && is_in_postcopy(s))

@@ -20,6 +20,8 @@
 #define CONNECT_LIMIT_MS 10000
 #define LOOK_LIMIT_MS 10000
 #define FENCE_LIMIT_MS 120000
+#define ENDING_LIMIT_MS 10000
+#define ENDING_INTERVAL_MS 500
 
 static void be_silent(struct recover *r, enum side_id side, const char *why)
 {
@@ -218,28 +220,49 @@ static bool fence(struct recover *r, enum side_id side)
     return false;
 }
 
-/* What its own host says against it: the claim is then none. */
-static bool is_seen_alive(struct recover *r, enum side_id side)
+static bool is_alive(const struct side *s)
+{
+    return s->host && s->process.known &&
+           host_process_state(s->host, &s->process,
+                              deadline_in_ms(LOOK_LIMIT_MS)) == PROCESS_ALIVE;
+}
+
+static bool is_time_over(void *arg)
+{
+    return deadline_is_over(*(deadline_t *)arg);
+}
+
+/* What its own host says against it: the claim is then none.  Who was just
+ * fenced may take a while to end. */
+static bool is_seen_alive(struct recover *r, enum side_id side, int64_t ms)
 {
     struct side *s = &r->m->side[side];
+    deadline_t by = deadline_in_ms(ms);
     CLEANUP_FREE char *why = NULL;
 
-    if (!s->host || !s->process.known ||
-        host_process_state(s->host, &s->process,
-                           deadline_in_ms(LOOK_LIMIT_MS)) != PROCESS_ALIVE)
-        return false;
-    why = xasprintf("its process %d lives, though it was said to be down",
-                    s->process.pid);
-    str_replace(&r->silent_because[side], why);
-    return true;
+    while (is_alive(s)) {
+        deadline_t next = deadline_in_ms(ENDING_INTERVAL_MS);
+
+        if (!deadline_is_over(by)) {
+            loop_wait(r->loop, is_time_over, &next, next);
+            continue;
+        }
+        why = xasprintf("its process %d lives, though it was said to be down",
+                        s->process.pid);
+        str_replace(&r->silent_because[side], why);
+        return true;
+    }
+    return false;
 }
 
 void recover_prove_dead(struct recover *r, enum side_id side)
 {
-    bool said = r->wish->is_down[side] ||
-                (r->wish->fence && !r->wish->dry_run && fence(r, side));
+    struct side *s = &r->m->side[side];
 
-    r->m->side[side].process_dead = said && !is_seen_alive(r, side);
+    if (r->wish->is_down[side])
+        s->process_dead = !is_seen_alive(r, side, 0);
+    else if (r->wish->fence && !r->wish->dry_run && fence(r, side))
+        s->process_dead = !is_seen_alive(r, side, ENDING_LIMIT_MS);
 }
 
 /* --- deciding ---------------------------------------------------------------- */

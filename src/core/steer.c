@@ -20,6 +20,7 @@
 #include "qmp/json.h"
 
 #define QUEUE_MAX 64
+#define SET_LIMIT_MS 10000 /* in post-copy */
 
 struct asked {
     uint64_t ticket;
@@ -52,6 +53,12 @@ static struct json_object *status_data(struct migration *m)
     return data;
 }
 
+/* Each side has a part of the guest. */
+static bool in_postcopy(const struct migration *m)
+{
+    return m->postcopy_asked && m->destination_owns;
+}
+
 /* --- what is asked ---------------------------------------------------------- */
 
 static struct control_facts facts_now(const struct migration *m)
@@ -60,7 +67,7 @@ static struct control_facts facts_now(const struct migration *m)
         .undoing = m->rolling_back,
         .handing_over = m->switchover_us > 0,
         .too_late = m->hold_interrupts,
-        .postcopy = m->postcopy_asked && m->destination_owns,
+        .postcopy = in_postcopy(m),
     };
 }
 
@@ -196,9 +203,7 @@ static void tell_limits(struct migration *m)
 static int refuse_late(const struct migration *m, enum limit limit,
                        struct qm_error *err)
 {
-    bool postcopy = m->postcopy_asked && m->destination_owns;
-
-    if ((!postcopy && !m->recovering) || limit == LIMIT_BANDWIDTH ||
+    if ((!in_postcopy(m) && !m->recovering) || limit == LIMIT_BANDWIDTH ||
         limit == LIMIT_POSTCOPY_BANDWIDTH)
         return 0;
     return error_set(err, QM_ERR_REFUSED,
@@ -212,6 +217,8 @@ static int serve_set(struct migration *m, const struct limit_changes *c,
 {
     struct limits before = m->limits;
 
+    if (in_postcopy(m))
+        side_hurry(source_of(m), deadline_in_ms(SET_LIMIT_MS));
     for (int i = 0; i < LIMITS; i++) {
         CLEANUP(error_clear) struct qm_error refused = QM_ERROR_INIT;
 
@@ -225,6 +232,8 @@ static int serve_set(struct migration *m, const struct limit_changes *c,
         error_wrap(&refused, "%s", limit_name((enum limit)i));
         error_move(err, &refused);
     }
+    if (in_postcopy(m))
+        side_hurry(source_of(m), DEADLINE_NEVER);
     if (memcmp(&before, &m->limits, sizeof(before)) != 0)
         tell_limits(m);
     if (error_is_set(err))
@@ -265,10 +274,17 @@ static int serve_pause(struct migration *m, struct json_object **ret,
 
 /* --- serving ---------------------------------------------------------------- */
 
+/* In post-copy a link is awaited for as long as it takes: not here. */
+static bool wants_the_source(const struct migration *m)
+{
+    return m->steer->queue[0].request.command == CONTROL_SET && in_postcopy(m);
+}
+
 bool steer_is_due(const struct migration *m)
 {
     return m->steer && m->steer->count > 0 && m->side[SOURCE].qmp &&
-           (qmp_is_up(m->side[SOURCE].qmp) || !m->agreed || m->hold_interrupts);
+           (qmp_is_up(m->side[SOURCE].qmp) || !m->agreed ||
+            (m->hold_interrupts && !wants_the_source(m)));
 }
 
 static int serve(struct migration *m, const struct control_request *r,

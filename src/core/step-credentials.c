@@ -10,8 +10,9 @@
  *              made, a server in each handshake, so the destination's is
  *              there until the last connection is made; in post-copy, whose
  *              connection may have to be made again, until the last page.
- *              The host removes it if the engine dies: then both are given
- *              another one before that connection is made again.
+ *              The host removes it if the engine dies, or its ssh: then it is
+ *              put there again before that connection is made again, and, if
+ *              nobody knows it any more, another one at both.
  * what fails   A file that QEMU cannot read or does not like: said with the
  *              directory, and the objects made so far are deleted.
  */
@@ -118,36 +119,52 @@ static int make_key(struct migration *m, struct qm_error *err)
     return m->psk ? 0 : -1;
 }
 
-/* All that is needed to make both objects once more, with another key. */
-static int replace_psk(struct migration *m, enum side_id side,
-                       struct qm_error *err)
+/* At the side that reads it once.  Its main loop waits for no page. */
+static int replace_source_s(struct migration *m, struct qm_error *err)
 {
-    struct side *s = &m->side[side];
+    struct side *s = source_of(m);
     CLEANUP_FREE char *id = credentials_id(m);
     struct object o = { .id = id };
 
-    (void)host_key_remove(STEAL(m->key[side]), NULL);
-    if (!s->host || !s->process.known)
-        return error_set(err, QM_ERR_CONNECT,
-                         "%s: no key can be put there: it is not known which "
-                         "process QEMU is, or on which host",
-                         s->name);
     if (side_do(s, run_del, NULL, &o, err) < 0)
         return -1;
-    return add_psk(m, side, err);
+    return add_psk(m, SOURCE, err);
 }
 
+static int check_hosts(const struct migration *m, struct qm_error *err)
+{
+    for (int i = 0; i < SIDES; i++)
+        if (!m->side[i].host || !m->side[i].process.known)
+            return error_set(err, QM_ERR_CONNECT,
+                             "%s: no key can be put there: it is not known "
+                             "which process QEMU is, or on which host",
+                             m->side[i].name);
+    return 0;
+}
+
+/* The destination's QEMU reads the file anew in each handshake: nothing is to
+ * be said to it, whose main loop may wait for a page.  The folder has the name
+ * that it had. */
 int renew_key(struct migration *m, struct qm_error *err)
 {
     if (!m->plan->tls_psk ||
-        (!m->key_outdated && host_key_is_there(m->key[DESTINATION])))
+        (!m->key_is_new && host_key_is_there(m->key[DESTINATION])))
         return 0;
-    m->key_outdated = true;
-    secret_free(STEAL(m->psk));
-    if (make_key(m, err) < 0 || replace_psk(m, DESTINATION, err) < 0 ||
-        replace_psk(m, SOURCE, err) < 0)
+    if (check_hosts(m, err) < 0)
         return -1;
-    m->key_outdated = false;
+    if (!m->psk) { /* who knew it is dead */
+        m->key_is_new = true;
+        if (make_key(m, err) < 0)
+            return -1;
+    }
+    if (!host_key_is_there(m->key[DESTINATION])) {
+        (void)host_key_remove(STEAL(m->key[DESTINATION]), NULL);
+        if (put_key(m, DESTINATION, err) < 0)
+            return -1;
+    }
+    if (m->key_is_new && replace_source_s(m, err) < 0)
+        return -1;
+    m->key_is_new = false;
     return 0;
 }
 

@@ -25,6 +25,7 @@
 #define WORD_LIMIT_MS 10000
 #define LOAD_INTERVAL_MS 20
 #define RUN_INTERVAL_MS 500
+#define LINK_INTERVAL_MS 1000
 #define SAMPLE_INTERVAL_MS 250
 
 /* --- before it ---------------------------------------------------------------- */
@@ -119,6 +120,7 @@ static bool has_loaded(struct migration *m)
 
 static int ask_loaded(struct migration *m, struct qm_error *err)
 {
+    postcopy_watch_links(m);
     if (side_refresh_run_state(destination_of(m), err) < 0 || has_loaded(m))
         return error_is_set(err) ? -1 : 0;
     postcopy_tend(m);
@@ -141,12 +143,21 @@ static bool source_may_deliver(struct migration *m)
            (!qmp_is_up(s->qmp) || s->status != MIGRATION_POSTCOPY_PAUSED);
 }
 
+static int only_watch_links(struct migration *m, struct qm_error *err)
+{
+    (void)err;
+    postcopy_watch_links(m);
+    return 0;
+}
+
 static const struct wait wait_for_source = {
     .what = "the source to give the guest up",
     .holds = source_has_given_up,
     .limit_ms = GIVE_UP_LIMIT_MS,
     .ends_on = ENDS_ON_STREAM_FAILURE | ENDS_ON_SOURCE_DEATH |
                ENDS_ON_DESTINATION_DEATH,
+    .ask = only_watch_links,
+    .interval_ms = LINK_INTERVAL_MS,
     .may_take_longer = source_is_away,
 };
 

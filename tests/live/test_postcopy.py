@@ -366,9 +366,8 @@ def test_psk_is_gone_when_the_link_is_cut(lab, pki):
     """With the engine that knew it: both sides are given another one."""
     move = make(lab, pki, *NOW, '--postcopy-bandwidth', '2M', tls=False,
                 psk=True)
-    move.die('announce:after')
+    move.die('announce:after').recover(**SILENCE).wait_step('last page')
     move.source.host.cut()
-    move.recover(**SILENCE)
     wait_until(lambda: lost(move), 60, 'the loss is noticed')
     move.source.host.mend()
     assert move.moved()['postcopy']['recoveries'] >= 1

@@ -116,6 +116,28 @@ static void a_link_in_its_place_is_not_followed(void **state)
     assert_int_equal(rmdir(prey), 0);
 }
 
+/* The network was cut, and the host has not noticed yet: the next one lies where
+ * that one did, and is left there when it does. */
+static void it_takes_the_place_of_the_one_before(void **state)
+{
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+    struct host_key *lost, *next;
+    CLEANUP_FREE char *path = NULL;
+
+    (void)state;
+    lost = put_key((int)getpid(), &err);
+    assert_null(err.message);
+    next = put_key((int)getpid(), &err);
+    assert_null(err.message);
+    assert_string_equal(host_key_dir(next), host_key_dir(lost));
+    path = xasprintf("%s/keys.psk", host_key_dir(next));
+    assert_int_equal(host_key_remove(lost, NULL), -1);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_true(host_key_is_there(next));
+    assert_int_equal(host_key_remove(next, &err), 0);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 static int set_up(void **state)
 {
     struct qm_error err = QM_ERROR_INIT;
@@ -139,6 +161,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_given_to_who_qemu_became),
+        cmocka_unit_test(it_takes_the_place_of_the_one_before),
         cmocka_unit_test(a_link_in_its_place_is_not_followed),
     };
 

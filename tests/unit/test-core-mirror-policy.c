@@ -218,6 +218,13 @@ static void run_looks(const char *what, const struct looks *l)
         .current = 10 * M, .total = 3000 * M, __VA_ARGS__                      \
     }
 
+/* A write of the guest, of so many bytes, is under way. */
+#define WRITES(bytes, ...)                                                     \
+    {                                                                          \
+        .current = 10 * M, .total = 10 * M + (bytes), .ready = true,           \
+        .blocking = true, __VA_ARGS__                                          \
+    }
+
 static const struct {
     const char *what;
     struct looks looks;
@@ -227,16 +234,14 @@ static const struct {
     { "in sync once, but something was written since",
       { SIGHT(.ready = true), .warned_s = 10, .stuck_s = 30 } },
     { "a write of the guest waits",
-      { SIGHT(.ready = true, .blocking = true), .warned_s = 5,
-        .stuck_s = 15 } },
+      { WRITES(4096, ), .warned_s = 5, .stuck_s = 15 } },
+    { "2 GiB of zeroes wait",
+      { WRITES(2048 * M, ), .warned_s = 5, .stuck_s = 143 } },
     { "and a lost network is waited for",
-      { SIGHT(.ready = true, .blocking = true, .patient = true), .warned_s = 5,
-        .stuck_s = 120 } },
-    { "one byte each 4 s",
-      { SIGHT(.ready = true, .blocking = true), .moves = 1, .each_s = 4 } },
+      { WRITES(4096, .patient = true), .warned_s = 5, .stuck_s = 120 } },
+    { "one byte each 4 s", { WRITES(4096, ), .moves = 1, .each_s = 4 } },
     { "one byte each 14 s: a warning",
-      { SIGHT(.ready = true, .blocking = true), .moves = 1, .each_s = 14,
-        .warned_s = 5 } },
+      { WRITES(4096, ), .moves = 1, .each_s = 14, .warned_s = 5 } },
     { "one byte each 29 s, in the background",
       { SIGHT(.ready = true), .moves = 1, .each_s = 29, .warned_s = 10 } },
     { "idle, in sync",
@@ -251,8 +256,7 @@ static const struct {
     { "a speed of 1 MiB/s: QEMU pauses for 16 s",
       { SIGHT(.speed_bps = 1 << 20), .warned_s = 26, .stuck_s = 46 } },
     { "hardly ever looked at: QEMU may have been stopped",
-      { SIGHT(.ready = true, .blocking = true), .look_ms = 20000,
-        .warned_s = 40, .stuck_s = 100 } },
+      { WRITES(4096, ), .look_ms = 20000, .warned_s = 40, .stuck_s = 100 } },
 };
 
 static void test_stuck(void **state)
@@ -285,7 +289,7 @@ static void test_idle_before(void **state)
 /* A storage that hangs again and again is told once a minute. */
 static void test_told_once_a_minute(void **state)
 {
-    struct mirror_sight s = SIGHT(.ready = true, .blocking = true);
+    struct mirror_sight s = WRITES(4096, );
     struct mirror_quiet p = { 0 };
     int told = 0;
 
