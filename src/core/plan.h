@@ -41,7 +41,7 @@ enum plan_compress {
 #define PLAN_PORT_LOW 49152 /* libvirt's range: PEERS.md 4 */
 #define PLAN_PORT_HIGH 49215
 #define PLAN_MAX_DOWNTIME_MS 2000000 /* QEMU options.c: the same */
-#define PLAN_MAX_TIMEOUT_S (30 * 86400)
+#define PLAN_MAX_TIMEOUT_S (30 * INT64_C(86400))
 #define PLAN_MAX_HANDOVER_MS 2000000
 #define PLAN_MAX_THROTTLE 99 /* QEMU options.c: the same */
 #define PLAN_MAX_PATIENCE 1000

@@ -298,10 +298,11 @@ static bool is_done(void *arg)
 static int give_up_waiting(struct qmp_request *r, struct qm_error *err)
 {
     bool sent = r->state == REQUEST_SENT;
+    int64_t tenths = (r->limit_ms + 50) / 100;
 
     error_set(err, QM_ERR_SILENT, "%s: %s: %s within %g s", r->who, r->name,
               sent ? "no answer" : "not sent, earlier commands had no answer",
-              (double)((r->limit_ms + 50) / 100) / 10);
+              (double)tenths / 10);
     if (sent) {
         r->state = REQUEST_ABANDONED;
     } else {

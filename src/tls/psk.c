@@ -12,7 +12,7 @@
 
 #define HEX_DIGITS "0123456789abcdef"
 
-enum { KEY_BYTES = 32 };
+#define KEY_BYTES ((size_t)32)
 
 struct secret *tls_psk_new(const char *name, struct qm_error *err)
 {

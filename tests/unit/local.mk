@@ -182,6 +182,7 @@ tests_unit_test_core_converge_SOURCES = tests/unit/test-core-converge.c \
 	tests/unit/converge-model.c tests/unit/converge-model.h
 tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \
 	tests/unit/disks-cases.h tests/unit/disks-spoil.h \
+	tests/unit/images-spoil.h \
 	tests/unit/disks-read-only.h $(good_facts)
 tests_unit_test_core_preflight_SOURCES = tests/unit/test-core-preflight.c \
 	tests/unit/preflight-cases.h tests/unit/preflight-spoil.h $(good_facts)
