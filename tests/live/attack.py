@@ -142,11 +142,14 @@ SUPERVISED = 'supervised engine killed'
 
 # ---- where the guest has to be ----
 
-SOURCE, DESTINATION, ONE, NOWHERE = 'source', 'destination', 'one', 'nowhere'
+SOURCE, DESTINATION, NOWHERE = 'source', 'destination', 'nowhere'
+ONE, ONWARD = 'source or destination', 'destination or nowhere'
 
 # Who owned the guest at the fault. Meanwhile: the source, which was told to
-# complete, or is to be told at once, so that a cancel may come too late.
+# complete, or is to be told at once, so that a cancel may come too late; if it
+# dies, it may have been seen to be done before.
 # Split: the destination, without all of the RAM.
+# A disk that is full need not be noticed before the guest writes there itself.
 EXPECTED = {
     'engine killed': dict(source=SOURCE, meanwhile=SOURCE,
                           destination=DESTINATION, split=DESTINATION),
@@ -154,11 +157,11 @@ EXPECTED = {
                      destination=DESTINATION, split=DESTINATION),
     'engine terminated': dict(source=SOURCE, meanwhile=ONE,
                               destination=DESTINATION, split=DESTINATION),
-    'source killed': dict(source=NOWHERE, meanwhile=NOWHERE,
+    'source killed': dict(source=NOWHERE, meanwhile=ONWARD,
                           destination=DESTINATION, split=NOWHERE),
     'destination killed': dict(source=SOURCE, meanwhile=SOURCE,
                                destination=NOWHERE, split=NOWHERE),
-    'disk full': dict(source=SOURCE),
+    'disk full': dict(source=ONE),
     None: dict(source=ONE, meanwhile=ONE, destination=DESTINATION,
                split=DESTINATION),
 }
@@ -322,12 +325,11 @@ class Attack:
     def problems(self):
         """What is not as it has to be: {class: sentences}."""
         move, found = self.move, {}
+        self._continue_when_full()
         wanted = expected(self.cell.fault, self.owner)
         place = self.place_found = self.place
         found['split'] = move.ran_at_once()
-        if isinstance(place, list) or \
-                place not in ((SOURCE, DESTINATION) if wanted == ONE
-                              else (wanted,)):
+        if isinstance(place, list) or place not in wanted.split(' or '):
             found['outcome'] = [f'the guest is at {place}, not at {wanted}']
         else:
             found['outcome'] = self._look(place)
@@ -337,6 +339,12 @@ class Attack:
             found['outcome'] += move.guest.faults()
         found['writes'] = self._missing(place)
         return {kind: what for kind, what in found.items() if what}
+
+    def _continue_when_full(self):
+        """A guest that wrote to a full disk stands still until it is told."""
+        for qemu in self.move.qemus:
+            if qemu.is_alive() and qemu.status() == 'io-error':
+                qemu.spy.cmd('cont')
 
     def _look(self, place):
         if place == NOWHERE:
@@ -378,10 +386,15 @@ class Attack:
         if not self.recovered or engine.process.returncode != 0:
             result = engine.result()
             if result['guest'] != place and not (
-                    place == NOWHERE and result['outcome'] == 'refused'):
+                    place == NOWHERE and (result['outcome'] == 'refused' or
+                                          self._was_over())):
                 found.append(f"it says {result['outcome']}, "
                              f"{result['guest']}: {self.move.error.strip()}")
         return found
+
+    def _was_over(self):
+        """After the last row nobody looks any more."""
+        return self.cell.point == f'{ROWS[-1]}:after'
 
     def _missing(self, place):
         """Acknowledged records that are not on the owner's disks."""
