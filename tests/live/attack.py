@@ -161,13 +161,21 @@ EXPECTED = {
                           destination=DESTINATION, split=NOWHERE),
     'destination killed': dict(source=SOURCE, meanwhile=SOURCE,
                                destination=NOWHERE, split=NOWHERE),
-    'disk full': dict(source=ONE),
+    'disk full': dict(source=ONE, meanwhile=ONE, destination=DESTINATION,
+                      split=DESTINATION),
     None: dict(source=ONE, meanwhile=ONE, destination=DESTINATION,
                split=DESTINATION),
 }
 
 
+OWNERS = {'source': 'the source', 'meanwhile': 'the source, at the switch',
+          'destination': 'the destination',
+          'split': 'the destination, in post-copy', 'undoing': 'the source, as '
+          'all is undone'}
+
+
 def expected(fault, owner):
+    """One place, or "one or another"."""
     if owner == 'undoing':      # there is no way but back
         return NOWHERE if fault == 'source killed' else SOURCE
     return EXPECTED.get(fault, EXPECTED[None])[owner]

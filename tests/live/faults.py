@@ -21,8 +21,8 @@ from pathlib import Path
 import binaries
 import page
 import script
-from attack import (ANSWERS, FAULTS, KINDS, ROWS, SUPERVISED, Attack, Cell,
-                    FaultMove)
+from attack import (ANSWERS, FAULTS, KINDS, OWNERS, ROWS, SUPERVISED, Attack,
+                    Cell, FaultMove, expected)
 from engine import ROOT, program
 from lab import Lab, end_marked, leftovers
 from pki import Pki
@@ -263,6 +263,12 @@ def table(results, kind):
     return page.table(rows)
 
 
+def expectations():
+    return page.table([('', *OWNERS.values()),
+                       *((fault, *(expected(fault, owner) for owner in OWNERS))
+                         for fault in FAULTS)])
+
+
 def page_of(results, cells):
     today = datetime.date.today().isoformat()
     done = list(results.cells.values())
@@ -272,12 +278,14 @@ def page_of(results, cells):
         under TCG. A guest that dirties memory and writes records to its disks
         is moved, and at each point of the recipe, as the engine passes it, the
         fault is made; then it is lifted, and `qmigrate recover` runs once if
-        the engine died or left something. The guest has to be where the table
-        in tests/live/attack.py says, alone, with its memory whole and each
-        acknowledged write on its disk, and the survivor as it was. A number
-        is how many injections ended so; 2/3 would be one that did not."""
+        the engine died or left something. The guest has to be where the first
+        table says, alone, with its memory whole and each acknowledged write on
+        its disk, and the survivor as it was. A number is how many injections
+        ended so; 2/3 would be one that did not."""
     lines = ['# Faults', '', page.filled(text), '',
-             page.filled(f'{summary(done)}; of {len(cells)} that there are.')]
+             page.filled(f'{summary(done)}; of {len(cells)} that there are.'),
+             '', '## Where the guest has to be', '', 'By who owned it at the '
+             'fault:', '', *expectations()]
     titles = {'precopy': 'Pre-copy', 'mirror': 'Mirrored disks',
               'postcopy': 'Post-copy', 'undo': 'Undo'}
     for kind, title in titles.items():
