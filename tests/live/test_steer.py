@@ -24,9 +24,10 @@ IN_FORCE = {'bandwidth-bps': 900 * MIB, 'disk-bandwidth-bps': 800 * MIB,
             'postcopy-bandwidth-bps': 0}
 
 
-def ask_in(lab, pki, row, name, arguments):
+def ask_in(lab, pki, row, name, arguments, *more):
     """(the move, the answer to what was asked while that row was held)"""
-    options = ('--name', NAME) + (('--verify',) if row in VERIFIES else ())
+    options = ('--name', NAME, *more) + (('--verify',) if row in VERIFIES
+                                         else ())
     move = Move(lab, pki, Case(live=False, proxied=True, options=options))
     side, held_name, nth = HELD[row]
     held = getattr(move, side).proxy.hold(held_name, nth)
@@ -86,6 +87,19 @@ def test_complete_in_each_row(lab, pki, row):
     assert answer['return']['stopped'] == stopped, answer
     assert not stopped or any('the operator wants it' in e['data']['message']
                               for e in move.engine.events('WARNING'))
+
+
+@pytest.mark.parametrize('row', CANCEL)
+def test_complete_by_postcopy_in_each_row(lab, pki, row):
+    """It is remembered until a whole pass is over (a guest that writes nothing
+    is across by then), or it is too late."""
+    move, answer = ask_in(lab, pki, row, 'complete', {'mode': 'postcopy'},
+                          '--postcopy')
+    move.moved()
+    if ROWS.index(row) >= STOPPED:
+        check_refused(answer)
+    else:
+        assert answer['return'] == {'switching': False}, answer
 
 
 def test_every_row_is_steered():
