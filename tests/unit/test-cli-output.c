@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "cli/output.h"
 
-enum { MUCH = 300 * 1024, PIECE = 1024, AT_ONCE_MS = 1000 };
+enum { MUCH = 300 * 1024, PIECE = 1024, AT_ONCE_MS = 5000 };
 
 /* Writes MUCH, more than any kernel keeps, in whole messages. */
 static void write_much(struct output *o)
