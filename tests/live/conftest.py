@@ -1,5 +1,6 @@
 """Fixtures of the live tests; see README."""
 
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -28,6 +29,11 @@ def pytest_collection_modifyitems(config, items):
         long = [item for item in items if item.get_closest_marker('long')]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+    # xdist hands them out in long runs: those of one file, that each wait for
+    # half a minute, would all come to one worker, and the others be idle.
+    if os.environ.get('PYTEST_XDIST_WORKER'):
+        items.sort(key=lambda item: hashlib.sha256(
+            item.nodeid.encode()).digest())
     if os.geteuid() != 0:
         skip = pytest.mark.skip(reason='network namespaces need root')
         for item in items:
