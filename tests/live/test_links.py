@@ -28,7 +28,7 @@ READS = {
 TABLES = {
     'source': {
         'reads': {**READS, 'query-jobs': 4, 'query-block-jobs': 4,
-                  'query-migrate': 4, 'query-blockstats': 1},
+                  'query-migrate': 3, 'query-blockstats': 1},
         'acts': {'object-add': 1, 'migrate-set-capabilities': 1,
                  'migrate-set-parameters': 1, 'blockdev-add': 1,
                  'blockdev-mirror': 1, 'block-job-change': 1, 'migrate': 1,

@@ -43,7 +43,8 @@ def link_to_source(pair):
 def leave_journal(pair):
     state_dir(pair.lab).mkdir(mode=0o700)
     path = state_dir(pair.lab) / 'theirs.journal'
-    path.write_text('{"qmigrate-journal":1,"name":"theirs"}\n')
+    path.write_text('{"qmigrate-journal":1,"name":"theirs",'
+                    '"source":{},"destination":{}}\n')
     return path
 
 
@@ -245,7 +246,7 @@ HERE = {
         'look who made it', code='system',
         spoil=lambda pair: run_dir(pair.lab).mkdir(mode=0o755)),
     'state-read-only': Refusal(
-        'create /var/lib/qmigrate/guest.journal: Read-only file system', '',
+        'create /var/lib/qmigrate/guest.qm-.*.new: Read-only file system', '',
         code='system', spoil=read_only_state),
     'ports-too-few': Refusal(
         '--ports 50000-50000: a guest needs 2', '', exit=USAGE,
