@@ -1,8 +1,8 @@
 /*
  * Failures on demand, in developer builds alone: the runner passes a point
  * before and after each row of the recipe, and of its undo, and one at each
- * answer of a QEMU within it, so that a test can break every row, also those that were added
- * yesterday.
+ * answer of a QEMU within it, so that a test can break every row, also those
+ * that were added yesterday.
  *
  *     QMIGRATE_FAIL='mirror disks:after=fail'     the row fails
  *     QMIGRATE_FAIL='mirror disks:before=kill'    the engine dies there

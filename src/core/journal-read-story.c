@@ -127,8 +127,7 @@ static int read_disks(struct journal_reader *r, struct json_object *story,
     return 0;
 }
 
-static int check_version(struct journal_reader *r, struct json_object *story,
-                         struct qm_error *err)
+static int check_version(struct json_object *story, struct qm_error *err)
 {
     int64_t version = json_get_int(story, "qmigrate-journal", 0);
 
@@ -144,7 +143,6 @@ static int check_version(struct journal_reader *r, struct json_object *story,
               "format is %lld, this one knows %d)",
               (long long)version, JOURNAL_VERSION);
     error_hint(err, "use the qmigrate that wrote it");
-    (void)r;
     return -1;
 }
 
@@ -214,7 +212,7 @@ int journal_read_story(struct journal_reader *r, struct json_object *story,
     const char *name = json_get_string(story, "name");
     const char *id = json_get_string(story, "id");
 
-    if (check_version(r, story, err) < 0)
+    if (check_version(story, err) < 0)
         return -1;
     if (!name || !plan_name_is_valid(name) || !journal_id_is_valid(id) || !plan)
         return journal_damaged(r, "it does not say what it is about", err);

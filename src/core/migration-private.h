@@ -132,6 +132,19 @@ static inline struct side *destination_of(struct migration *m)
     return &m->side[DESTINATION];
 }
 
+/* side_hurry() of both. */
+static inline void sides_hurry(struct migration *m, deadline_t by)
+{
+    for (int i = 0; i < SIDES; i++)
+        side_hurry(&m->side[i], by);
+}
+
+/* Each side has, or may have, a part of the guest. */
+static inline bool in_postcopy(const struct migration *m)
+{
+    return m->postcopy_asked && m->destination_owns;
+}
+
 void migration_tell(struct migration *m, const struct narration *n);
 void migration_warn(struct migration *m, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

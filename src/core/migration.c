@@ -295,8 +295,7 @@ static void hint_after_failure(struct migration *m, struct result *r)
         error_hint(&r->error, "boot the guest again from the source's disks, "
                               "which have every write; a destination that is "
                               "left must be ended, never continued");
-    else if (r->guest == GUEST_UNKNOWN && m->postcopy_asked &&
-             m->destination_owns)
+    else if (r->guest == GUEST_UNKNOWN && in_postcopy(m))
         error_hint(&r->error,
                    "%s: end neither QEMU; `qmigrate recover %s` goes on",
                    m->source_gave_up

@@ -152,8 +152,7 @@ static void try_again(struct migration *m)
 
     schedule(p);
     p->resumed_ms = 0;
-    for (int i = 0; i < SIDES; i++)
-        side_hurry(&m->side[i], deadline_in_ms(TRY_LIMIT_MS));
+    sides_hurry(m, deadline_in_ms(TRY_LIMIT_MS));
     if (renew_key(m, &err) == 0 && listen_anew(m, &err) == 0) {
         uri = door_uri(m->facts.address, p->port);
         p->pauses = s->pauses;
@@ -162,8 +161,7 @@ static void try_again(struct migration *m)
             err.code == QM_ERR_QEMU)
             p->resumed_ms = 0;
     }
-    for (int i = 0; i < SIDES; i++)
-        side_hurry(&m->side[i], DEADLINE_NEVER);
+    sides_hurry(m, DEADLINE_NEVER);
     if (error_is_set(&err))
         migration_warn(m, "the stream is not back yet: %s", err.message);
     error_clear(&err);

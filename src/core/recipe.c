@@ -99,8 +99,7 @@ void recipe_undo(struct migration *m, size_t from)
 {
     m->hold_interrupts = true;
     m->rolling_back = true;
-    for (int i = 0; i < SIDES; i++)
-        side_hurry(&m->side[i], DEADLINE_NEVER);
+    sides_hurry(m, DEADLINE_NEVER);
     undo_hurry(m);
     for (size_t i = from + 1; i-- > 0;) {
         if (recipe[i].undo)

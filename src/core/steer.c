@@ -53,12 +53,6 @@ static struct json_object *status_data(struct migration *m)
     return data;
 }
 
-/* Each side has a part of the guest. */
-static bool in_postcopy(const struct migration *m)
-{
-    return m->postcopy_asked && m->destination_owns;
-}
-
 /* --- what is asked ---------------------------------------------------------- */
 
 static struct control_facts facts_now(const struct migration *m)

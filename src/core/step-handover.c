@@ -58,8 +58,7 @@ int64_t handover_left_ms(const struct migration *m)
 
 static void hurry(struct migration *m, deadline_t by)
 {
-    for (int i = 0; i < SIDES; i++)
-        side_hurry(&m->side[i], by);
+    sides_hurry(m, by);
 }
 
 /*

@@ -198,8 +198,7 @@ int postcopy_switch(struct migration *m, struct qm_error *err)
     m->progress.outlook = OUTLOOK_UNKNOWN;
     m->progress.ram_bps = 0;
     m->progress.timeout_left_ms = 0;
-    for (int i = 0; i < SIDES; i++)
-        side_hurry(&m->side[i], DEADLINE_NEVER);
+    sides_hurry(m, DEADLINE_NEVER);
     if ((source_of(m)->status == MIGRATION_PRE_SWITCHOVER &&
          source_continue(m, err) < 0) ||
         migration_wait(m, &wait_for_source, err) < 0) {

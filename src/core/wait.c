@@ -181,8 +181,7 @@ static bool is_forgiven(struct migration *m, const struct qm_error *failed)
                                                          : SILENCES_ALLOWED;
 
     /* Its main loop may wait for a page: for as long as the network is away. */
-    if (failed->code == QM_ERR_SILENT && m->postcopy_asked &&
-        m->destination_owns)
+    if (failed->code == QM_ERR_SILENT && in_postcopy(m))
         return true;
     if (failed->code == QM_ERR_SILENT)
         return ++m->silences < allowed;
