@@ -163,9 +163,10 @@ static int close_server(struct migration *m, struct qm_error *err)
 }
 
 /*
- * QEMU ends its server only once every client is gone, and one who began a TLS
- * handshake and is silent never goes: its main loop then hangs for good, and
- * the destination is of no use.
+ * QEMU ends its server only once every client is gone, and one in a TLS
+ * handshake never goes, since the main loop that would hear him is in that
+ * wait: it hangs for good, and the destination is of no use.  He need not be a
+ * stranger: see let_reconnect_end().
  */
 static int close_in_time(struct migration *m, deadline_t by,
                          struct qm_error *err)
@@ -180,10 +181,12 @@ static int close_in_time(struct migration *m, deadline_t by,
     if (ret == 0 || err->code != QM_ERR_SILENT)
         return ret;
     m->door_hangs = true;
-    error_hint(err,
-               "somebody may be connected to its NBD port and be silent: let "
-               "nobody but the source's host reach %s port %u, by a firewall",
-               m->facts.bind, m->nbd_port);
+    error_hint(
+        err,
+        "somebody was in a TLS handshake at its NBD port: the source, if "
+        "its connection had just been cut, or a stranger: let nobody "
+        "but the source's host reach %s port %u, by a firewall",
+        m->facts.bind, m->nbd_port);
     return ret;
 }
 
