@@ -16,7 +16,9 @@
  * about three passes: who is in a hurry leaves the mild ones out.
  *
  * cpu-throttle-tailslow has QEMU take, of an increment, only what it reckons
- * that is enough: who is in a hurry does not wait for a second one.
+ * that is enough: who is in a hurry does not wait for a second one.  It reckons
+ * with the trigger (mig_throttle_guest_down()), and with ours, 1 %, that is
+ * always the whole one.
  */
 #include "core/policy.h"
 
