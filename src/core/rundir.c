@@ -34,7 +34,8 @@ static int make_dir(const char *path, struct qm_error *err)
                   "%s is not a directory of mode 0700 that belongs to this "
                   "user",
                   path);
-        error_hint(err, "look who made it, then remove it");
+        error_hint(err, "look who made it: if you did, chmod 700 it; "
+                        "else move it away");
         return -1;
     }
     return 0;
