@@ -14,6 +14,14 @@ static unsigned address_of(const char *name, unsigned char ret[16])
     return inet_pton(AF_INET6, name, ret) == 1 ? 16 : 0;
 }
 
+/* As 192.0.2.300: no name ends in a number, so an address was meant. */
+static bool ends_in_number(const char *name)
+{
+    const char *last = strrchr(name, '.');
+
+    return last && strspn(last + 1, "0123456789") == strlen(last + 1);
+}
+
 static bool is_host_name(const char *name)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
@@ -22,7 +30,7 @@ static bool is_host_name(const char *name)
 
     return len > 0 && len <= 253 && strspn(name, allowed) == len &&
            name[0] != '.' && name[0] != '-' && name[len - 1] != '.' &&
-           !strstr(name, "..");
+           !strstr(name, "..") && !ends_in_number(name);
 }
 
 bool tls_name_is_good(const char *name)

@@ -195,10 +195,11 @@ static void names_are_names(void **state)
     static const char *const good[] = { "a",           "hostb.example",
                                         "my_vm-host1", "192.0.2.1",
                                         "2001:db8::1", "10.example" };
-    static const char *const bad[] = { "",     ".",        "..",    "a/b",
-                                       "-a",   ".a",       "a..b",  "a b",
-                                       "a\nb", "*.com",    "[::1]", "a,b",
-                                       "a.",   "\xc3\xa4", "/etc/x" };
+    static const char *const bad[] = {
+        "",     ".",        "..",     "a/b",         "-a",     ".a",
+        "a..b", "a b",      "a\nb",   "*.com",       "[::1]",  "a,b",
+        "a.",   "\xc3\xa4", "/etc/x", "192.0.2.300", "192.0.2"
+    };
     CLEANUP_FREE char *dir = below(state, "refused");
     struct qm_error err = QM_ERROR_INIT;
     int64_t until;
