@@ -105,7 +105,7 @@ static void recover(const struct options *o, const char *name,
 
 static int run(const struct options *o, const char *name)
 {
-    CLEANUP(show_free) struct show *show = show_new(o, SHOW_MIGRATION);
+    CLEANUP(show_free) struct show *show = show_new(o, SHOW_RECOVER);
     struct result result;
     int code;
 
@@ -126,7 +126,8 @@ static bool is_under_way(const struct result *r)
            r->error.code == QM_ERR_BUSY;
 }
 
-static void say_result(const char *name, const struct result *r)
+static void say_result(const struct options *o, const char *name,
+                       const struct result *r)
 {
 #define X(name, code, meaning) [QM_EXIT_##name] = (meaning),
     static const char *const places[] = { QM_EXITS(X) };
@@ -138,6 +139,10 @@ static void say_result(const char *name, const struct result *r)
         output_printf(out, "%s: under way\n", name);
         return;
     }
+    if (o->dry_run && r->outcome == OUTCOME_COMPLETED) {
+        output_printf(out, "%s: nothing was done\n", name);
+        return;
+    }
     if (error_is_set(&r->error))
         show_error(err, &r->error);
     output_printf(out, "%s: %s\n", name, places[result_exit(r)]);
@@ -146,7 +151,7 @@ static void say_result(const char *name, const struct result *r)
 /* As run(), but with a line alone on stdout if people read it. */
 static int run_one_of_all(const struct options *o, const char *name)
 {
-    CLEANUP(show_free) struct show *show = show_new(o, SHOW_MIGRATION);
+    CLEANUP(show_free) struct show *show = show_new(o, SHOW_RECOVER);
     struct result result;
     int code;
 
@@ -156,7 +161,7 @@ static int run_one_of_all(const struct options *o, const char *name)
         show_result(show, &result);
     show_free(STEAL(show));
     if (!o->json)
-        say_result(name, &result);
+        say_result(o, name, &result);
     result_done(&result);
     return code;
 }

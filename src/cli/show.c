@@ -334,7 +334,7 @@ void show_result(struct show *s, const struct result *r)
     }
     if (!is_only_check(s)) {
         summary_in_words(&b, r, &s->out_style);
-    } else if (r->outcome == OUTCOME_COMPLETED) {
+    } else if (r->outcome == OUTCOME_COMPLETED && s->what != SHOW_RECOVER) {
         CLEANUP_FREE char *name = str_printable(r->name ? r->name : "it");
 
         buffer_printf(&b, "\n%s%s can be moved%s\n",

@@ -11,7 +11,7 @@
 #include "core/narration.h"
 #include "core/result.h"
 
-enum show_what { SHOW_MIGRATION, SHOW_CHECK, SHOW_COPY };
+enum show_what { SHOW_MIGRATION, SHOW_CHECK, SHOW_RECOVER, SHOW_COPY };
 
 /* How text for people is dressed. */
 struct style {
