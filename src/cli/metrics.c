@@ -148,13 +148,14 @@ static int write_now(struct metrics *m, const struct result *r,
     const char *name = r && r->name ? r->name : m->name;
 
     m->written_ms = clock_now_ms();
-    metrics_in_text(&b, &(struct metrics_facts){
-                            .name = name ? name : "",
-                            .step = m->step,
-                            .elapsed_ms = m->written_ms - m->started_ms,
-                            .progress = &m->progress,
-                            .result = r,
-                        });
+    if (name || r) /* a figure without a name would be another one's */
+        metrics_in_text(&b, &(struct metrics_facts){
+                                .name = name ? name : "",
+                                .step = m->step,
+                                .elapsed_ms = m->written_ms - m->started_ms,
+                                .progress = &m->progress,
+                                .result = r,
+                            });
     return replace_file(m->file, &b, err);
 }
 
@@ -180,8 +181,10 @@ void metrics_free(struct metrics *m)
 void metrics_record(struct metrics *m, const struct narration *n,
                     const char *name)
 {
-    if (name && !m->name)
+    if (name && !m->name) {
         m->name = xstrdup(name);
+        m->written_ms -= INTERVAL_MS; /* now there is something to say */
+    }
     if (n->kind == NARRATE_STEP && n->step != STEP_DONE)
         m->step = n->text;
     if (n->kind == NARRATE_PROGRESS)
