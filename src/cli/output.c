@@ -174,6 +174,17 @@ void output_free(struct output *o)
     free(o);
 }
 
+void output_leave(struct output *o)
+{
+    if (o->is_file) {
+        return;
+    }
+    push(o);
+    o->dead = true;
+    close_fd(o->own_fd);
+    o->own_fd = -1;
+}
+
 bool output_is_behind(struct output *o)
 {
     push(o);

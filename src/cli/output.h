@@ -15,6 +15,8 @@ struct output *output_new(int fd);
 /* Waits for a slow reader, but not for long. */
 void output_free(struct output *o);
 DEFINE_CLEANUP(struct output *, output_free)
+/* From now on a file is written alone: whoever reads a pipe sees its end. */
+void output_leave(struct output *o);
 
 /* One message: all of it or nothing of it is written. */
 void output_write(struct output *o, const char *bytes, size_t len);

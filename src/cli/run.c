@@ -75,7 +75,7 @@ static void narrate(void *arg, const struct narration *n)
     if (run->metrics)
         metrics_record(run->metrics, n, name);
     if (run->detach_fd >= 0 && name) {
-        show_leave_terminal(run->show);
+        show_leave(run->show);
         supervise_leave(run->supervisor_fd);
         detach_finish(run->detach_fd, name);
         run->detach_fd = -1;

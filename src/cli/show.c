@@ -159,10 +159,17 @@ void show_began(struct show *s, int64_t elapsed_ms)
     s->started_ms = clock_now_ms() - elapsed_ms;
 }
 
-void show_leave_terminal(struct show *s)
+static void leave_bar(struct show *s)
 {
     take_off(s);
     s->is_bar = false;
+}
+
+void show_leave(struct show *s)
+{
+    leave_bar(s);
+    output_leave(s->err);
+    output_leave(s->out);
 }
 
 void show_free(struct show *s)
@@ -316,7 +323,7 @@ void show_error(struct output *o, const struct qm_error *err)
 /* The bar is gone for good; ERR, if it is one. */
 static void show_end(struct show *s, const struct qm_error *err)
 {
-    show_leave_terminal(s);
+    leave_bar(s);
     if (error_is_set(err)) {
         show_error(s->err, err);
     }

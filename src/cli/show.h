@@ -36,8 +36,8 @@ DEFINE_CLEANUP(struct show *, show_free)
 void show_narration(void *arg, const struct narration *n);
 /* The migration began so long before S was made. */
 void show_began(struct show *s, int64_t elapsed_ms);
-/* Stderr is no terminal any more: no bar. */
-void show_leave_terminal(struct show *s);
+/* Nobody reads it any more, unless it goes to a file. */
+void show_leave(struct show *s);
 /* To be called about twice a second, so that the clock is seen to run. */
 void show_tick(struct show *s);
 /* A sentence about what the operator just did. */

@@ -127,6 +127,10 @@ class Engine:
             thread.join(5)
         return self.process.returncode
 
+    def is_heard_out(self):
+        """Nobody can say anything more: its pipes are at their end."""
+        return self._open == 0
+
     def worker(self):
         """The pid of the engine (or the recovery) that a supervisor waits
         for; None if there is none now."""

@@ -369,8 +369,10 @@ def test_detach(lab, pki):
     started = in_background(move, '--metrics', log)
     assert started.wait(60) == DONE, started.text()
     assert started.out == NAME
+    assert started.is_heard_out()
     wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
-    assert f'qmigrate_running{{name="{NAME}"}} 1' in log.read_text()
+    wait_until(lambda: f'qmigrate_running{{name="{NAME}"}} 1' in
+               log.read_text(), 10, 'the first figures')
     move.engine = Engine(lab, 'watch', '--json', NAME, host=move.source.host,
                          env=lab.env())
     wait_until(lambda: 'qmigrate_disk_copied_bytes' in log.read_text(), 30,

@@ -146,6 +146,25 @@ static void reader_has_gone(void **state)
     close(fds[1]);
 }
 
+static void pipe_is_left(void **state)
+{
+    struct output *o;
+    char byte[4];
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    o = output_new(fds[1]);
+    output_printf(o, "x\n");
+    output_leave(o);
+    close(fds[1]);
+    assert_int_equal(read(fds[0], byte, sizeof(byte)), 2);
+    assert_int_equal(read(fds[0], byte, sizeof(byte)), 0);
+    output_printf(o, "y\n");
+    output_free(o);
+    close(fds[0]);
+}
+
 static void descriptor_is_closed(void **state)
 {
     struct output *o = output_new(-1);
@@ -183,6 +202,7 @@ int main(void)
         cmocka_unit_test(descriptor_stays_blocking),
         cmocka_unit_test(nobody_ever_reads),
         cmocka_unit_test(reader_has_gone),
+        cmocka_unit_test(pipe_is_left),
         cmocka_unit_test(descriptor_is_closed),
         cmocka_unit_test(stopped_terminal),
     };
