@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -117,12 +118,24 @@ static int create_host(const struct options *o, const char *word,
 
 /* --- look -------------------------------------------------------------------- */
 
+static int look_into(const char *dir, struct qm_error *err)
+{
+    struct stat st;
+    int error = stat(dir, &st) < 0      ? errno
+                : !S_ISDIR(st.st_mode)  ? ENOTDIR
+                : access(dir, X_OK) < 0 ? errno
+                                        : 0;
+
+    if (error)
+        return error_set_errno(err, QM_ERR_REFUSED, error, "look into %s", dir);
+    return 0;
+}
+
 static int show(const struct options *o, const char *word, struct qm_error *err)
 {
     (void)o;
-    if (access(word, X_OK) < 0)
-        return error_set_errno(err, QM_ERR_REFUSED, errno, "look into %s",
-                               word);
+    if (look_into(word, err) < 0)
+        return -1;
     CLEANUP(page_done) struct page page = page_new();
     keys_folder_in_words(&page.text, word, &page.style);
     return 0;
@@ -175,7 +188,7 @@ static int check(const struct options *o, const char *word,
     CLEANUP(verdicts_done) struct verdicts v = { .count = 0 };
     int qemu[3];
 
-    if (keys_qemu_version(o, qemu, err) < 0)
+    if (keys_qemu_version(o, qemu, err) < 0 || look_into(word, err) < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(roles); i++)
         if (keys_role_is_asked(o, roles[i]))

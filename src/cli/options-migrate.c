@@ -145,10 +145,14 @@ static const struct option_table migrate_options = {
     .count = ARRAY_LEN(rows),
 };
 
-static int take_addresses(struct options *o, const struct strv *words,
-                          struct qm_error *err)
+/* COMMAND is migrate or check, which take the same. */
+static int take_addresses(struct options *o, const char *command,
+                          const struct strv *words, struct qm_error *err)
 {
-    if (options_need_sides(&migrate_options, words, err) < 0) {
+    struct option_table table = migrate_options;
+
+    table.command = command;
+    if (options_need_sides(&table, words, err) < 0) {
         return -1;
     }
     for (int side = 0; side < SIDES; side++) {
@@ -212,7 +216,7 @@ int options_parse(struct options *ret, int argc, char **argv,
     if (ret->help) {
         return 0;
     }
-    if (take_addresses(ret, &words, err) < 0) {
+    if (take_addresses(ret, argv[0], &words, err) < 0) {
         return -1;
     }
     settle_tls_dirs(ret);

@@ -233,7 +233,11 @@ int parse_create_disks(struct options *o, const struct option_row *row,
         char *path = strchr(pairs.item[i], '=');
 
         if (!path) {
-            return refuse_value(row, pairs.item[i], "ID=PATH or /FOLDER/", err);
+            refuse_value(row, pairs.item[i], "ID=PATH or /FOLDER/", err);
+            if (pairs.item[i][0] == '/')
+                error_hint(err, "a folder ends with a slash: %s/",
+                           pairs.item[i]);
+            return -1;
         }
         *path++ = '\0';
         strv_add(&o->plan.create_ids, pairs.item[i]);

@@ -312,6 +312,9 @@ static const struct {
     { "--disks= /a /b", "--disks '' is not auto" },
     { "--create-disks=vd0 /a /b",
       "--create-disks 'vd0' is not ID=PATH or /FOLDER/" },
+    { "--create-disks=/srv /a /b",
+      "--create-disks '/srv' is not ID=PATH or /FOLDER/ | a folder ends with "
+      "a slash: /srv/" },
     { "--create-disks=images/ /a /b",
       "--create-disks 'images/' is not ID=PATH or /FOLDER/" },
     { "--create-disks=vd0=images/a /a /b",

@@ -79,6 +79,8 @@ expect 3 recover nobody
 says err '^qmigrate: there is nothing to recover: .*/nobody.journal is not there$'
 expect 2 migrate
 says err '^qmigrate: SOURCE and DESTINATION are needed$'
+expect 2 check
+says err '^  hint: qmigrate check \[options\] SOURCE DESTINATION'
 expect 2 migrate --insecur "$tmp/a" "$tmp/b"
 says err '^qmigrate: there is no option --insecur$'
 says err '^  hint: did you mean --insecure\?$'
@@ -242,6 +244,12 @@ says out 'BLOCKER .*client-cert.pem is missing$'
 expect 0 keys check --role server "$tmp/keys/hosts/hostb"
 expect 2 keys check --role peer "$tmp/keys/hosts/hostb"
 expect 2 keys check --qemu new "$tmp/keys/hosts/hostb"
+for verb in check show; do
+    expect 3 keys $verb "$tmp/nosuch"
+    says err '^qmigrate: look into .*/nosuch: No such file or directory$'
+    expect 3 keys $verb "$tmp/keys/ca/ca-cert.pem"
+    says err '^qmigrate: look into .*/ca-cert.pem: Not a directory$'
+done
 expect 3 keys show "$tmp/nowhere"
 
 # Nobody who listens: the exit status is as it would be.
