@@ -293,7 +293,7 @@ void summary_in_words(struct buffer *b, const struct result *r,
         write_connections(b, r);
     }
     write_images(b, r);
-    if (!r->tls) {
+    if (!r->tls && r->outcome != OUTCOME_UNDECIDED) { /* then who knows */
         buffer_printf(b, "  %sINSECURE: nothing was encrypted%s\n",
                       dress(style, RED), dress(style, PLAIN));
     }

@@ -210,6 +210,7 @@ static void foresee(const struct recover *r, struct result *ret)
 
 static void act(struct recover *r, struct result *ret)
 {
+    ret->tls = !r->m->plan->insecure;
     if (r->decision.action == RECOVER_UNDECIDED) {
         leave_undecided(r, ret);
         return;

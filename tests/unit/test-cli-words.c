@@ -434,7 +434,9 @@ static void summary_says_where_it_is(void **state)
 
         r.outcome = ends[i].outcome;
         r.guest = ends[i].guest;
+        r.tls = r.outcome != OUTCOME_UNDECIDED; /* not known: not said */
         text = summary(&r);
+        assert_null(strstr(text, "INSECURE"));
         if (!str_starts(text, ends[i].said) || (!*ends[i].said && *text)) {
             fail_msg("%zu: %s", i, text);
         }
