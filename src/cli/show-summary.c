@@ -194,12 +194,12 @@ static void write_connection(struct buffer *b,
         buffer_printf(b, "in clear\n");
         return;
     }
-    buffer_printf(b, "%s%s%s, ", c->version ? c->version : "TLS",
+    buffer_printf(b, "%s%s%s", c->version ? c->version : "TLS",
                   c->cipher ? " " : "", c->cipher ? c->cipher : "");
     if (str_equal(c->tls, "psk"))
-        buffer_printf(b, "the key %s", from);
-    else
-        buffer_printf(b, "%s to %s%s", from, to,
+        buffer_printf(b, ", the key %s", from);
+    else if (c->source || c->destination) /* a recovery does not know them */
+        buffer_printf(b, ", %s to %s%s", from, to,
                       c->authz ? ", who accepts nobody else" : "");
     for (size_t i = 0; i < ARRAY_LEN(proofs); i++)
         if (str_equal(proofs[i].proof, c->proof))

@@ -338,7 +338,7 @@ static void summary_of_a_success(void **state)
         "QEMUs say so\n"
         "                vd0: TLS1.3 AES-256-GCM, the key qm-1; seen by qmigrate "
         "itself\n"
-        "                vd1: TLS, ? to ?; requested, not proved\n"
+        "                vd1: TLS; requested, not proved\n"
         "  stays behind  /images/vm.qcow2\n"
         "                /images/data.raw\n"
         "                (at the source, out of date from now on)\n");
