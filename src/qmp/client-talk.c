@@ -214,6 +214,9 @@ static void fail_closed(struct qmp *q)
         error_set(&err, QM_ERR_CONNECT, "nothing answers on %s at %s%s%s",
                   q->address.path, q->address.host, *complaint ? ": " : "",
                   complaint);
+        error_hint(&err, "is that the path of a QMP socket there, may this "
+                         "user open it, and does that sshd forward to sockets "
+                         "(AllowStreamLocalForwarding)?");
     } else if (q->state == LINK_GREETING) {
         error_set(&err, QM_ERR_CONNECT,
                   "%s closed the connection without a greeting",

@@ -313,7 +313,7 @@ REFUSED = {
                    spoil=Sshd.stop),
     'user': by_ssh('destination: .*Permission denied',
                    peer='ssh://nobody@destination{destination}'),
-    'no-socket': by_ssh('destination: .*open failed',
+    'no-socket': by_ssh('destination: .*open failed', 'path of a QMP socket',
                         peer='ssh://destination{lab}/none'),
 }
 
