@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+extern long pace; /* all that is done in steps: in so much longer ones */
+
 /* Set by commands, read by the workers. */
 extern atomic_long mem_rate; /* MiB/s */
 extern atomic_long hot_mib;

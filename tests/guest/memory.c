@@ -17,7 +17,7 @@ enum {
     PAGES_A_TICK = 64, /* looked at by the walk over all */
     TICK_US = 2000,
     OWED_US = 50000,
-    REST_US = 100000, /* between two walks */
+    REST_US = 500000, /* between two walks */
 };
 
 static uint64_t (*memory)[PAGE_WORDS];
@@ -69,7 +69,7 @@ static void *mind_memory(void *unused)
         long rate = mem_rate, hot = hot_mib * PAGES_PER_MIB;
         int64_t now;
 
-        sleep_us(TICK_US);
+        sleep_us(TICK_US * pace);
         now = now_us();
         due += (double)rate * PAGES_PER_MIB * (double)(now - last) / 1e6;
         last = now;
@@ -88,7 +88,8 @@ static void *mind_memory(void *unused)
             continue;
         if (checked == 0)
             say("m %ld", pass);
-        for (int i = 0; i < PAGES_A_TICK && checked < n_pages; i++, checked++)
+        for (long i = 0; i < PAGES_A_TICK * pace && checked < n_pages;
+             i++, checked++)
             errors += !page_check(checked);
         if (checked == n_pages) {
             say("M %ld %ld", pass++, errors);

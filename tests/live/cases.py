@@ -23,6 +23,7 @@ from qemu import Qemu, make_image
 from snapshot import Snapshot
 
 ENGINE_LIMIT_S = 120
+CALM = 'guest_pace=5'       # of the kernel: many such guests run at once
 # The exit codes of DESIGN.md, as the engine's RESULT tells them again.
 DONE, REFUSED, FAILED, CANCELLED, LEFT_THERE, UNDECIDED, LEFT_HERE, NOWHERE = \
     0, 3, 4, 5, 6, 7, 8, 9
@@ -94,7 +95,7 @@ class Move:
         return Qemu(self.lab, self.lab.host(name), images,
                     incoming=name == 'destination', live=c.live,
                     binary=self._binary(name, binary), device=c.device,
-                    proxied=c.proxied, extra=extra,
+                    proxied=c.proxied, extra=extra, kernel_line=CALM,
                     state=self._state(name, binary, images, extra))
 
     def _make_image(self, name, image_format):
@@ -110,7 +111,8 @@ class Move:
         if name != 'source' or not c.live or c.boots or binary == 'system':
             return None
         return saved.get(self.lab, self.lab.host(name), images, extra,
-                         binary=self._binary(name, binary), device=c.device)
+                         binary=self._binary(name, binary), device=c.device,
+                         kernel_line=CALM)
 
     def _extra(self, name):
         """More of a QEMU's command line."""

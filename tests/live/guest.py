@@ -147,7 +147,7 @@ class Guest:
         recorder = self.qemu.recorder
         recorder.wait(lambda: re.search(rb'(?m)^ready \d+\n', recorder.text),
                       timeout, 'ready')
-        recorder.wait(lambda: len(recorder.beats) > 20, timeout, 'heartbeat')
+        recorder.wait(lambda: len(recorder.beats) > 10, timeout, 'heartbeat')
         return self
 
     def load(self, mem_rate=0, hot=8, disk_rate=0):
@@ -185,7 +185,7 @@ class Guest:
         qemu = qemu or self.qemu
         recorder = qemu.recorder
         beats, start = len(recorder.beats), len(recorder.text)
-        recorder.wait(lambda: len(recorder.beats) > beats + 20, timeout,
+        recorder.wait(lambda: len(recorder.beats) > beats + 10, timeout,
                       'heartbeat')
         self.ping(timeout)
         begun = recorder.wait(
