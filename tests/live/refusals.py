@@ -111,10 +111,12 @@ def unlike(pair, before, *without):
 
 
 def told(pair):
-    """The events of both that tell of a change made by somebody."""
+    """The events of both that tell of a change made by somebody; a job rests
+    by itself while QEMU drains its disk."""
     return [e.name for q in pair.qemus for e in q.spy.events
-            if e.name in ('STOP', 'RESUME', 'MIGRATION', 'SHUTDOWN',
-                          'JOB_STATUS_CHANGE')]
+            if e.name in ('STOP', 'RESUME', 'MIGRATION', 'SHUTDOWN') or
+            (e.name == 'JOB_STATUS_CHANGE' and
+             e.data['status'] not in ('standby', 'ready'))]
 
 
 def blockers(engine):
