@@ -53,6 +53,11 @@ def case_for(at, case):
     return case
 
 
+# 10.0.2 corrupts its heap, one time in forty, when a mirror fails in the moment
+# in which it is made to write to both sides; 10.0.13 does not.
+SOUND = {'mirror-write-blocking': ('trixie', 'trixie')}
+
+
 def kill_at(move, victim, side, command):
     """The victim dies when that command has come to that side."""
     return getattr(move, side).proxy.call(command,
@@ -71,7 +76,9 @@ def test_destination_dies(lab, pki, at):
 
 @pytest.mark.parametrize('at', LIVING)
 def test_destination_of_a_living_guest_dies(lab, pki, at):
-    move = Move(lab, pki, case_for(at, LIVE))
+    case = replace(case_for(at, LIVE),
+                   binaries=SOUND.get(at, LIVE.binaries))
+    move = Move(lab, pki, case)
     rule = kill_at(move, 'destination', *BEFORE_OWNER[at])
     move.start()
     move.undone()
