@@ -33,7 +33,7 @@ POINT_LIMIT_S = 60
 END_LIMIT_S = 120
 LATE_S = 2                      # an answer
 
-SAME = {'proxied': True, 'supervised': False}
+SAME = {'proxied': True, 'supervised': False, 'calm': False}
 KINDS = {
     'precopy': Case(formats=(), mem_rate=8, **SAME),
     'mirror': Case(formats=('raw',), mem_rate=8, disk_rate=25, **SAME),

@@ -43,6 +43,7 @@ class Case:
     psk: bool = False
     live: bool = True               # a Linux; else a firmware without a disk
     boots: bool = False             # the Linux: not from a saved state
+    calm: bool = True               # the Linux: it beats each 5 ms, not 1
     stopped: bool = False           # the guest is stopped before
     mem_rate: int = 20              # MiB/s, into ...
     hot: int = 8                    # ... so many MiB
@@ -95,7 +96,8 @@ class Move:
         return Qemu(self.lab, self.lab.host(name), images,
                     incoming=name == 'destination', live=c.live,
                     binary=self._binary(name, binary), device=c.device,
-                    proxied=c.proxied, extra=extra, kernel_line=CALM,
+                    proxied=c.proxied, extra=extra,
+                    kernel_line=self._kernel_line(),
                     state=self._state(name, binary, images, extra))
 
     def _make_image(self, name, image_format):
@@ -112,7 +114,10 @@ class Move:
             return None
         return saved.get(self.lab, self.lab.host(name), images, extra,
                          binary=self._binary(name, binary), device=c.device,
-                         kernel_line=CALM)
+                         kernel_line=self._kernel_line())
+
+    def _kernel_line(self):
+        return CALM if self.case.calm else ''
 
     def _extra(self, name):
         """More of a QEMU's command line."""
