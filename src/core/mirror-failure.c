@@ -71,6 +71,14 @@ static void explain_full(struct migration *m, const struct disk_copy *d,
                    left > room ? in_mib(left - room) : 0.0);
 }
 
+bool some_mirror_has_failed(const struct migration *m)
+{
+    for (size_t i = 0; i < m->disk_count; i++)
+        if (m->disk[i].state == MIRROR_FAILED)
+            return true;
+    return false;
+}
+
 int mirror_failure(struct migration *m, struct qm_error *err)
 {
     const struct disk_copy *d = m->disk;

@@ -160,14 +160,6 @@ static void remove_nodes(struct migration *m)
     }
 }
 
-static bool some_mirror_failed(const struct migration *m)
-{
-    for (size_t i = 0; i < m->disk_count; i++)
-        if (m->disk[i].state == MIRROR_FAILED)
-            return true;
-    return false;
-}
-
 static bool never(struct migration *m)
 {
     (void)m;
@@ -202,7 +194,7 @@ static void let_reconnect_end(struct migration *m)
 void undo_mirror(struct migration *m)
 {
     struct qm_error err = QM_ERROR_INIT;
-    bool was_cut = some_mirror_failed(m);
+    bool was_cut = some_mirror_has_failed(m);
 
     if (m->disk_count == 0 || !side_needs_cleaning(source_of(m)))
         return;

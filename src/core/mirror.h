@@ -8,6 +8,8 @@
 
 struct migration;
 
+bool some_mirror_has_failed(const struct migration *m);
+
 /* The error of the mirror that failed: whose fault, where, what is missing.
  * Returns -1. */
 int mirror_failure(struct migration *m, struct qm_error *err);

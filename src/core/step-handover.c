@@ -56,11 +56,6 @@ int64_t handover_left_ms(const struct migration *m)
     return left > 0 ? left : 0;
 }
 
-static void hurry(struct migration *m, deadline_t by)
-{
-    sides_hurry(m, by);
-}
-
 /*
  * A guest stands still: the destination is asked while the first mirrors end,
  * as many as the client allows to be under way.  What they answer is left to
@@ -156,7 +151,7 @@ int step_settle(struct migration *m, struct qm_error *err)
     m->switchover_us = clock_now_us();
     /* Nothing may take longer than the guest may stand still: the undo, or the
      * source's `completed`, ends the hurry. */
-    hurry(m, deadline_in_ms(handover_left_ms(m)));
+    sides_hurry(m, deadline_in_ms(handover_left_ms(m)));
     if (end_mirrors(m, err) < 0)
         return -1;
     wait.limit_ms = handover_left_ms(m);
@@ -223,7 +218,7 @@ int step_switch_over(struct migration *m, struct qm_error *err)
         migration_wait(m, &wait_for_source, err) < 0)
         return -1;
     m->completed_us = clock_now_us();
-    hurry(m, DEADLINE_NEVER);
+    sides_hurry(m, DEADLINE_NEVER);
     if (migration_wait(m, &wait_for_destination, err) < 0)
         return -1;
     /* A cancel that comes now comes too late. */

@@ -37,14 +37,6 @@ enum end {
     END_CANCEL,
 };
 
-static bool mirror_has_failed(const struct migration *m)
-{
-    for (size_t i = 0; i < m->disk_count; i++)
-        if (m->disk[i].state == MIRROR_FAILED)
-            return true;
-    return false;
-}
-
 static bool stream_has_failed(const struct side *source)
 {
     return source->status == MIGRATION_FAILED ||
@@ -63,7 +55,7 @@ static enum end find_end(struct migration *m, unsigned ends_on)
         { ENDS_ON_SOURCE_DEATH, side_is_gone(source_of(m)), END_SOURCE_DEAD },
         { ENDS_ON_DESTINATION_DEATH, side_is_gone(destination_of(m)),
           END_DESTINATION_DEAD },
-        { ENDS_ON_MIRROR_FAILURE, mirror_has_failed(m), END_MIRROR },
+        { ENDS_ON_MIRROR_FAILURE, some_mirror_has_failed(m), END_MIRROR },
         { ENDS_ON_STREAM_FAILURE, stream_has_failed(source_of(m)), END_STREAM },
         { ENDS_ON_LOAD_FAILURE, destination_of(m)->status == MIGRATION_FAILED,
           END_LOAD },
