@@ -309,6 +309,7 @@ int step_last_page(struct migration *m, struct qm_error *err)
                        : -1;
         error_clear(err);
     }
+    postcopy_watch_links(m); /* one may have come back with the last word */
     m->last_page_us = clock_now_us();
     owner_be_patient(m);
     forget_key(m);

@@ -245,10 +245,11 @@ def away(move):
     return [w for w in words(move) if 'cannot be reached' in w]
 
 
-@pytest.mark.parametrize('network', ('there', 'cut'))
+@pytest.mark.parametrize('network', ('there', 'to the end', 'cut'))
 def test_monitors_are_away(lab, pki, network):
     """For longer than a link is given otherwise, as where the engine reaches
-    both over the network that is away: each has a part of the guest."""
+    both over the network that is away: each has a part of the guest, or even
+    until the last page is across."""
     move = make(lab, pki, *NOW, '--postcopy-bandwidth', '2M', proxied=True,
                 supervised=False)
     move.start(**SILENCE)
@@ -260,12 +261,15 @@ def test_monitors_are_away(lab, pki, network):
         qemu.proxy.cut()
     wait_until(lambda: len(away(move)) == 2 or
                move.engine.process.poll() is not None, 30, 'it is noticed')
+    if network == 'to the end':
+        for qemu in move.qemus:
+            qemu.spy.wait_status('completed', timeout=60)
     for qemu in move.qemus:
         qemu.proxy.refuse(False)
     move.source.host.mend()
     result = move.moved()
     assert len([w for w in words(move) if 'reached again' in w]) == 2
-    if network == 'there':      # what could not be asked was not cut off
+    if network != 'cut':        # what could not be asked was not cut off
         assert result['postcopy']['recoveries'] == 0
 
 
