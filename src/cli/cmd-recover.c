@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/metrics.h"
 #include "cli/show.h"
 #include "core/journal.h"
 #include "core/record.h"
@@ -12,7 +13,9 @@
 
 struct cmd {
     const struct options *options;
+    const char *name;
     struct show *show;
+    struct metrics *metrics; /* NULL: none are wanted, or they failed */
 };
 
 static void ignore_signals(void)
@@ -42,6 +45,51 @@ static void tell_decision(void *arg, const char *sentence)
     output_buffer(out, &b);
     output_free(out);
 }
+
+/* --- figures ------------------------------------------------------------------ */
+
+/* That is no reason to leave a guest where it is. */
+static void warn_of_metrics(const struct cmd *cmd, const struct qm_error *err)
+{
+    CLEANUP_FREE char *text = xasprintf("warning: %s", err->message);
+
+    show_note(cmd->show, text);
+}
+
+static void begin_metrics(struct cmd *cmd)
+{
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+
+    if (!cmd->options->metrics)
+        return;
+    cmd->metrics = metrics_new(cmd->options->metrics, &err);
+    if (!cmd->metrics)
+        warn_of_metrics(cmd, &err);
+}
+
+static void narrate(void *arg, const struct narration *n)
+{
+    struct cmd *cmd = arg;
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+
+    show_narration(cmd->show, n);
+    if (!cmd->metrics)
+        return;
+    metrics_record(cmd->metrics, n, cmd->name);
+    if (metrics_tick(cmd->metrics, &err) < 0)
+        warn_of_metrics(cmd, &err);
+}
+
+static void end_metrics(struct cmd *cmd, const struct result *r)
+{
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+
+    if (cmd->metrics && metrics_end(cmd->metrics, r, &err) < 0)
+        warn_of_metrics(cmd, &err);
+    metrics_free(cmd->metrics);
+}
+
+/* --- one of them -------------------------------------------------------------- */
 
 static int refuse(const struct options *o, const struct qm_error *err)
 {
@@ -92,15 +140,17 @@ static void recover(const struct options *o, const char *name,
                     struct show *show, struct result *ret)
 {
     CLEANUP(loop_free) struct loop *loop = loop_new();
-    struct cmd cmd = { o, show };
+    struct cmd cmd = { .options = o, .name = name, .show = show };
     struct recover_wish wish = { .name = name,
                                  .dry_run = o->dry_run,
                                  .fence = o->fence };
-    struct narrator narrator = { .tell = show_narration, .arg = show };
+    struct narrator narrator = { .tell = narrate, .arg = &cmd };
 
     for (int i = 0; i < SIDES; i++)
         wish.is_down[i] = o->is_down[i];
+    begin_metrics(&cmd);
     recover_run(loop, &wish, &narrator, tell_decision, &cmd, ret);
+    end_metrics(&cmd, ret);
 }
 
 static int run(const struct options *o, const char *name)
@@ -181,15 +231,24 @@ static int run_all(const struct options *o, struct qm_error *err)
     return (int)worst;
 }
 
-/* What a person has made sure of, or named, is one migration's. */
-static int check_all(const struct options *o, const struct strv *words,
-                     struct qm_error *err)
+/* What a person has made sure of, or named, is one migration's; and what only
+ * looks has no figures. */
+static int check_together(const struct options *o, const struct strv *words,
+                          struct qm_error *err)
 {
-    if (!o->all ||
-        (words->count == 0 && !o->is_down[SOURCE] && !o->is_down[DESTINATION]))
-        return 0;
-    return error_set(err, QM_ERR_USAGE, "--all and %s exclude each other",
-                     words->count > 0 ? "a name" : "--i-have-checked");
+    const char *alone = words->count > 0 ? "a name"
+                        : o->is_down[SOURCE] || o->is_down[DESTINATION]
+                            ? "--i-have-checked"
+                        : o->metrics ? "--metrics"
+                                     : NULL;
+
+    if (o->all && alone)
+        return error_set(err, QM_ERR_USAGE, "--all and %s exclude each other",
+                         alone);
+    if (o->dry_run && o->metrics)
+        return error_set(err, QM_ERR_USAGE,
+                         "--metrics is for a recovery, not for --dry-run");
+    return 0;
 }
 
 int cmd_recover(int argc, char **argv)
@@ -201,7 +260,7 @@ int cmd_recover(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     if (options_parse_control(&o, &words, 0, 1, argc, argv, &err) < 0 ||
-        check_all(&o, &words, &err) < 0)
+        check_together(&o, &words, &err) < 0)
         return refuse(&o, &err);
     if (o.help)
         return command_help(argv[0]);

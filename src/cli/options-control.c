@@ -56,6 +56,8 @@ static const struct option_row recover_rows[] = {
       NULL },
     { "i-have-checked", "WHAT", parse_checked, 0,
       "source-is-down or destination-is-down: a person has made sure", NULL },
+    { "metrics", "FILE", parse_string, offsetof(struct options, metrics),
+      "go on with the figures for Prometheus that the engine kept", NULL },
     JSON,
     HELP,
 };

@@ -185,8 +185,8 @@ static int fork_off(const struct options *o, enum show_what what,
     if (child <= 0 || what != SHOW_MIGRATION || o->dry_run || o->no_supervisor)
         return child;
     ignore_signals();
-    return supervise_begin(o->json, ret->detach_fd, &ret->supervisor_fd,
-                           ret_exit, err);
+    return supervise_begin(o->json, o->metrics, ret->detach_fd,
+                           &ret->supervisor_fd, ret_exit, err);
 }
 
 /* The file is tried before anything is touched, and by who will write it. */

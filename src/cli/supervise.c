@@ -37,6 +37,7 @@
 
 struct supervisor {
     bool json;
+    const char *metrics; /* a file, or NULL */
     int detach_fd;   /* or -1 */
     int signals;     /* a signalfd, of all that is blocked */
     sigset_t before; /* what was blocked before us */
@@ -187,13 +188,20 @@ static enum supervise_journal look_at_journal(const struct supervisor *s)
  * the engine on demand has done so. */
 static _Noreturn void be_recover(struct supervisor *s)
 {
-    char *argv[] = { (char *)"recover", s->told.name, (char *)"--json", NULL };
+    char *argv[6] = { (char *)"recover", s->told.name };
+    int argc = 2;
 
+    if (s->json)
+        argv[argc++] = (char *)"--json";
+    if (s->metrics) {
+        argv[argc++] = (char *)"--metrics";
+        argv[argc++] = (char *)s->metrics;
+    }
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     sigprocmask(SIG_SETMASK, &s->before, NULL);
     unsetenv("QMIGRATE_FAIL");
-    exit(cmd_recover(s->json ? 3 : 2, argv));
+    exit(cmd_recover(argc, argv));
 }
 
 static void say(const char *sentence)
@@ -305,10 +313,13 @@ static int supervise(struct supervisor *s)
     return v.code;
 }
 
-int supervise_begin(bool json, int detach_fd, int *ret_fd, int *ret_exit,
-                    struct qm_error *err)
+int supervise_begin(bool json, const char *metrics, int detach_fd, int *ret_fd,
+                    int *ret_exit, struct qm_error *err)
 {
-    struct supervisor s = { .json = json, .detach_fd = detach_fd, .mark = -1 };
+    struct supervisor s = { .json = json,
+                            .metrics = metrics,
+                            .detach_fd = detach_fd,
+                            .mark = -1 };
     int pair[2], parent;
 
     if (pipe2(pair, O_CLOEXEC) < 0)

@@ -16,11 +16,12 @@
  * In the supervisor: 0, once all is over, with the exit code; it dies by the
  * engine's signal if there is nothing to recover.  -1: SYSTEM.
  *
- * JSON: `recover` is to speak it too.  DETACH_FD, or -1: closed in the
+ * JSON: `recover` is to speak it too.  METRICS, or NULL: the file of figures
+ * that it is to go on with; the caller's.  DETACH_FD, or -1: closed in the
  * supervisor once supervise_leave() has been called.
  */
-int supervise_begin(bool json, int detach_fd, int *ret_fd, int *ret_exit,
-                    struct qm_error *err);
+int supervise_begin(bool json, const char *metrics, int detach_fd, int *ret_fd,
+                    int *ret_exit, struct qm_error *err);
 
 /* The engine will have the journal NAME, of the migration ID: to be told
  * before it is made.  FD -1: there is no supervisor. */

@@ -61,13 +61,18 @@ def test_killed_engine(lab, pki, case, at):
 @pytest.mark.parametrize('case', CASES.values(), ids=CASES)
 def test_killed_while_it_converges(lab, pki, case):
     """At a time of its own, while the guest writes."""
-    move = Move(lab, pki, case).start(*SLOW)
+    figures = lab.path('figures')
+    move = Move(lab, pki, case).start(*SLOW, '--metrics', figures)
     move.wait_step('converge')
     move.engine.wait_event('PROGRESS', step='converge')
     os.kill(move.engine.worker(), signal.SIGKILL)
     settled(move, 'start migration:after')
     results = [e['data'] for e in move.engine.events('RESULT')]
     assert [r['exit'] for r in results] == [FAILED]     # recover's alone
+    text = figures.read_text()
+    name = move.engine.result()['name']
+    assert f'qmigrate_running{{name="{name}"}} 0' in text
+    assert f'qmigrate_exit_status{{name="{name}"}} {FAILED}' in text
 
 
 def test_killed_before_anything_began(lab, pki):

@@ -75,6 +75,10 @@ expect 2 recover ../vm1
 says err "^qmigrate: '../vm1' is no name of a migration$"
 expect 2 recover --i-have-checked both-are-down vm1
 says err "^qmigrate: --i-have-checked 'both-are-down' is not source-is-down or"
+expect 2 recover --all --metrics file
+says err '^qmigrate: --all and --metrics exclude each other$'
+expect 2 recover --dry-run --metrics file vm1
+says err '^qmigrate: --metrics is for a recovery, not for --dry-run$'
 expect 3 recover nobody
 says err '^qmigrate: there is nothing to recover: .*/nobody.journal is not there$'
 expect 2 migrate
