@@ -174,8 +174,11 @@ static int hear_all(struct watcher *w, struct result *ret)
         return more;
     error_set(&r->err, QM_ERR_LINK, "the engine of %s has ended without a word",
               r->words.item[0]);
-    error_hint(&r->err, "if it was killed, qmigrate(1) says under AFTER A "
-                        "CRASH what to do");
+    error_hint(&r->err,
+               "if it was killed, its supervisor recovers it at once, as "
+               "`qmigrate watch %s` shows; without one do it by `qmigrate "
+               "recover %s`",
+               r->words.item[0], r->words.item[0]);
     return -1;
 }
 

@@ -346,6 +346,7 @@ def test_an_engine_that_is_killed(lab, pki):
     move.engine.kill()
     assert watch.wait(30) == 7
     assert 'has ended without a word' in watch.err
+    assert f'`qmigrate recover {NAME}`' in watch.err
     assert sock(move).exists()
     assert 'did not finish' in command(move, 'status').out
     said = command(move, 'cancel', NAME, code=REFUSED)
