@@ -38,9 +38,9 @@
 struct supervisor {
     bool json;
     const char *metrics; /* a file, or NULL */
-    int detach_fd;   /* or -1 */
-    int signals;     /* a signalfd, of all that is blocked */
-    sigset_t before; /* what was blocked before us */
+    int detach_fd;       /* or -1 */
+    int signals;         /* a signalfd, of all that is blocked */
+    sigset_t before;     /* what was blocked before us */
     struct told told;
     pid_t child;
     bool ended; /* the child has, with STATUS */
@@ -316,10 +316,9 @@ static int supervise(struct supervisor *s)
 int supervise_begin(bool json, const char *metrics, int detach_fd, int *ret_fd,
                     int *ret_exit, struct qm_error *err)
 {
-    struct supervisor s = { .json = json,
-                            .metrics = metrics,
-                            .detach_fd = detach_fd,
-                            .mark = -1 };
+    struct supervisor s = {
+        .json = json, .metrics = metrics, .detach_fd = detach_fd, .mark = -1
+    };
     int pair[2], parent;
 
     if (pipe2(pair, O_CLOEXEC) < 0)
