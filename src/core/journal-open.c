@@ -45,14 +45,12 @@ bool process_is_same(const struct process_identity *a,
 }
 
 /* One that cannot be understood may still say whose it is. */
-static int damaged_speaks_of(int fd, const struct process_identity *id)
+static int damaged_speaks_of(const struct buffer *b,
+                             const struct process_identity *id)
 {
-    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
-    CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
     struct process_identity of[SIDES];
 
-    if (lseek(fd, 0, SEEK_SET) < 0 || read_all(fd, &b, "", &ignored) < 0 ||
-        !journal_read_processes(b.data ? b.data : "", b.len, of))
+    if (!journal_read_processes(b->data ? b->data : "", b->len, of))
         return -1;
     return process_is_same(&of[SOURCE], id) ||
            process_is_same(&of[DESTINATION], id);
@@ -62,13 +60,16 @@ static int damaged_speaks_of(int fd, const struct process_identity *id)
 static int speaks_of(const char *path, const struct process_identity *id)
 {
     CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
     CLEANUP(journal_content_done) struct journal_content c = { .name = NULL };
     CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
 
     if (fd < 0)
         return errno == ENOENT ? 0 : -1;
-    if (journal_load(fd, path, &c, &ignored) < 0)
-        return damaged_speaks_of(fd, id);
+    if (read_all(fd, &b, path, &ignored) < 0)
+        return -1;
+    if (journal_read(b.data ? b.data : "", b.len, &c, &ignored) < 0)
+        return damaged_speaks_of(&b, id);
     return !c.ended && (process_is_same(&c.side[SOURCE].process, id) ||
                         process_is_same(&c.side[DESTINATION].process, id));
 }
