@@ -18,6 +18,8 @@ from pathlib import Path
 NETNS = Path('/run/netns')
 
 libc = ctypes.CDLL(None, use_errno=True)
+MNT_DETACH = 2                  # sys/mount.h
+LISTEN = '0A'                   # in /proc/net/tcp: net/tcp_states.h
 
 
 def list_namespaces(prefix):
@@ -38,16 +40,32 @@ def ip(*args):
                    timeout=30)
 
 
+def ip_all(netns, *lines):
+    """One process for all of them."""
+    subprocess.run(['ip', '-n', netns, '-batch', '-'], check=True, text=True,
+                   input='\n'.join(lines), timeout=30)
+
+
 def processes_in(name):
     """The pids of all that runs in a namespace, whoever started it."""
-    out = subprocess.run(['ip', 'netns', 'pids', name], check=False, text=True,
-                         stdout=subprocess.PIPE, timeout=30).stdout
-    return [int(pid) for pid in out.split()]
+    try:
+        wanted = os.stat(NETNS / name)
+    except FileNotFoundError:
+        return []
+    found = []
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        with contextlib.suppress(OSError):      # it ended
+            if os.path.samestat(os.stat(f'/proc/{pid}/ns/net'), wanted):
+                found.append(int(pid))
+    return found
 
 
 def remove_namespace(name):
-    if (NETNS / name).exists():
-        ip('netns', 'del', name)
+    """As `ip netns del`."""
+    path = NETNS / name
+    if path.exists():
+        libc.umount2(os.fsencode(path), MNT_DETACH)
+        path.unlink()
 
 
 def empty_namespace(lab, name):
@@ -70,12 +88,22 @@ def command_line(pid):
     return line.replace(b'\0', b' ').decode(errors='replace').strip()[:200]
 
 
+def sockets_of(pid):
+    """The inodes of a process's sockets, as /proc writes them."""
+    found = set()
+    with contextlib.suppress(FileNotFoundError):            # it has ended
+        for fd in Path(f'/proc/{pid}/fd').iterdir():
+            with contextlib.suppress(FileNotFoundError):    # it was closed
+                found.update(re.findall(r'^socket:\[(\d+)\]$',
+                                        os.readlink(fd)))
+    return found
+
+
 def make_namespace(lab, name):
     full = f'{lab.name}-{name}'
     lab.on_exit(remove_namespace, full)
     lab.on_exit(empty_namespace, lab, full)
     ip('netns', 'add', full)
-    ip('-n', full, 'link', 'set', 'lo', 'up')
     return full
 
 
@@ -84,14 +112,13 @@ class Switch:
 
     def __init__(self, lab):
         self.netns = make_namespace(lab, 'switch')
-        ip('-n', self.netns, 'link', 'add', 'br0', 'type', 'bridge')
-        ip('-n', self.netns, 'link', 'set', 'br0', 'up')
+        ip_all(self.netns, 'link add br0 type bridge', 'link set br0 up')
 
     def plug(self, netns, number):
-        ip('-n', self.netns, 'link', 'add', f'port{number}',
-           'type', 'veth', 'peer', 'name', 'eth0', 'netns', netns)
-        ip('-n', self.netns, 'link', 'set', f'port{number}',
-           'master', 'br0', 'up')
+        port = f'port{number}'
+        ip_all(self.netns,
+               f'link add {port} type veth peer name eth0 netns {netns}',
+               f'link set {port} master br0 up')
 
 
 class Host:
@@ -108,9 +135,10 @@ class Host:
         self.netns = make_namespace(lab, name)
         self.netns_path = NETNS / self.netns
         switch.plug(self.netns, number)
-        for address in (self.address, self.migration_address):
-            ip('-n', self.netns, 'addr', 'add', f'{address}/24', 'dev', 'eth0')
-        ip('-n', self.netns, 'link', 'set', 'eth0', 'up')
+        ip_all(self.netns, 'link set lo up',
+               f'addr add {self.address}/24 dev eth0',
+               f'addr add {self.migration_address}/24 dev eth0',
+               'link set eth0 up')
 
     def spawn(self, argv, **kwargs):
         return self.lab.spawn(argv, host=self, **kwargs)
@@ -143,22 +171,30 @@ class Host:
 
     def listening(self, pid=None):
         """The TCP ports somebody (or one process) listens on here."""
-        out = subprocess.run(
-            ['nsenter', f'--net={self.netns_path}', 'ss', '-Hltnp'],
-            check=True, capture_output=True, text=True, timeout=30).stdout
-        ports = set()
-        for line in out.splitlines():
-            if pid is None or re.search(rf'pid={pid}\b', line):
-                ports.add(int(line.split()[3].rpartition(':')[2]))
-        return sorted(ports)
+        with self.entered():
+            table = Path('/proc/thread-self/net/tcp').read_text() + \
+                Path('/proc/thread-self/net/tcp6').read_text()
+        rows = [line.split() for line in table.splitlines()]
+        ports = {row[9]: int(row[1].rpartition(':')[2], 16) for row in rows
+                 if len(row) > 9 and row[3] == LISTEN}
+        if pid is not None:
+            held = sockets_of(pid)
+            ports = {i: port for i, port in ports.items() if i in held}
+        return sorted(set(ports.values()))
 
-    def socket(self):
-        """A TCP socket as a process on this host has it: what it connects
-        to or listens at is seen from here."""
+    @contextlib.contextmanager
+    def entered(self):
+        """This thread is on the host."""
         with open('/proc/thread-self/ns/net', 'rb') as here, \
                 open(self.netns_path, 'rb') as there:
             enter_namespace(there)
             try:
-                return socket.socket()
+                yield
             finally:
                 enter_namespace(here)
+
+    def socket(self):
+        """A TCP socket as a process on this host has it: what it connects
+        to or listens at is seen from here."""
+        with self.entered():
+            return socket.socket()

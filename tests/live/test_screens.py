@@ -77,7 +77,8 @@ def moves_in_place(terminal, step):
     began = terminal.wait_for(rf'^{step} .*\[#') and terminal.wait_for(CLOCK)[0]
     wait_until(lambda: terminal.wait_for(CLOCK)[0] != began, 10, 'the clock')
     wait_until(lambda: is_in_place(terminal), 10, 'one bar')
-    assert terminal.lines() == terminal.joined()
+    wait_until(lambda: terminal.lines() == terminal.joined(), 10,
+               'no line is wrapped, between two of its clock')
 
 
 def check_pipe(pipe):
