@@ -216,9 +216,10 @@ class Guest:
         found += self._two_at_once()
         return found
 
-    def _two_at_once(self, slack=0.05):
+    def _two_at_once(self, slack=1):
         """A heartbeat heard here after one from the next QEMU of the journey
-        (slack s, for what waits in a socket) means that two guests ran."""
+        means that two guests ran. (slack s: one of the two threads that hear
+        them may be late; Move.ran_at_once() knows it by QEMU's own clock.)"""
         found = []
         for a, b in zip(self.qemus, self.qemus[1:]):
             if not a.recorder.beats or not b.recorder.beats:

@@ -13,6 +13,7 @@ Its kernel wipes what it frees, so that there is little RAM to save, to load,
 and to migrate: about 60 MiB.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -95,10 +96,11 @@ def _is_saved(qemu):
 
 
 def _forget_old(folder):
-    states = sorted((p for p in folder.iterdir() if not p.suffix),
-                    key=lambda p: p.stat().st_mtime)
-    for path in states[:-KEEP]:
-        path.unlink()
+    with contextlib.suppress(FileNotFoundError):    # by another worker
+        states = sorted((p for p in folder.iterdir() if not p.suffix),
+                        key=lambda p: p.stat().st_mtime)
+        for path in states[:-KEEP]:
+            path.unlink()
 
 
 if __name__ == '__main__':      # how large, and how fast

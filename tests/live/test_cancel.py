@@ -113,10 +113,13 @@ def test_second_attempt_succeeds(lab, pki, row):
 def test_second_signal_changes_nothing(lab, pki, second):
     """It comes while the first one is being obeyed."""
     move = Move(lab, pki, STILL)
+    begun = move.source.proxy.hold('blockdev-mirror')
     undo = move.source.proxy.hold('block-job-cancel')
-    move.start(*SLOW)
-    move.wait_step('mirror disks')
+    move.start()
+    begun.wait()
     move.engine.interrupt()
+    move.engine.wait_for(lambda: 'cancelling' in move.engine.err)
+    begun.release()
     undo.wait()
     for _ in range(3):
         move.engine.interrupt(second)

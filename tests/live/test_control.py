@@ -15,7 +15,8 @@ from test_cancel import HELD, ROWS, VERIFIES, check
 from test_mirror import Stored, data
 
 NAME = 'vm-1'
-SLOW_DISK = ('--name', NAME, '--disk-bandwidth', '2M')
+DISK_BPS = MIB // 2             # of 32 MiB
+SLOW_DISK = ('--name', NAME, '--disk-bandwidth', str(DISK_BPS))
 SLOW_RAM = ('--name', NAME, '--bandwidth', '2M', '--auto-converge', 'off')
 STILL = Case(live=False, options=('--name', NAME))
 
@@ -85,7 +86,7 @@ def test_set_while_a_disk_is_copied(lab, pki):
     """Both limits are changed in the source QEMU, which the test asks."""
     case = Case(live=False, options=SLOW_DISK)
     move = Stored(lab, pki, case, data).start()
-    wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
+    wait_until(lambda: disk_speeds(move) == [DISK_BPS], 30, 'the mirror')
     said = command(move, 'set', NAME, 'bandwidth=8M', 'disk-bandwidth=3m').out
     assert said == (f'{NAME}: bandwidth 8.0 MiB/s, disk-bandwidth 3.0 MiB/s, '
                     'max-downtime-ms 300, timeout-s 0')
@@ -150,7 +151,7 @@ def test_cancel_in_each_row(lab, pki, row):
 
 def test_cancel_while_a_disk_is_copied(lab, pki):
     move = Stored(lab, pki, Case(live=False, options=SLOW_DISK), data).start()
-    wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
+    wait_until(lambda: disk_speeds(move) == [DISK_BPS], 30, 'the mirror')
     said = command(move, 'cancel', NAME)
     assert 'is where it was: the migration was cancelled' in said.out
     move.undone((CANCELLED,), 'waiting')
@@ -166,8 +167,8 @@ def test_cancel_while_ram_moves(lab, pki):
 # ---- complete ----
 
 NEVER = Case(mem_rate=300, hot=48, disk_rate=20, options=(
-    '--name', NAME, '--bandwidth', '16M', '--auto-converge', 'off',
-    '--abort-handover-ms', '2000'))
+    '--name', NAME, '--bandwidth', '8M', '--auto-converge', 'off',
+    '--abort-handover-ms', '5000'))
 
 
 def test_complete_lets_it_end(lab, pki):
@@ -198,7 +199,7 @@ def test_complete_before_ram_moves(lab, pki):
     case = Case(mem_rate=300, hot=48, disk_rate=20, options=(
         *SLOW_DISK, '--bandwidth', '16M', '--auto-converge', 'off'))
     move = Stored(lab, pki, case, data).start()
-    wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
+    wait_until(lambda: disk_speeds(move) == [DISK_BPS], 30, 'the mirror')
     said = command(move, 'complete', NAME)
     assert said.out == f'{NAME}: the guest will be stopped once its RAM moves'
     assert move.source.status() == 'running'
@@ -255,16 +256,16 @@ def test_status(lab, pki):
         assert 'no migration called vm-2 is under way' in said.err
         assert 'there is none on this machine' in said.err
     move = Stored(lab, pki, Case(live=False, options=SLOW_DISK), data).start()
-    wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
+    wait_until(lambda: disk_speeds(move) == [DISK_BPS], 30, 'the mirror')
     said = command(move, 'watch', 'vm', code=REFUSED)
     assert f'there is one: {NAME}' in said.err
     line = command(move, 'status').out
     assert line.startswith(f'{NAME}  mirror disks  disks ')
     full = command(move, 'status', NAME).out
     assert move.source.address in full and move.destination.address in full
-    assert 'disk-bandwidth 2.0 MiB/s' in full
+    assert 'disk-bandwidth 0.5 MiB/s' in full
     value = json.loads(command(move, 'status', NAME, '--json').out)
-    assert value['limits']['disk-bandwidth-bps'] == 2 * MIB
+    assert value['limits']['disk-bandwidth-bps'] == DISK_BPS
     assert value['progress']['disks']['count'] == 1
     # the same name again
     second = Engine(lab, 'check', *move.arguments(), host=move.source.host,
@@ -278,7 +279,7 @@ def test_status(lab, pki):
 def test_watch(lab, pki, json_too):
     """It shows what `migrate` shows, and ends as that ends."""
     move = Stored(lab, pki, Case(live=False, options=SLOW_DISK), data).start()
-    wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
+    wait_until(lambda: disk_speeds(move) == [DISK_BPS], 30, 'the mirror')
     watch = Engine(lab, 'watch', *(['--json'] if json_too else []), NAME,
                    host=move.source.host, env=lab.env())
     watch.wait_for(lambda: watch.out or watch.err, 30, 'first word')
@@ -340,7 +341,7 @@ def test_an_engine_that_is_killed(lab, pki):
     """Who watches hears that it ended without a word; others are told what
     to do."""
     move = Stored(lab, pki, Case(live=False, options=SLOW_DISK), data).start()
-    wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
+    wait_until(lambda: disk_speeds(move) == [DISK_BPS], 30, 'the mirror')
     watch = Engine(lab, 'watch', NAME, host=move.source.host, env=lab.env())
     watch.wait_for(lambda: watch.err, 30, 'first word')
     move.engine.kill()
@@ -371,7 +372,7 @@ def test_detach(lab, pki):
     assert started.wait(60) == DONE, started.text()
     assert started.out == NAME
     assert started.is_heard_out()
-    wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
+    wait_until(lambda: disk_speeds(move) == [DISK_BPS], 30, 'the mirror')
     wait_until(lambda: f'qmigrate_running{{name="{NAME}"}} 1' in
                log.read_text(), 10, 'the first figures')
     move.engine = Engine(lab, 'watch', '--json', NAME, host=move.source.host,

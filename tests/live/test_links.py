@@ -11,6 +11,7 @@ import collections
 import pytest
 
 from cases import DONE, FAILED, LEFT_HERE, LEFT_THERE, REFUSED, Case, Move
+from test_control import NAME, SLOW_RAM, command
 
 PROXIED = Case(live=False, proxied=True)
 
@@ -179,22 +180,21 @@ def test_every_undo_is_disturbed(lab, pki):
 @pytest.mark.parametrize('row', ['mirror disks', 'converge'])
 def test_link_is_away_for_a_while(lab, pki, row, side):
     """QEMU goes on, and so does the engine once it can ask again."""
-    case = Case(proxied=True, options=('--bandwidth', '32M',
-                                       '--disk-bandwidth', '32M'))
-    move = Move(lab, pki, case).start()
+    move = Move(lab, pki, Case(proxied=True, options=SLOW_RAM)).start()
     proxy = getattr(move, side).proxy
     move.wait_step(row)
     proxy.refuse()
     proxy.cut()
     move.guest.wait_alive(move.source)
     proxy.refuse(False)
+    command(move, 'set', NAME, 'bandwidth=0')
     move.moved()
 
 
 def test_link_to_the_destination_is_lost(lab, pki):
     """It lives, but nobody can end it: that is said, and the journal stays
     open. The guest runs where it was."""
-    case = Case(live=False, proxied=True, options=('--bandwidth', '8M'))
+    case = Case(live=False, proxied=True, options=SLOW_RAM)
     move = Move(lab, pki, case).start()
     move.wait_step('converge')
     move.destination.proxy.refuse()

@@ -13,6 +13,7 @@ import pytest
 from cases import FAILED, REFUSED, Case, Move
 from engine import ROOT, command_line
 from lab import wait_until
+from test_mirror import Stored, data
 
 OF_THE_PAGE = 'qmigrate migrate --json /run/vm.qmp ssh://hostb/run/vm.qmp'
 ID = 'qm-1a2b3c4d'
@@ -139,8 +140,8 @@ def ours(qemu):
 
 def killed_in_the_mirror(lab, pki, **case):
     """An engine that was killed while a disk was copied, at 1 MiB/s."""
-    move = Move(lab, pki, Case(options=('--disk-bandwidth', '1M'), **case))
-    move.start()
+    move = Stored(lab, pki, Case(options=('--disk-bandwidth', '1M'), **case),
+                  data).start()
     wait_until(lambda: any(j['current-progress'] > 0
                            for j in move.source.spy.cmd('query-jobs')),
                60, 'a mirror that has written something')

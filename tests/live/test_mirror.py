@@ -91,13 +91,13 @@ def test_disk_is_written_faster_than_copied(lab, pki, pair):
     """In the background it would never be in sync. (7.2 is not to be trusted
     with a guest that runs while its RAM moves: this ends before.)"""
     case = Case(binaries=pair, disk_rate=2000, mem_rate=0,
-                options=('--disk-bandwidth', '1M'))
-    move = Stored(lab, pki, case, empty()).start(
+                options=('--disk-bandwidth', '8M'))
+    move = Stored(lab, pki, case, empty(size=4 * SIZE)).start(
         QMIGRATE_FAIL='open the door:before=fail')
     result = move.undone((FAILED,), 'waiting')
     assert any('faster than it is copied' in w for w in move.warnings())
     assert result['disks'][0]['write-blocking']
-    assert result['disk-bandwidth-bps'] == MIB
+    assert result['disk-bandwidth-bps'] == 8 * MIB
 
 
 # ---- destinations that fail ----
@@ -188,7 +188,7 @@ def test_slow_destination_is_told(lab, pki):
     move.undone((FAILED,))
     told = re.findall(r'a write of the guest takes (\d+) ms \((\S+) ms before',
                       '\n'.join(move.warnings()))[0]
-    assert int(told[0]) >= 100 > 4 * float(told[1]), told
+    assert int(told[0]) >= max(100, 4 * float(told[1])), told
 
 
 # ---- holes stay holes ----

@@ -125,5 +125,5 @@ def test_relay_that_is_silent(lab, pki, port):
     move.start()
     move.engine.wait(120)
     move.guest.wait_alive(move.source)
-    assert move.guest.blackout() < (2000 if port == DISK else 20000)
+    assert move.guest.blackout() < (8000 if port == DISK else 60000)
     move.undone((FAILED,), 'waiting' if port == DISK else 'gone')

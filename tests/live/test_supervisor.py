@@ -19,15 +19,14 @@ import pytest
 from cases import CANCELLED, DONE, FAILED, UNDECIDED, Case, Move
 from engine import Engine, command_line, state_dir
 from lab import is_running, orphans, parent, wait_until
-from qemu import MIB
 from sshd import ssh_env
-from test_control import NAME, SLOW_DISK, command, disk_speeds
+from test_control import DISK_BPS, NAME, SLOW_DISK, command, disk_speeds
 from test_mirror import Stored, data
 from test_recover import DOOR, OWNER, Far, place
 
 KILLED = "qmigrate's engine was killed (signal 9): recovering"
 STILL = Case(live=False, proxied=True, supervised=True)
-SLOW = ('--bandwidth', '24M')
+SLOW = ('--bandwidth', '2M', '--auto-converge', 'off')
 CASES = {
     'ram': Case(formats=(), supervised=True),
     'disks': Case(formats=('qcow2', 'raw'), supervised=True),
@@ -216,11 +215,12 @@ def test_operator_wants_no_more_tries(lab, pki):
 
 def test_supervisor_dies(lab, pki):
     """The engine goes on as if nothing had happened."""
-    move = Move(lab, pki, Case(supervised=True)).start(*SLOW)
-    move.wait_step('converge')
+    move = Move(lab, pki, Case(supervised=True))
+    move.start(*SLOW, '--name', NAME).wait_step('converge')
     worker = move.engine.worker()
     move.engine.process.kill()
     assert move.engine.process.wait(10) == -signal.SIGKILL
+    command(move, 'set', NAME, 'bandwidth=0')
     move.engine.wait_for(lambda: move.engine.events('RESULT'), 60, 'RESULT')
     wait_until(lambda: not is_running(worker), 10, 'the engine ends')
     assert move.engine.result()['exit'] == DONE
@@ -235,7 +235,7 @@ def test_supervisor_dies(lab, pki):
 def test_signals_are_handed_on(lab, pki):
     """One each, to the supervisor alone; those that the engine ignores."""
     move = Stored(lab, pki, Case(live=False, options=SLOW_DISK), data).start()
-    wait_until(lambda: disk_speeds(move) == [2 * MIB], 30, 'the mirror')
+    wait_until(lambda: disk_speeds(move) == [DISK_BPS], 30, 'the mirror')
     for number in (signal.SIGHUP, signal.SIGTSTP, signal.SIGTTOU):
         move.engine.interrupt(number)
     move.engine.interrupt(signal.SIGTERM)
@@ -293,7 +293,7 @@ class Terminal:
 def at_terminal(lab, pki, *options):
     move = Stored(lab, pki, Case(live=False, options=SLOW_DISK), data)
     terminal = Terminal(move, *options)
-    wait_until(lambda: terminal.read() and disk_speeds(move) == [2 * MIB], 60,
+    wait_until(lambda: terminal.read() and disk_speeds(move) == [DISK_BPS], 60,
                'the mirror')
     return move, terminal
 

@@ -9,18 +9,19 @@ from test_converge import HOT_MIB, LINK_MBIT
 
 PER_GIB_S = 64                      # of 128 MiB: 8 s
 GIB = 1 << 30
-LATE_MS = 4000                      # on a busy machine
+LATE_MS = 15000                     # on a busy machine
+EARLY_MS = 500                      # `migrate` may be seen late as well
 
 
 def commands(move, name):
     return [c for c in move.source.proxy.commands if c.name == name]
 
 
-def start(lab, pki, *options):
+def start(lab, pki, *options, per_gib_s=PER_GIB_S):
     """A guest that never gets across by itself."""
     move = Move(lab, pki, Case(
         formats=(), mem_rate=24, hot=HOT_MIB, disk_rate=0, proxied=True,
-        options=('--policy', 'gentle', '--timeout-s-per-gib', PER_GIB_S,
+        options=('--policy', 'gentle', '--timeout-s-per-gib', per_gib_s,
                  *options)))
     move.source.host.limit(LINK_MBIT)
     return move.start()
@@ -32,7 +33,7 @@ def said_beforehand(move, what):
             if 'timeout-left-ms' in e['data'].get('ram', {})]
     limit_ms = PER_GIB_S * 1000 * said[0]['ram']['total-bytes'] / GIB
     left = [s['ram']['timeout-left-ms'] for s in said]
-    assert limit_ms - LATE_MS < left[0] <= limit_ms
+    assert 0 < left[0] <= limit_ms
     assert left == sorted(left, reverse=True)
     assert {s['ram']['on-timeout'] for s in said} == {what}
     return limit_ms
@@ -42,7 +43,8 @@ def at_the_right_time(move, command, limit_ms):
     """That command came once, and then."""
     migrate, = commands(move, 'migrate')
     acted, = commands(move, command)
-    assert 0 <= (acted.time - migrate.time) * 1000 - limit_ms < LATE_MS
+    late_ms = (acted.time - migrate.time) * 1000 - limit_ms
+    assert -EARLY_MS <= late_ms < LATE_MS
 
 
 def test_aborts_at_the_timeout(lab, pki):
@@ -69,12 +71,13 @@ def test_pauses_once_at_the_timeout(lab, pki):
 
 def test_a_timeout_that_is_set_replaces_both(lab, pki):
     """0 lifts the one for each GiB too; and a short one is kept."""
-    move = start(lab, pki, '--name', NAME, '--max-throttle', '0')
+    move = start(lab, pki, '--name', NAME, '--max-throttle', '0',
+                 per_gib_s=800)
     move.engine.wait_for(lambda: any(
         'timeout-left-ms' in e['data'].get('ram', {})
         for e in move.engine.events('PROGRESS')), what='a timeout')
     status = ' '.join(command(move, 'status', NAME).out.split())
-    assert f'timeout-s 0, timeout-s-per-gib {PER_GIB_S} (in all ' in status
+    assert 'timeout-s 0, timeout-s-per-gib 800 (in all ' in status
     said = command(move, 'set', NAME, 'timeout-s=0').out
     assert said.endswith('timeout-s 0')
     told, = move.engine.events('LIMITS')

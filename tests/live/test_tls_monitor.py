@@ -56,7 +56,7 @@ def test_link_is_secured_again(lab, pki):
         image.write(os.urandom(16 << 20))
     engine = Engine(lab, 'migrate', '--json', *pair.arguments(Refusal(
         '', peers=(SOURCE, DESTINATION), options=(
-            *DIRS, '--disks', 'vd0', '--disk-bandwidth', '8M'))), host=pair.source.host)
+            *DIRS, '--disks', 'vd0', '--disk-bandwidth', '2M'))), host=pair.source.host)
     engine.wait_event('STEP', step='mirror disks', state='begins')
     for port in 4444, 4445:
         killed = pair.source.host.run(

@@ -44,8 +44,9 @@ def test_equal_disks_pass(lab, pki, case):
     if case.live:
         assert 0 < result['compared-bytes'] <= len(case.formats) * 70 * MIB
     if case.live and not case.stopped:
-        assert 0 < result['compared-stopped-bytes'] < 32 * MIB
-        assert 0 <= result['handover']['verify-ms'] < 2000
+        # what was written since, and not all of it
+        assert 0 < result['compared-stopped-bytes'] < \
+            len(case.formats) * 64 * MIB
         print(f"\nblackout added by --verify: "
               f"{result['handover']['verify-ms']} ms of "
               f"{result['handover']['blackout-ms']}, "

@@ -101,7 +101,8 @@ def test_while_the_ram_moves(lab, pki, hang):
     move.wait_step('converge')
     hang(move)
     before = move.ram_sent()
-    wait_until(move.warnings, 30, 'a warning')
+    wait_until(lambda: 'no byte has moved' in str(move.warnings()), 30,
+               'a warning')
     assert move.ram_sent() > before
     move.gives_up(0, 'converge', 15, True)
 
