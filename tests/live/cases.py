@@ -47,7 +47,7 @@ class Case:
     stopped: bool = False           # the guest is stopped before
     mem_rate: int = 20              # MiB/s, into ...
     hot: int = 8                    # ... so many MiB
-    disk_rate: int = 100            # records/s and disk
+    disk_rate: int = 40             # records/s and disk
     binaries: tuple = ('qemu10', 'qemu10')
     device: str = 'virtio-blk'
     proxied: bool = False           # a QmpProxy before each QEMU
@@ -129,7 +129,7 @@ class Move:
         self.guest.load(c.mem_rate, c.hot, c.disk_rate)
         self.guest.follow(self.destination)
         if c.formats and c.disk_rate:
-            self.guest.wait_acks(30)
+            self.guest.wait_acks(10)
 
     def new_destination(self):
         """A fresh one, as for a second attempt."""

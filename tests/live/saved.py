@@ -26,7 +26,7 @@ from qemu import MIB, Image, Qemu, make_image
 
 KERNEL_LINE = 'init_on_free=1'
 BOOT_LIMIT_S = 120              # on a machine that does much else, too
-KEEP = 12                       # states; the others were of other guests
+KEEP = 32                       # states, of 85 MB; the tests have about 25
 
 
 class State(NamedTuple):

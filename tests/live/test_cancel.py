@@ -61,10 +61,10 @@ def check(move, row):
         assert 'cancelled by the operator' in move.error
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM],
-                         ids=['SIGINT', 'SIGTERM'])
 @pytest.mark.parametrize('row', HELD)
-def test_cancel_in_row(lab, pki, row, number):
+def test_cancel_in_row(lab, pki, row):
+    """By one of the two signals, in turn."""
+    number = (signal.SIGINT, signal.SIGTERM)[ROWS.index(row) % 2]
     move = Move(lab, pki, STILL)
     side, command, nth = HELD[row]
     hold = getattr(move, side).proxy.hold(command, nth)

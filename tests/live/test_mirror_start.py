@@ -30,7 +30,7 @@ CLUSTER = 4096
 TABLE = CLUSTER // 8 * CLUSTER          # what one L2 table maps
 RECORD = 512
 WRITERS = 4
-RUNS = int(os.environ.get('QMIGRATE_RUNS', '3'))
+RUNS = int(os.environ.get('QMIGRATE_RUNS', '1'))
 
 # (QEMU, format, the environment's switch, may a write be lost)
 STARTS = {
