@@ -27,25 +27,6 @@ static void ignore_signals(void)
         signal(ignored[i], SIG_IGN);
 }
 
-/* From here on nothing is to be interrupted, though it could be done again. */
-static void tell_decision(void *arg, const char *sentence)
-{
-    struct cmd *cmd = arg;
-    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
-    struct output *out;
-
-    if (!cmd->options->dry_run)
-        ignore_signals();
-    if (!cmd->options->json) {
-        show_note(cmd->show, sentence);
-        return;
-    }
-    out = output_new(STDOUT_FILENO);
-    record_note(&b, sentence, clock_wall_us());
-    output_buffer(out, &b);
-    output_free(out);
-}
-
 /* --- figures ------------------------------------------------------------------ */
 
 /* That is no reason to leave a guest where it is. */
@@ -56,6 +37,7 @@ static void warn_of_metrics(const struct cmd *cmd, const struct qm_error *err)
     show_note(cmd->show, text);
 }
 
+/* Not before it is known that no engine is at work, which writes them. */
 static void begin_metrics(struct cmd *cmd)
 {
     CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
@@ -90,6 +72,27 @@ static void end_metrics(struct cmd *cmd, const struct result *r)
 }
 
 /* --- one of them -------------------------------------------------------------- */
+
+/* From here on nothing is to be interrupted, though it could be done again. */
+static void tell_decision(void *arg, const char *sentence)
+{
+    struct cmd *cmd = arg;
+    CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+    struct output *out;
+
+    if (!cmd->options->dry_run) {
+        ignore_signals();
+        begin_metrics(cmd);
+    }
+    if (!cmd->options->json) {
+        show_note(cmd->show, sentence);
+        return;
+    }
+    out = output_new(STDOUT_FILENO);
+    record_note(&b, sentence, clock_wall_us());
+    output_buffer(out, &b);
+    output_free(out);
+}
 
 static int refuse(const struct options *o, const struct qm_error *err)
 {
@@ -148,7 +151,6 @@ static void recover(const struct options *o, const char *name,
 
     for (int i = 0; i < SIDES; i++)
         wish.is_down[i] = o->is_down[i];
-    begin_metrics(&cmd);
     recover_run(loop, &wish, &narrator, tell_decision, &cmd, ret);
     end_metrics(&cmd, ret);
 }
