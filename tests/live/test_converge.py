@@ -63,9 +63,12 @@ def test_policy(lab, pki, cell):
     if cell.code:
         move.undone((cell.code,))
         said = [e['data']['ram'] for e in move.engine.events('PROGRESS')
-                if 'ram' in e['data']]
-        assert said[-1]['converges'] is False
-        assert 0.5 < said[-1]['hot-bytes'] / (HOT_MIB << 20) < 1.5, said[-1]
+                if 'converges' in e['data'].get('ram', {})]
+        never = [ram for ram in said if not ram['converges']]
+        # all of it is written anew in each pass, which is as fast as the link:
+        # on a busy machine one word may be otherwise
+        assert len(never) > len(said) / 2, said
+        assert 0.5 < never[-1]['hot-bytes'] / (HOT_MIB << 20) < 1.5, never
         return
     move.moved()
     told = words(move.engine)
