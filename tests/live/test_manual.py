@@ -17,6 +17,7 @@ from test_mirror import Stored, data
 
 OF_THE_PAGE = 'qmigrate migrate --json /run/vm.qmp ssh://hostb/run/vm.qmp'
 ID = 'qm-1a2b3c4d'
+HELLO = '{"execute": "qmp_capabilities"}\n'
 
 
 def literals():
@@ -172,19 +173,18 @@ FAULTS = {
 def test_what_is_left_is_taken_away_by_hand(lab, pki, fault):
     """Back to the source, whose peer is gone or not, with what the page
     says; then it moves after all."""
-    hello = '{"execute": "qmp_capabilities"}\n'
     move = killed_in_the_mirror(lab, pki, live=False)
     assert len(ours(move.source)) == 3
     FAULTS[fault](move)
     yank = by_hand(move, example('"yank"'))
     assert [list(r) for r in yank] == [['return'], ['return']]
     move.destination.quit()
-    by_hand(move, hello + example('block-job-cancel'))
+    by_hand(move, HELLO + example('block-job-cancel'))
     wait_until(lambda: [j['status'] for j in
                         move.source.spy.cmd('query-jobs')] == ['concluded'],
                20, 'the mirror ends')
     for text in (example('job-dismiss'), example('"object-del"')):
-        done = by_hand(move, hello + text)
+        done = by_hand(move, HELLO + text)
         assert [list(r) for r in done] == [['return']] * 3
     assert ours(move.source) == []
     move.remove_private_folder()
@@ -196,10 +196,26 @@ def test_what_is_left_is_taken_away_by_hand(lab, pki, fault):
     move.start().moved()
 
 
+def stands_still(move):
+    """The mirror: what it sends is not acknowledged."""
+    done = [j['current-progress'] for j in move.source.spy.cmd('query-jobs')]
+    threading.Event().wait(0.5)
+    return done == [j['current-progress']
+                    for j in move.source.spy.cmd('query-jobs')]
+
+
+def is_deaf(move):
+    return replies(move.lab, move.source.qmp, HELLO, 1) == []
+
+
 def hang_the_source(move):
     """The network goes, and then somebody stops the guest: QEMU waits for the
-    mirror, and reads nothing that is typed, until its connection is cut."""
+    mirror, and reads nothing that is typed, until its connection is cut. (Not
+    for one that sleeps, since it was too fast: it is woken.)"""
     move.destination.host.cut()
+    [job] = move.source.spy.cmd('query-jobs')
+    move.source.spy.cmd('block-job-set-speed', device=job['id'], speed=0)
+    wait_until(lambda: stands_still(move), 20, 'the mirror waits')
     stopped = threading.Event()
 
     def stop():
@@ -207,6 +223,7 @@ def hang_the_source(move):
         stopped.set()
 
     threading.Thread(target=stop, daemon=True).start()
+    wait_until(lambda: is_deaf(move), 20, 'QEMU waits')
     assert by_hand(move, example('"yank"')) == []
     assert not stopped.is_set()
     return stopped
