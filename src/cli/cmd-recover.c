@@ -29,14 +29,6 @@ static void ignore_signals(void)
 
 /* --- figures ------------------------------------------------------------------ */
 
-/* That is no reason to leave a guest where it is. */
-static void warn_of_metrics(const struct cmd *cmd, const struct qm_error *err)
-{
-    CLEANUP_FREE char *text = xasprintf("warning: %s", err->message);
-
-    show_note(cmd->show, text);
-}
-
 /* Not before it is known that no engine is at work, which writes them. */
 static void begin_metrics(struct cmd *cmd)
 {
@@ -46,7 +38,7 @@ static void begin_metrics(struct cmd *cmd)
         return;
     cmd->metrics = metrics_new(cmd->options->metrics, &err);
     if (!cmd->metrics)
-        warn_of_metrics(cmd, &err);
+        show_warning(cmd->show, &err);
 }
 
 static void narrate(void *arg, const struct narration *n)
@@ -59,7 +51,7 @@ static void narrate(void *arg, const struct narration *n)
         return;
     metrics_record(cmd->metrics, n, cmd->name);
     if (metrics_tick(cmd->metrics, &err) < 0)
-        warn_of_metrics(cmd, &err);
+        show_warning(cmd->show, &err);
 }
 
 static void end_metrics(struct cmd *cmd, const struct result *r)
@@ -67,7 +59,7 @@ static void end_metrics(struct cmd *cmd, const struct result *r)
     CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
 
     if (cmd->metrics && metrics_end(cmd->metrics, r, &err) < 0)
-        warn_of_metrics(cmd, &err);
+        show_warning(cmd->show, &err);
     metrics_free(cmd->metrics);
 }
 

@@ -45,15 +45,6 @@ static void cancel(void *arg)
     migration_cancel(run->migration);
 }
 
-/* A file that cannot be written is no reason to stop a migration. */
-static void tell_metrics(struct run *run, struct qm_error *err)
-{
-    CLEANUP_FREE char *text = xasprintf("warning: %s", err->message);
-
-    show_note(run->show, text);
-    error_clear(err);
-}
-
 /* Preflight ends with a narration, and only then a journal is made. */
 static void tell_supervisor(struct run *run)
 {
@@ -85,11 +76,11 @@ static void narrate(void *arg, const struct narration *n)
 static void tick(void *arg)
 {
     struct run *run = arg;
-    struct qm_error err = QM_ERROR_INIT;
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
 
     show_tick(run->show);
     if (run->metrics && metrics_tick(run->metrics, &err) < 0)
-        tell_metrics(run, &err);
+        show_warning(run->show, &err);
     loop_timer_start(run->tick, TICK_MS);
 }
 
@@ -104,10 +95,10 @@ static void ignore_signals(void)
 
 static void end(struct run *run, const struct result *r)
 {
-    struct qm_error err = QM_ERROR_INIT;
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
 
     if (run->metrics && metrics_end(run->metrics, r, &err) < 0)
-        tell_metrics(run, &err);
+        show_warning(run->show, &err);
     show_result(run->show, r);
 }
 

@@ -302,6 +302,13 @@ void show_note(struct show *s, const char *sentence)
     draw(s);
 }
 
+void show_warning(struct show *s, const struct qm_error *err)
+{
+    CLEANUP_FREE char *text = xasprintf("warning: %s", err->message);
+
+    show_note(s, text);
+}
+
 /* --- the end -------------------------------------------------------------------- */
 
 void show_error(struct output *o, const struct qm_error *err)

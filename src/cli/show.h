@@ -42,6 +42,8 @@ void show_leave(struct show *s);
 void show_tick(struct show *s);
 /* A sentence about what the operator just did. */
 void show_note(struct show *s, const char *sentence);
+/* What failed beside the migration, which goes on. */
+void show_warning(struct show *s, const struct qm_error *err);
 /* The end.  With --json the RESULT, else a summary; and the error. */
 void show_result(struct show *s, const struct result *r);
 void show_copy_result(struct show *s, const struct copy_result *r);
