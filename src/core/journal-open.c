@@ -25,6 +25,12 @@ static int read_all(int fd, struct buffer *b, const char *path,
     }
 }
 
+/* Of an empty file, too. */
+static const char *bytes_of(const struct buffer *b)
+{
+    return b->data ? b->data : "";
+}
+
 int journal_load(int fd, const char *path, struct journal_content *ret,
                  struct qm_error *err)
 {
@@ -32,7 +38,7 @@ int journal_load(int fd, const char *path, struct journal_content *ret,
 
     if (read_all(fd, &b, path, err) < 0)
         return -1;
-    if (journal_read(b.data ? b.data : "", b.len, ret, err) < 0)
+    if (journal_read(bytes_of(&b), b.len, ret, err) < 0)
         return error_wrap(err, "%s", path);
     return 0;
 }
@@ -50,7 +56,7 @@ static int damaged_speaks_of(const struct buffer *b,
 {
     struct process_identity of[SIDES];
 
-    if (!journal_read_processes(b->data ? b->data : "", b->len, of))
+    if (!journal_read_processes(bytes_of(b), b->len, of))
         return -1;
     return process_is_same(&of[SOURCE], id) ||
            process_is_same(&of[DESTINATION], id);
@@ -68,7 +74,7 @@ static int speaks_of(const char *path, const struct process_identity *id)
         return errno == ENOENT ? 0 : -1;
     if (read_all(fd, &b, path, &ignored) < 0)
         return -1;
-    if (journal_read(b.data ? b.data : "", b.len, &c, &ignored) < 0)
+    if (journal_read(bytes_of(&b), b.len, &c, &ignored) < 0)
         return damaged_speaks_of(&b, id);
     return !c.ended && (process_is_same(&c.side[SOURCE].process, id) ||
                         process_is_same(&c.side[DESTINATION].process, id));
