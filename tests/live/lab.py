@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from host import Host, Switch, command_line, list_namespaces
+from host import (Host, Switch, command_line, list_namespaces,
+                  remove_namespace)
 
 MARK = 'QMIGRATE_TEST_LAB'
 PREFIX = 'qmt-'
@@ -106,7 +107,7 @@ def sweep():
             continue
         end_marked(name)
         for ns in list_namespaces(name + '-'):
-            subprocess.run(['ip', 'netns', 'del', ns], check=False)
+            remove_namespace(ns)
     for folder in Path(tempfile.gettempdir()).glob(PREFIX + '*-*'):
         pid = folder.name.split('-')[1]
         if pid.isdigit() and not is_running(pid):

@@ -108,7 +108,8 @@ class Qemu:
         lab.on_exit(self._close, ours)
         with open(self._stderr, 'wb') as err:
             self.process = host.spawn(
-                argv, stdout=err, stderr=err, env=lab.env(**ENV, **self.binary.env),
+                argv, stdout=err, stderr=err,
+                env=lab.env(**ENV, **self.binary.env),
                 pass_fds=[s.fileno() for s in theirs],
                 preexec_fn=self.proxy.listen if proxied else None)
         for s in theirs:

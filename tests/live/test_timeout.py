@@ -8,6 +8,7 @@ from test_control import NAME, command
 from test_converge import HOT_MIB, LINK_MBIT
 
 PER_GIB_S = 64                      # of 128 MiB: 8 s
+NEVER_S = 800                       # for each GiB: 100 s
 GIB = 1 << 30
 LATE_MS = 15000                     # on a busy machine
 EARLY_MS = 500                      # `migrate` may be seen late as well
@@ -72,12 +73,12 @@ def test_pauses_once_at_the_timeout(lab, pki):
 def test_a_timeout_that_is_set_replaces_both(lab, pki):
     """0 lifts the one for each GiB too; and a short one is kept."""
     move = start(lab, pki, '--name', NAME, '--max-throttle', '0',
-                 per_gib_s=800)
+                 per_gib_s=NEVER_S)
     move.engine.wait_for(lambda: any(
         'timeout-left-ms' in e['data'].get('ram', {})
         for e in move.engine.events('PROGRESS')), what='a timeout')
     status = ' '.join(command(move, 'status', NAME).out.split())
-    assert 'timeout-s 0, timeout-s-per-gib 800 (in all ' in status
+    assert f'timeout-s 0, timeout-s-per-gib {NEVER_S} (in all ' in status
     said = command(move, 'set', NAME, 'timeout-s=0').out
     assert said.endswith('timeout-s 0')
     told, = move.engine.events('LIMITS')
