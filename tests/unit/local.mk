@@ -196,6 +196,7 @@ unit_scripts = \
 	tests/unit/test-includes.sh \
 	tests/unit/test-manual.sh \
 	tests/unit/test-model-rows.sh \
+	tests/unit/test-summary-of-tests.sh \
 	tests/unit/test-version.sh \
 	$(NULL)
 
