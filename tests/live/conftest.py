@@ -1,5 +1,6 @@
 """Fixtures of the live tests; see README."""
 
+import collections
 import hashlib
 import os
 import sys
@@ -16,19 +17,41 @@ from pki import Pki                 # noqa: E402
 
 def pytest_addoption(parser):
     parser.addoption('--long', action='store_true',
-                     help='the cases too that wait for minutes')
+                     help='all cases, not only those of every day')
 
 
 def pytest_configure(config):
-    config.addinivalue_line('markers', 'long: waits for minutes (--long)')
+    config.addinivalue_line(
+        'markers', 'long: takes long, or shows once more what another case '
+        'shows; runs with --long')
+    config.addinivalue_line(
+        'markers', 'sample(every, first=0): many cases of one kind; all run '
+        'with --long, else each EVERY-th, from number FIRST on')
+
+
+def every_day(items):
+    """Those that run without --long.  The others are left out, not skipped:
+    what is skipped should be a surprise."""
+    seen = collections.Counter()
+    for item in items:
+        sample = item.get_closest_marker('sample')
+        if sample:
+            kind = item.nodeid.partition('[')[0]
+            number = seen[kind] - sample.kwargs.get('first', 0)
+            seen[kind] += 1
+            if number < 0 or number % sample.args[0]:
+                continue
+        if not item.get_closest_marker('long'):
+            yield item
 
 
 def pytest_collection_modifyitems(config, items):
-    """Left out, not skipped: what is skipped should be a surprise."""
     if not config.getoption('--long'):
-        long = [item for item in items if item.get_closest_marker('long')]
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in long]
+        keep = list(every_day(items))
+        kept = set(keep)
+        config.hook.pytest_deselected(
+            items=[item for item in items if item not in kept])
+        items[:] = keep
     # xdist hands them out in long runs: those of one file, that each wait for
     # half a minute, would all come to one worker, and the others be idle.
     if os.environ.get('PYTEST_XDIST_WORKER'):
