@@ -18,6 +18,7 @@
 enum {
     SAYS_FORBIDDEN = 5,
     SAYS_LIVES_ON = 6,
+    SAYS_ELSEWHERE = 7,
 };
 
 static void note_ready(void *arg, unsigned ready)
@@ -31,11 +32,23 @@ static bool is_true(void *arg)
     return *(bool *)arg;
 }
 
+static int refuse_unseen(const struct host *h,
+                         const struct process_identity *id,
+                         const struct sight *seen, struct qm_error *err)
+{
+    CLEANUP_FREE char *why = process_place_difference(&id->place, &seen->place);
+
+    return error_set(err, QM_ERR_SYSTEM,
+                     "%s: process %d was not looked for where it ran: %s",
+                     h->text, id->pid, why ? why : "it moves");
+}
+
 /* A pidfd is readable once its process and all its threads have ended. */
 static int kill_here(struct host *h, const struct process_identity *id,
                      deadline_t by, struct qm_error *err)
 {
     CLEANUP(close_fd) int fd = (int)syscall(SYS_pidfd_open, id->pid, 0);
+    struct sight seen = { .there = false };
     struct loop_watch *watch;
     bool ended = false;
 
@@ -44,12 +57,14 @@ static int kill_here(struct host *h, const struct process_identity *id,
                                "cannot open process %d", id->pid);
     }
     /* Only after the pidfd is ours does the look tell of the same process. */
-    switch (host_process_state(h, id, by)) {
+    if (host_look(h, id->pid, by, &seen, err) < 0) {
+        return -1;
+    }
+    switch (process_judge(id, &seen)) {
     case PROCESS_DEAD:
         return 0;
     case PROCESS_UNKNOWN:
-        return error_set(err, QM_ERR_SYSTEM, "cannot read /proc of process %d",
-                         id->pid);
+        return refuse_unseen(h, id, &seen, err);
     case PROCESS_ALIVE:
         break;
     }
@@ -73,10 +88,8 @@ static int kill_here(struct host *h, const struct process_identity *id,
 }
 
 static const char kill_script[] =
-    "read -r pid start boot; "
-    "now=$(cat /proc/sys/kernel/random/boot_id) || exit 3; "
-    "[ -n \"$now\" ] || exit 3; "
-    "[ \"$now\" = \"$boot\" ] || exit 0; "
+    "read -r pid start; read -r want; " HOST_PLACE "now=$(place) || exit 3; "
+    "[ \"$now\" = \"$want\" ] || exit 7; "
     "set -f; "
     "is_alive() { "
     "  stat=$(cat /proc/$pid/stat 2>/dev/null) || "
@@ -97,11 +110,25 @@ static const char kill_script[] =
 static int kill_there(struct host *h, const struct process_identity *id,
                       deadline_t by, struct qm_error *err)
 {
-    CLEANUP_FREE char *input =
-        xasprintf("%d %" PRIu64 " %s\n", id->pid, id->start_time, id->boot_id);
+    CLEANUP_FREE char *input = NULL, *line = NULL;
     CLEANUP(buffer_done) struct buffer out = { .len = 0 };
-    int status = host_run(h, kill_script, input, by, &out, err);
+    struct sight seen = { .there = false };
+    int status;
 
+    if (host_look(h, id->pid, by, &seen, err) < 0) {
+        return error_wrap(err, "kill process %d", id->pid);
+    }
+    switch (process_judge(id, &seen)) {
+    case PROCESS_DEAD:
+        return 0;
+    case PROCESS_UNKNOWN:
+        return refuse_unseen(h, id, &seen, err);
+    case PROCESS_ALIVE:
+        break;
+    }
+    line = process_place_line(&seen.place);
+    input = xasprintf("%d %" PRIu64 "\n%s\n", id->pid, id->start_time, line);
+    status = host_run(h, kill_script, input, by, &out, err);
     switch (status) {
     case 0:
         return 0;
@@ -115,6 +142,8 @@ static int kill_there(struct host *h, const struct process_identity *id,
         return error_set(err, QM_ERR_TIMEOUT,
                          "%s: process %d was killed but does not end", h->text,
                          id->pid);
+    case SAYS_ELSEWHERE:
+        return refuse_unseen(h, id, &seen, err);
     default:
         return host_complain(h, "read /proc", status, err);
     }

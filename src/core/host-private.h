@@ -18,6 +18,46 @@ struct host {
     unsigned port; /* 0: what ssh's configuration says */
 };
 
+/* A file of few bytes; cut off at SIZE - 1, and ended.  -1 with errno. */
+int read_small_file(const char *path, char *buf, size_t size);
+
+/* A place as scripts say it, a word each, "-" for what is not known: machine
+ * id, boot id, PID and time namespace.  The caller frees a line. */
+bool process_place_parse(const char *line, size_t len,
+                         struct process_place *ret);
+char *process_place_line(const struct process_place *p);
+int process_place_here(struct process_place *ret, struct qm_error *err);
+
+/* Is HERE where a process WAS seen?  REBOOTED: it was, and all processes of
+ * then are gone.  ELSEWHERE: what is not seen here may be there. */
+enum process_place_relation { PLACE_ELSEWHERE, PLACE_SAME, PLACE_REBOOTED };
+enum process_place_relation process_place_compare(
+    const struct process_place *was, const struct process_place *here);
+/* May both be one?  What is not known says nothing. */
+bool process_place_fits(const struct process_place *a,
+                        const struct process_place *b);
+/* ELSEWHERE in words, else NULL; the caller frees it. */
+char *process_place_difference(const struct process_place *was,
+                               const struct process_place *here);
+
+/* The beginning of a script: `place` says that line. */
+#define HOST_PLACE                                                             \
+    "place() { "                                                               \
+    "  b=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null) || return 1; "     \
+    "  m=; read -r m more 2>/dev/null </etc/machine-id; "                      \
+    "  [ -n \"$m\" ] || read -r m more 2>/dev/null "                           \
+    "    </var/lib/dbus/machine-id; "                                          \
+    "  key=; more=; "                                                          \
+    "  while read -r key own more; do "                                        \
+    "    [ \"$key\" = NSpid: ] && break; "                                     \
+    "  done </proc/self/status; "                                              \
+    "  ns=; ts=; "                                                             \
+    "  [ \"$key\" = NSpid: ] && [ -z \"$more\" ] && "                          \
+    "    ns=$(readlink /proc/self/ns/pid) && "                                 \
+    "    ts=$(readlink /proc/self/ns/time); "                                  \
+    "  echo \"${m:--} $b ${ns:--} ${ts:--}\"; "                                \
+    "}; "
+
 /* What /proc/PID/stat says. */
 struct process_stat {
     char state;
@@ -29,6 +69,18 @@ struct process_stat {
 bool process_stat_parse(const char *text, struct process_stat *ret);
 /* Has it come to its end?  A zombie has, unless threads of it live on. */
 bool process_stat_is_end(const struct process_stat *s);
+
+/* One look for a process. */
+struct sight {
+    struct process_place place; /* where */
+    bool there;
+    struct process_stat stat; /* if it is there */
+};
+/* -1 with ERR if it cannot be told whether it is there. */
+int host_look(struct host *h, int pid, deadline_t by, struct sight *ret,
+              struct qm_error *err);
+enum process_state process_judge(const struct process_identity *id,
+                                 const struct sight *s);
 
 /* Scripts get a path a line: not empty, no line break in it. */
 bool host_path_can_be_asked(const char *path);

@@ -1,13 +1,13 @@
 /*
  * Processes of a host: which one holds a socket, is it still there.
  *
- * A process is its number, its start time and the boot it started in: a
+ * A process is its number, its start time and the place where these count: a
  * number alone is soon another's.  What cannot be read proves nothing; DEAD
- * is said only of what was seen to be gone.
+ * is said only of what was looked for in its own place.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,48 +50,15 @@ bool process_stat_is_end(const struct process_stat *s)
 
 /* --- looking ------------------------------------------------------------------ */
 
-/* A boot id and, if the process is there, its stat. */
-struct sight {
-    char boot_id[40];
-    bool there;
-    struct process_stat stat;
-};
-
-static int read_small_file(const char *path, char *buf, size_t size)
-{
-    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    size_t used = 0;
-
-    if (fd < 0) {
-        return -1;
-    }
-    for (;;) {
-        ssize_t n = read(fd, buf + used, size - 1 - used);
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return -1;
-        }
-        used += (size_t)n;
-        if (n == 0 || used == size - 1) {
-            buf[used] = '\0';
-            return 0;
-        }
-    }
-}
-
-/* TEXT begins with the boot id's line; the rest is stat or nothing. */
+/* TEXT begins with the line of the place; the rest is stat or nothing. */
 static int parse_sight(const char *text, struct sight *ret)
 {
     struct sight s = { .there = false };
     size_t len = strcspn(text, "\n");
 
-    if (len == 0 || len >= sizeof(s.boot_id)) {
+    if (!process_place_parse(text, len, &s.place)) {
         return -1;
     }
-    memcpy(s.boot_id, text, len);
     text += len + (text[len] == '\n');
     if (*text) {
         if (!process_stat_parse(text, &s.stat)) {
@@ -103,40 +70,45 @@ static int parse_sight(const char *text, struct sight *ret)
     return 0;
 }
 
+/* A /proc that hides other users' processes (hidepid=) shows none of them. */
+static bool is_hidden(int pid)
+{
+    return kill(pid, 0) == 0 || errno != ESRCH;
+}
+
 static int look_here(int pid, struct sight *ret, struct qm_error *err)
 {
-    char path[64], stat[1024] = "", boot_id[64];
-    CLEANUP_FREE char *text = NULL;
+    char path[64], stat[1024];
+    struct sight s = { .there = true };
 
-    if (read_small_file("/proc/sys/kernel/random/boot_id", boot_id,
-                        sizeof(boot_id)) < 0) {
-        return error_set_errno(err, QM_ERR_SYSTEM, errno,
-                               "cannot read this machine's boot id");
+    if (process_place_here(&s.place, err) < 0) {
+        return -1;
     }
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
     if (read_small_file(path, stat, sizeof(stat)) < 0) {
-        if (errno != ENOENT && errno != ESRCH) {
+        if ((errno != ENOENT && errno != ESRCH) || is_hidden(pid)) {
             return error_set_errno(err, QM_ERR_SYSTEM, errno, "cannot read %s",
                                    path);
         }
-        stat[0] = '\0';
-    }
-    text = xasprintf("%.*s\n%s", (int)strcspn(boot_id, "\n"), boot_id, stat);
-    if (parse_sight(text, ret) < 0) {
+        s.there = false;
+    } else if (!process_stat_parse(stat, &s.stat)) {
         return error_set(err, QM_ERR_SYSTEM, "cannot understand %s", path);
     }
+    *ret = s;
     return 0;
 }
 
-/* Only a folder that is not there says that the process is not. */
-static const char look_script[] =
-    "read -r pid; "
-    "cat /proc/sys/kernel/random/boot_id || exit 3; "
-    "cat /proc/$pid/stat 2>/dev/null || { [ -d /proc/$pid ] && exit 5; }; "
-    "exit 0";
+/* Only a folder that is not there says that the process is not, and only where
+ * those of others can be seen. */
+static const char look_script[] = "read -r pid; " HOST_PLACE "place || exit 3; "
+                                  "cat /proc/$pid/stat 2>/dev/null || { "
+                                  "  [ -d /proc/$pid ] && exit 5; "
+                                  "  [ -d /proc/1 ] || exit 5; "
+                                  "}; "
+                                  "exit 0";
 
-static int look(struct host *h, int pid, deadline_t by, struct sight *ret,
-                struct qm_error *err)
+int host_look(struct host *h, int pid, deadline_t by, struct sight *ret,
+              struct qm_error *err)
 {
     CLEANUP(buffer_done) struct buffer out = { .len = 0 };
     char input[32];
@@ -150,7 +122,8 @@ static int look(struct host *h, int pid, deadline_t by, struct sight *ret,
     if (status < 0) {
         return -1;
     }
-    if (status != 0 || !out.data || parse_sight(out.data, ret) < 0) {
+    buffer_append(&out, "", 1); /* ended, and never NULL */
+    if (status != 0 || parse_sight(out.data, ret) < 0) {
         return host_complain(h, "read /proc", status, err);
     }
     return 0;
@@ -162,7 +135,7 @@ static void identity_from_sight(int pid, const struct sight *s,
     ret->known = true;
     ret->pid = pid;
     ret->start_time = s->stat.start_time;
-    memcpy(ret->boot_id, s->boot_id, sizeof(ret->boot_id));
+    ret->place = s->place;
 }
 
 int host_identify_pid(struct host *h, int pid, struct process_identity *ret,
@@ -170,7 +143,7 @@ int host_identify_pid(struct host *h, int pid, struct process_identity *ret,
 {
     struct sight s = { .there = false };
 
-    if (look(h, pid, deadline_in_ms(HOST_LIMIT_MS), &s, err) < 0) {
+    if (host_look(h, pid, deadline_in_ms(HOST_LIMIT_MS), &s, err) < 0) {
         return -1;
     }
     if (!s.there) {
@@ -186,8 +159,7 @@ int host_identify_pid(struct host *h, int pid, struct process_identity *ret,
  * __SO_ACCEPTCON), then whose descriptors they are.
  */
 static const char listener_script[] =
-    "read -r want; "
-    "[ -r /proc/net/unix ] || exit 3; "
+    "read -r want; " HOST_PLACE "[ -r /proc/net/unix ] || exit 3; "
     "inodes=\" \"; "
     "while read -r num ref proto flags type st inode path; do "
     "  [ \"$flags\" = 00010000 ] || continue; "
@@ -210,7 +182,7 @@ static const char listener_script[] =
     "[ $# -eq 0 ] && exit 5; "
     "echo $*; "
     "[ $# -eq 1 ] || exit 6; "
-    "cat /proc/sys/kernel/random/boot_id || exit 3; "
+    "place || exit 3; "
     "cat /proc/$1/stat || exit 5";
 
 static int complain_listener(const struct host *h, const char *path, int status,
@@ -280,24 +252,53 @@ bool host_process_has_thread(struct host *h, int pid, int tid)
 
 /* --- dead or alive -------------------------------------------------------------- */
 
-static enum process_state judge(const struct process_identity *id,
-                                const struct sight *s)
+static bool is_that_process(const struct process_identity *id,
+                            const struct sight *s)
 {
-    if (strcmp(id->boot_id, s->boot_id) != 0 || !s->there ||
-        id->start_time != s->stat.start_time || process_stat_is_end(&s->stat)) {
+    return s->there && id->start_time == s->stat.start_time &&
+           !process_stat_is_end(&s->stat);
+}
+
+enum process_state process_judge(const struct process_identity *id,
+                                 const struct sight *s)
+{
+    switch (process_place_compare(&id->place, &s->place)) {
+    case PLACE_SAME:
+        return is_that_process(id, s) ? PROCESS_ALIVE : PROCESS_DEAD;
+    case PLACE_REBOOTED:
         return PROCESS_DEAD;
+    case PLACE_ELSEWHERE:
+        break;
     }
-    return PROCESS_ALIVE;
+    /* an older journal knows no more than this */
+    return !*id->place.pid_namespace &&
+                   process_place_fits(&id->place, &s->place) &&
+                   is_that_process(id, s)
+               ? PROCESS_ALIVE
+               : PROCESS_UNKNOWN;
 }
 
 enum process_state host_process_state(struct host *h,
                                       const struct process_identity *id,
                                       deadline_t by)
 {
+    CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
     struct sight s = { .there = false };
 
-    if (!h || !id->known || look(h, id->pid, by, &s, NULL) < 0) {
+    if (!h || !id->known || host_look(h, id->pid, by, &s, &ignored) < 0) {
         return PROCESS_UNKNOWN;
     }
-    return judge(id, &s);
+    return process_judge(id, &s);
+}
+
+char *host_process_doubt(struct host *h, const struct process_identity *id,
+                         deadline_t by)
+{
+    CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
+    struct sight s = { .there = false };
+
+    if (!h || !id->known || host_look(h, id->pid, by, &s, &ignored) < 0) {
+        return NULL;
+    }
+    return process_place_difference(&id->place, &s.place);
 }

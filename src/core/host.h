@@ -99,13 +99,33 @@ struct child *host_open_tcp(struct host *h, const char *address, unsigned port,
 
 /* --- processes ----------------------------------------------------------- */
 
+/*
+ * Where a process was seen.  "" is what is not known: a machine that has no
+ * id, a kernel without time namespaces, a /proc that is not that of the
+ * looker's own PID namespace, a journal of an older qmigrate.
+ */
+struct process_place {
+    char machine_id[40];
+    char boot_id[40];
+    char pid_namespace[32], time_namespace[32]; /* "pid:[4026531836]" */
+};
+
 /* Enough to tell a process from a later one with the same number. */
 struct process_identity {
     bool known;
     int pid;
     uint64_t start_time; /* field 22 of /proc/PID/stat */
-    char boot_id[40];
+    struct process_place place;
 };
+
+/* Two known identities, of one process?  What one of both does not know of its
+ * place says nothing. */
+bool process_is_same(const struct process_identity *a,
+                     const struct process_identity *b);
+
+/* Were both seen in one place, so that different ones are two? */
+bool process_is_comparable(const struct process_identity *a,
+                           const struct process_identity *b);
 
 /* The process behind PID. */
 int host_identify_pid(struct host *h, int pid, struct process_identity *ret,
@@ -120,10 +140,15 @@ int host_identify_listener(struct host *h, const char *path,
 bool host_process_has_thread(struct host *h, int pid, int tid);
 
 enum process_state { PROCESS_UNKNOWN, PROCESS_ALIVE, PROCESS_DEAD };
-/* DEAD is a proof: another boot, no such pid, another start time, a zombie. */
+/* DEAD is a proof: it was looked for where it ran, and there is no such pid,
+ * another start time, or a zombie; or that machine has booted since. */
 enum process_state host_process_state(struct host *h,
                                       const struct process_identity *id,
                                       deadline_t by);
+/* Why that can be no proof: H leads elsewhere.  NULL if it leads there, or
+ * cannot be asked; the caller frees it. */
+char *host_process_doubt(struct host *h, const struct process_identity *id,
+                         deadline_t by);
 /* SIGKILL to exactly that process, then wait until it is gone.  0 when it is
  * verified dead. */
 int host_kill_process(struct host *h, const struct process_identity *id,

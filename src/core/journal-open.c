@@ -43,13 +43,6 @@ int journal_load(int fd, const char *path, struct journal_content *ret,
     return 0;
 }
 
-bool process_is_same(const struct process_identity *a,
-                     const struct process_identity *b)
-{
-    return a->known && b->known && a->pid == b->pid &&
-           a->start_time == b->start_time && str_equal(a->boot_id, b->boot_id);
-}
-
 /* One that cannot be understood may still say whose it is. */
 static int damaged_speaks_of(const struct buffer *b,
                              const struct process_identity *id)

@@ -33,22 +33,50 @@ const struct journal_disk_text journal_disk_texts[] = {
 };
 const size_t journal_disk_text_count = ARRAY_LEN(journal_disk_texts);
 
+#define PLACE(key, field)                                                      \
+    {                                                                          \
+        key, offsetof(struct process_place, field),                            \
+            sizeof(((struct process_place *)NULL)->field)                      \
+    }
+const struct journal_place_text journal_place_texts[] = {
+    PLACE("machine-id", machine_id),
+    PLACE("boot-id", boot_id),
+    PLACE("pid-namespace", pid_namespace),
+    PLACE("time-namespace", time_namespace),
+};
+const size_t journal_place_text_count = ARRAY_LEN(journal_place_texts);
+
+/* Older journals have the boot alone. */
+static bool read_place(struct json_object *o, struct process_place *ret)
+{
+    for (size_t i = 0; i < journal_place_text_count; i++) {
+        const struct journal_place_text *t = &journal_place_texts[i];
+        const char *text = json_get_string(o, t->key);
+
+        if (text && strlen(text) >= t->size)
+            return false;
+        if (text)
+            memcpy((char *)ret + t->offset, text, strlen(text) + 1);
+    }
+    return *ret->boot_id;
+}
+
 int journal_read_process(struct journal_reader *r, struct json_object *o,
                          struct process_identity *ret, struct qm_error *err)
 {
     int64_t pid = json_get_int(o, "pid", 0);
-    const char *boot = json_get_string(o, "boot-id");
+    struct process_place place = { .boot_id = "" };
 
     if (!json_get(o, "pid"))
         return 0;
-    if (pid <= 0 || pid > INT32_MAX || !boot ||
-        strlen(boot) >= sizeof(ret->boot_id) || !json_get(o, "start-time"))
+    if (pid <= 0 || pid > INT32_MAX || !read_place(o, &place) ||
+        !json_get(o, "start-time"))
         return journal_damaged(r, "it does not say which process a QEMU is",
                                err);
     ret->known = true;
     ret->pid = (int)pid;
     ret->start_time = json_get_uint(o, "start-time");
-    memcpy(ret->boot_id, boot, strlen(boot) + 1);
+    ret->place = place;
     return 0;
 }
 

@@ -71,6 +71,14 @@ struct journal_disk_text {
 extern const struct journal_disk_text journal_disk_texts[];
 extern const size_t journal_disk_text_count;
 
+/* The same of struct process_place, with the room that there is. */
+struct journal_place_text {
+    const char *key;
+    size_t offset, size;
+};
+extern const struct journal_place_text journal_place_texts[];
+extern const size_t journal_place_text_count;
+
 /*
  * Understand LEN BYTES.  A last line without its end was never acted on, and
  * is passed over.  -1 with REFUSED: no journal, a newer one, one that is
@@ -95,9 +103,6 @@ bool journal_id_is_valid(const char *id);
 bool journal_began(const struct journal_content *c, const char *step);
 bool journal_did(const struct journal_content *c, const char *step);
 
-/* Two known identities, of one process? */
-bool process_is_same(const struct process_identity *a,
-                     const struct process_identity *b);
 /*
  * No open journal speaks of that QEMU, as far as any can be read; or REFUSED: what is done to it now
  * would make that journal's story false, and recover act on it.

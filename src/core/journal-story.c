@@ -29,6 +29,18 @@ static struct json_object *parameters(const struct qmp_settings *s)
     return parameters_build(s, &o, NULL) < 0 ? json_object_new_object() : o;
 }
 
+/* What is not known is not there. */
+static void add_place(struct json_object *o, const struct process_place *p)
+{
+    for (size_t i = 0; i < journal_place_text_count; i++) {
+        const struct journal_place_text *t = &journal_place_texts[i];
+        const char *text = (const char *)p + t->offset;
+
+        if (*text)
+            json_add_string(o, t->key, text);
+    }
+}
+
 static struct json_object *side_story(const struct migration *m,
                                       enum side_id id)
 {
@@ -41,7 +53,7 @@ static struct json_object *side_story(const struct migration *m,
     if (p->known) {
         json_add_int(o, "pid", p->pid);
         json_add(o, "start-time", json_object_new_uint64(p->start_time));
-        json_add_string(o, "boot-id", p->boot_id);
+        add_place(o, &p->place);
     }
     json_add(o, "capabilities", capabilities(&f->capabilities));
     json_add(o, "parameters", parameters(&f->parameters));

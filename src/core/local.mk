@@ -44,6 +44,7 @@ libcore_a_SOURCES = \
 	src/core/host-key.c \
 	src/core/host-kill.c \
 	src/core/host-private.h \
+	src/core/host-place.c \
 	src/core/host-process.c \
 	src/core/host-storage.c \
 	src/core/host-unit.c \

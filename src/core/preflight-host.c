@@ -5,19 +5,12 @@
 
 #include "core/preflight-private.h"
 
-static bool same_identity(const struct process_identity *a,
-                          const struct process_identity *b)
-{
-    return a->known && b->known && a->pid == b->pid &&
-           a->start_time == b->start_time && str_equal(a->boot_id, b->boot_id);
-}
-
 void preflight_same_process(const struct facts *f, struct verdicts *v)
 {
     const struct plan *p = f->plan;
 
-    if (same_identity(&f->side[SOURCE].process,
-                      &f->side[DESTINATION].process) ||
+    if (process_is_same(&f->side[SOURCE].process,
+                        &f->side[DESTINATION].process) ||
         (p->peer[SOURCE].text &&
          str_equal(p->peer[SOURCE].text, p->peer[DESTINATION].text))) {
         struct verdict *b = verdict_block(

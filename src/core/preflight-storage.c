@@ -20,7 +20,7 @@ bool facts_same_machine(const struct facts *f)
     const struct side_facts *d = &f->side[DESTINATION];
 
     if (s->process.known && d->process.known) {
-        return str_equal(s->process.boot_id, d->process.boot_id);
+        return str_equal(s->process.place.boot_id, d->process.place.boot_id);
     }
     return s->host_is_local && d->host_is_local;
 }

@@ -3,11 +3,12 @@
  *
  * happy path   The process that the journal names is alive, and is the one
  *              that listens at its address.
- * what fails   It is gone: proved by its pid, start time and boot id, here or
- *              through ssh.  It cannot be asked: then it is silent, which
- *              proves nothing.  Another one listens there: it is left alone.
- *              One that never had an identity (TCP) is known by its guest's
- *              UUID, and otherwise taken for what it says.
+ * what fails   It is gone: looked for, here or through ssh, on the machine
+ *              and in the PID namespace that the journal names.  It cannot be
+ *              asked: then it is silent, which proves nothing.  Another one
+ *              listens there: it is left alone.  One that never had an identity
+ *              (TCP) is known by its guest's UUID, and otherwise taken for what
+ *              it says.
  */
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -32,23 +33,28 @@ static void be_silent(struct recover *r, enum side_id side, const char *why)
 }
 
 /* What is left to know a QEMU by whose process is not known; or why not. */
-static char *why_not_by_uuid(struct recover *r, enum side_id side)
+static char *why_not_by_uuid(struct recover *r, enum side_id side,
+                             bool *ret_other)
 {
     CLEANUP(error_clear) struct qm_error failed = QM_ERROR_INIT;
     CLEANUP_FREE char *uuid = NULL;
 
     if (qmp_query_uuid(r->m->side[side].qmp, &uuid, &failed) < 0)
         return xstrdup(failed.message);
-    return str_equal(uuid, r->journal.uuid)
-               ? NULL
-               : xstrdup("the QEMU of another guest listens there now");
+    *ret_other = !str_equal(uuid, r->journal.uuid);
+    return *ret_other ? xstrdup("the QEMU of another guest listens there now")
+                      : NULL;
 }
 
+/* Another number is another process only where numbers count alike. */
 static char *why_not_by_process(const struct side *s,
-                                const struct process_identity *expected)
+                                const struct process_identity *expected,
+                                bool *ret_other)
 {
     if (process_is_same(&s->process, expected))
         return NULL;
+    *ret_other =
+        s->process.known && process_is_comparable(&s->process, expected);
     return xstrdup(s->process.known     ? "another process listens there now"
                    : s->process_problem ? s->process_problem
                                         : "it is not known which process "
@@ -62,12 +68,14 @@ static void check_identity(struct recover *r, enum side_id side,
 {
     struct side *s = &r->m->side[side];
     CLEANUP_FREE char *why = NULL;
+    bool is_other = false;
 
     side_identify(s, &r->plan.peer[side]);
-    why = expected->known ? why_not_by_process(s, expected)
-                          : why_not_by_uuid(r, side);
+    why = expected->known ? why_not_by_process(s, expected, &is_other)
+                          : why_not_by_uuid(r, side, &is_other);
     if (!why)
         return;
+    r->may_answer[side] = !is_other;
     be_silent(r, side, why);
     loop_watch_free(STEAL(s->pidfd_watch));
     close_fd(s->pidfd);
@@ -156,6 +164,22 @@ static int connect_side(struct recover *r, enum side_id side,
                         deadline_in_ms(CONNECT_LIMIT_MS), err);
 }
 
+/* Why nothing that is seen from here can prove that it is dead. */
+static void note_elsewhere(struct recover *r, enum side_id side)
+{
+    struct side *s = &r->m->side[side];
+    CLEANUP_FREE char *doubt =
+        host_process_doubt(s->host, &s->process, deadline_in_ms(LOOK_LIMIT_MS));
+    CLEANUP_FREE char *both = NULL;
+
+    if (!doubt || s->qmp || s->process_dead)
+        return;
+    both = xasprintf("%s; its process cannot be looked for: %s",
+                     r->silent_because[side], doubt);
+    str_replace(&r->silent_because[side], both);
+    r->is_elsewhere[side] = true;
+}
+
 static int meet(struct recover *r, enum side_id side, struct qm_error *err)
 {
     struct side *s = &r->m->side[side];
@@ -173,11 +197,14 @@ static int meet(struct recover *r, enum side_id side, struct qm_error *err)
     if (connect_side(r, side, &failed) < 0) {
         be_silent(r, side, failed.message);
         side_check_dead(s, deadline_in_ms(LOOK_LIMIT_MS));
+        note_elsewhere(r, side);
         return 0;
     }
     check_identity(r, side, &expected);
     if (s->qmp && ask(r, side, &failed) < 0)
         be_silent(r, side, failed.message);
+    if (!s->qmp)
+        note_elsewhere(r, side);
     return 0;
 }
 
@@ -255,14 +282,32 @@ static bool is_seen_alive(struct recover *r, enum side_id side, int64_t ms)
     return false;
 }
 
+/* What answers at its address, and may be it, is not dead whatever is said. */
+static bool still_answers(struct recover *r, enum side_id side)
+{
+    CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
+    struct side *s = &r->m->side[side];
+
+    if (!r->may_answer[side] ||
+        side_connect(s, &r->plan, r->m->dir, deadline_in_ms(CONNECT_LIMIT_MS),
+                     &ignored) < 0) {
+        qmp_close(STEAL(s->qmp));
+        return false;
+    }
+    be_silent(r, side,
+              "a QEMU answers at its address, though it was said to be down");
+    return true;
+}
+
 void recover_prove_dead(struct recover *r, enum side_id side)
 {
     struct side *s = &r->m->side[side];
+    int64_t ms = r->wish->is_down[side] ? 0 : ENDING_LIMIT_MS;
 
-    if (r->wish->is_down[side])
-        s->process_dead = !is_seen_alive(r, side, 0);
-    else if (r->wish->fence && !r->wish->dry_run && fence(r, side))
-        s->process_dead = !is_seen_alive(r, side, ENDING_LIMIT_MS);
+    if (!r->wish->is_down[side] &&
+        (!r->wish->fence || r->wish->dry_run || !fence(r, side)))
+        return;
+    s->process_dead = !is_seen_alive(r, side, ms) && !still_answers(r, side);
 }
 
 /* --- deciding ---------------------------------------------------------------- */

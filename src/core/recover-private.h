@@ -18,6 +18,9 @@ struct recover {
     struct plan plan;
     struct migration *m;
     char *silent_because[SIDES]; /* or NULL */
+    /* A QEMU answers there, which may be the journal's: it is not dead. */
+    bool may_answer[SIDES];
+    bool is_elsewhere[SIDES]; /* its process cannot be seen from here */
     struct recovery decision;
 };
 

@@ -74,16 +74,27 @@ static const char *last_row(const struct recover *r)
     return last;
 }
 
+static void hint_silent(const struct recover *r, enum side_id side,
+                        struct qm_error *err)
+{
+    const char *who = side_name(side);
+
+    error_hint(err,
+               "%s the %s reachable again, at %s, or prove that it is "
+               "down: --fence COMMAND, or --i-have-checked %s-is-down",
+               r->is_elsewhere[side]
+                   ? "run this on the machine, and in the PID namespace, where "
+                     "the migration ran; or make"
+                   : "make",
+               who, r->plan.peer[side].text, who);
+}
+
 static void hint_undecided(const struct recover *r, struct qm_error *err)
 {
     for (int i = 0; i < SIDES; i++) {
         if (r->decision.seen[i] != SEEN_SILENT)
             continue;
-        error_hint(err,
-                   "make the %s reachable again, at %s, or prove that it is "
-                   "down: --fence COMMAND, or --i-have-checked %s-is-down",
-                   side_name((enum side_id)i), r->plan.peer[i].text,
-                   side_name((enum side_id)i));
+        hint_silent(r, (enum side_id)i, err);
     }
     error_hint(err, "look at both: only one may run, and the other one is to "
                     "be ended with `quit`; qmigrate-recovery(7) says more");

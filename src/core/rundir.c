@@ -188,8 +188,8 @@ int rundir_lock_process(const char *who, const struct process_identity *id,
 
     if (!base)
         return -1;
-    path = xasprintf("%s/qemu-%.8s-%d-%llu.lock", base, id->boot_id, id->pid,
-                     (unsigned long long)id->start_time);
+    path = xasprintf("%s/qemu-%.8s-%d-%llu.lock", base, id->place.boot_id,
+                     id->pid, (unsigned long long)id->start_time);
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_set_errno(err, QM_ERR_SYSTEM, errno, "open %s", path);

@@ -34,11 +34,12 @@ def ssh_env(lab):
 
 class Sshd:
     """Listens on host.address:port until the lab ends. boot_id: who logs in
-    sees another machine, booted as that one."""
+    sees another machine, booted as that one; machine_id: of that id."""
 
-    def __init__(self, lab, host, options=(), boot_id=None):
+    def __init__(self, lab, host, options=(), boot_id=None, machine_id=None):
         self.lab = lab
         self.boot_id = boot_id
+        self.machine_id = machine_id
         self.host = host
         self.port = PORT
         self.dir = lab.folder(f'sshd-{host.name}')
@@ -104,12 +105,14 @@ class Sshd:
 
     def _argv(self):
         argv = ['/usr/sbin/sshd', '-D', '-e', '-f', self.dir / 'sshd_config']
-        if self.boot_id:
-            path = self.dir / 'boot_id'
-            path.write_text(self.boot_id + '\n')
-            argv = ['unshare', '--mount', '--', 'sh', '-c',
-                    f'mount --bind {path} {BOOT_ID} && exec "$@"', 'sh',
-                    *argv]
+        for path, text in ((BOOT_ID, self.boot_id),
+                           ('/etc/machine-id', self.machine_id)):
+            if text:
+                shown = self.dir / Path(path).name
+                shown.write_text(text + '\n')
+                argv = ['unshare', '--mount', '--', 'sh', '-c',
+                        f'mount --bind {shown} {path} && exec "$@"', 'sh',
+                        *argv]
         return argv
 
     def start(self):

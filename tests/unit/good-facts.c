@@ -78,7 +78,7 @@ static void init_side(struct good_facts *g, enum side_id side)
         .pid = 100 + (int)side,
         .start_time = 4711,
     };
-    s->process.boot_id[0] = side == SOURCE ? 'a' : 'b';
+    s->process.place.boot_id[0] = side == SOURCE ? 'a' : 'b';
     s->tls_read = true;
 }
 

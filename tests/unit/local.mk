@@ -39,6 +39,7 @@ unit_tests = \
 	tests/unit/test-core-images \
 	tests/unit/test-core-marks \
 	tests/unit/test-core-network \
+	tests/unit/test-core-place \
 	tests/unit/test-core-plan \
 	tests/unit/test-core-preflight \
 	tests/unit/test-core-recipe \

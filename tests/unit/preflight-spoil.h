@@ -398,7 +398,7 @@ SPOIL(address_loopback)
 SPOIL(address_loopback_one_machine)
 {
     address_loopback(g);
-    DST->process.boot_id[0] = 'a';
+    DST->process.place.boot_id[0] = 'a';
 }
 
 SPOIL(address_wildcard)

@@ -103,7 +103,7 @@ SPOIL(read_only_and_left)
 SPOIL(shared)
 {
     strv_add(&g->plan.shared_ids, "vd0");
-    DST->process.boot_id[0] = SRC->process.boot_id[0];
+    DST->process.place.boot_id[0] = SRC->process.place.boot_id[0];
     g->file[DESTINATION][0] = g->file[SOURCE][0];
 }
 

@@ -85,7 +85,7 @@ static void share_disk(struct good_facts *g, const char *id)
 
 static void on_one_machine(struct good_facts *g)
 {
-    DST->process.boot_id[0] = SRC->process.boot_id[0];
+    DST->process.place.boot_id[0] = SRC->process.place.boot_id[0];
 }
 
 /* Both images lie on such a file system. */

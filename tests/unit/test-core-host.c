@@ -54,6 +54,22 @@ static int pid_of_sleeper(void)
     return pid;
 }
 
+/* Neither dead nor killed. */
+static void expect_elsewhere(struct host *h, const struct process_identity *id,
+                             const char *says)
+{
+    struct qm_error err = QM_ERROR_INIT;
+    deadline_t by = deadline_in_ms(20000);
+    CLEANUP_FREE char *doubt = host_process_doubt(h, id, by);
+
+    assert_int_equal(host_process_state(h, id, by), PROCESS_UNKNOWN);
+    assert_non_null(doubt);
+    assert_non_null(strstr(doubt, says));
+    assert_int_equal(host_kill_process(h, id, by, &err), -1);
+    assert_non_null(strstr(err.message, says));
+    error_clear(&err);
+}
+
 static void a_process_lives_and_dies(void **state)
 {
     (void)state;
@@ -66,21 +82,22 @@ static void a_process_lives_and_dies(void **state)
 
         assert_int_equal(host_identify_pid(hosts[i], pid, &id, &err), 0);
         assert_int_equal(id.pid, pid);
-        assert_int_equal(strlen(id.boot_id), 36);
+        assert_int_equal(strlen(id.place.boot_id), 36);
         assert_int_equal(host_process_state(hosts[i], &id, by), PROCESS_ALIVE);
 
-        /* another start time, another boot: that process is gone, and the
-         * one that is there must not be touched */
+        /* another start time: that process is gone, and the one that is there must not be touched */
         other = id;
         other.start_time++;
         assert_int_equal(host_process_state(hosts[i], &other, by),
                          PROCESS_DEAD);
         assert_int_equal(host_kill_process(hosts[i], &other, by, &err), 0);
         other = id;
-        other.boot_id[0] = 'x';
-        assert_int_equal(host_process_state(hosts[i], &other, by),
-                         PROCESS_DEAD);
-        assert_int_equal(host_kill_process(hosts[i], &other, by, &err), 0);
+        other.place.boot_id[0] = 'x';
+        memset(other.place.machine_id, 'a', 32);
+        expect_elsewhere(hosts[i], &other, "another machine");
+        other = id;
+        other.place.pid_namespace[5] = 'x';
+        expect_elsewhere(hosts[i], &other, "another PID namespace");
         assert_int_equal(host_process_state(hosts[i], &id, by), PROCESS_ALIVE);
         assert_false(child_has_exited(c));
 

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "core/disk-make.h"
 #include "core/journal-past.h"
@@ -92,6 +93,10 @@ static void story_is_read(void **state)
         assert_true(c.side[i].process.known);
         assert_int_equal(c.side[i].process.pid, 42);
         assert_true(c.side[i].process.start_time == UINT64_MAX);
+        assert_string_equal(c.side[i].process.place.boot_id, "b");
+        /* as in journals of older versions */
+        assert_string_equal(c.side[i].process.place.machine_id, "");
+        assert_string_equal(c.side[i].process.place.pid_namespace, "");
         assert_string_equal(
             qmp_settings_get(&c.side[i].parameters, "max-bandwidth"), "1");
         assert_string_equal(qmp_settings_get(&c.side[i].capabilities, "events"),
@@ -101,6 +106,49 @@ static void story_is_read(void **state)
     assert_string_equal(c.disk[0].job_id, "qm-0123abcd-mirror0");
     assert_int_equal(c.disk[0].size_bytes, 7);
     assert_string_equal(c.disk[0].make->path, "/i.raw");
+}
+
+/* TEXT with all its boot ids as WITH says; the caller frees it. */
+static char *with_place(const char *text, const char *with)
+{
+    static const char boot[] = "\"boot-id\":\"b\"";
+    struct buffer b = { .len = 0 };
+
+    for (const char *at; (at = strstr(text, boot)); text = at + strlen(boot))
+        buffer_printf(&b, "%.*s%s", (int)(at - text), text, with);
+    buffer_printf(&b, "%s", text);
+    buffer_append(&b, "", 1);
+    return b.data;
+}
+
+static void places_are_read(void **state)
+{
+    static const char whole[] =
+        "\"boot-id\":\"x\",\"machine-id\":\"m\","
+        "\"pid-namespace\":\"pid:[1]\",\"time-namespace\":\"time:[2]\"";
+    static const char *const bad[] = {
+        "\"machine-id\":\"m\"",
+        "\"boot-id\":\"\"",
+        "\"boot-id\":\"x\",\"pid-namespace\":"
+        "\"pid:[11111111111111111111111111111111111]\"",
+    };
+    CLEANUP_FREE char *text = with_place(BEGUN, whole);
+    CLEANUP(journal_content_done) struct journal_content c = read_well(text);
+
+    (void)state;
+    for (int i = 0; i < SIDES; i++) {
+        const struct process_place *p = &c.side[i].process.place;
+
+        assert_string_equal(p->machine_id, "m");
+        assert_string_equal(p->boot_id, "x");
+        assert_string_equal(p->pid_namespace, "pid:[1]");
+        assert_string_equal(p->time_namespace, "time:[2]");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        CLEANUP_FREE char *damaged = with_place(BEGUN, bad[i]);
+
+        expect_error(damaged, "which process a QEMU is");
+    }
 }
 
 static void records_are_read(void **state)
@@ -424,6 +472,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(story_is_read),
+        cmocka_unit_test(places_are_read),
         cmocka_unit_test(records_are_read),
         cmocka_unit_test(rules_are_read),
         cmocka_unit_test(rules_may_be_missing),
