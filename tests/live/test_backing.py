@@ -139,6 +139,7 @@ def with_options(case, *options):
                    'options': (*case.options, *options)})
 
 
+@pytest.mark.sample(7)
 @pytest.mark.parametrize('below', [copied, shared, flattened],
                          ids=lambda f: f.__name__)
 @pytest.mark.parametrize('case', CASES.values(), ids=CASES)
@@ -157,6 +158,7 @@ def test_overlay_alone(lab, pki, case, below):
         move.source.disks[0].path)
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('options', [
     ('-o', 'compat=0.10'), ('-o', 'cluster_size=512'),
     ('-o', 'cluster_size=2M'), ('-o', 'extended_l2=on,cluster_size=128k')],
@@ -170,6 +172,7 @@ def test_any_grain(lab, pki, binary, options):
     move.compare()
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('below, used, offset', [
     (one_byte_differs, None, 30 * MIB + 777),
     (copied, f'write -P 0xcd {10 * MIB} 1', 10 * MIB),
@@ -194,6 +197,7 @@ def test_a_difference_is_undone(lab, pki, binary, below, used, offset):
     assert Path(move.destination.disks[0].path).read_bytes() == before
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('below, used, reads', [
     (copied, None, True), (shared, None, False),
     # what it has is what the backing file has
@@ -247,6 +251,7 @@ def test_without_a_backing_file_all_is_copied(lab, pki, number):
         ('ok', 'disk vd0 has no backing file, and is copied whole')]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('below', [None, copied], ids=['none', 'overlay'])
 @pytest.mark.parametrize('case', [
     Case(), Case(live=False, stopped=True, binaries=('system', 'system'))],

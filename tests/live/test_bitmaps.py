@@ -68,6 +68,7 @@ class WithBitmaps(Move):
             before['nodes'][self.node]['bitmaps'] = sorted(NAMES)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('case', [
     Case(formats=('qcow2',), options=STAY),
     Case(formats=('qcow2',), options=(*STAY, *VERIFY)),
@@ -120,6 +121,7 @@ def test_they_go_on_recording(lab, pki):
     assert 'name: kept' in info and 'light' not in info
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('at', ['agree capabilities:after',
                                 'mirror disks:after', 'converge:after',
                                 'verify disks:after', 'switch over:before'])

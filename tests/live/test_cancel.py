@@ -61,6 +61,7 @@ def check(move, row):
         assert 'cancelled by the operator' in move.error
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('row', HELD)
 def test_cancel_in_row(lab, pki, row):
     """By one of the two signals, in turn."""
@@ -80,6 +81,7 @@ def test_every_row_is_cancelled():
     assert set(HELD) | set(TOLD) == set(ROWS)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('row', TOLD)
 def test_living_guest_is_not_disturbed(lab, pki, row):
     case = Case(formats=('qcow2', 'raw'), options=SLOW)
@@ -89,6 +91,7 @@ def test_living_guest_is_not_disturbed(lab, pki, row):
     check(move, row)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('row', ['mirror disks', 'converge'])
 def test_second_attempt_succeeds(lab, pki, row):
     """What was undone is really gone: a move that is cancelled half-way and

@@ -263,6 +263,7 @@ def test_on_one_machine(lab, pki, choice):
     judge(lab, pki, choice)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('choice', ANY_MACHINE.values(), ids=ANY_MACHINE)
 def test_on_two_machines(lab, pki, choice):
     """The destination's host, behind ssh, says that it is another."""
@@ -404,6 +405,7 @@ class OneShared(Move):
                     state=self._state(name, binary, [shared, own]))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('case', [
     Case(formats=('raw', 'raw')),
     Case(formats=('raw', 'raw'), stopped=True, binaries=('system', 'system')),

@@ -128,6 +128,7 @@ CANCEL = [row for row in HELD
           if ROWS.index(row) >= ROWS.index('hold the destination')]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('row', CANCEL)
 def test_cancel_in_each_row(lab, pki, row):
     """From another process, with a command of the row on its way."""

@@ -30,6 +30,7 @@ IMAGES = {
 }
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('case,options', IMAGES.values(), ids=IMAGES)
 def test_image_is_made(lab, pki, case, options):
     move = Made(lab, pki, case, options=options).start()
@@ -136,6 +137,7 @@ FAILPOINTS = ['make disks:after', 'export disks:after', 'mirror disks:after',
               'open the door:after', 'converge:after', 'switch over:after']
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('at', FAILPOINTS)
 def test_what_was_made_is_removed(lab, pki, at):
     """And the placeholder is back, if that QEMU is still there: a second
@@ -219,6 +221,7 @@ def test_destination_refuses(lab, pki, name, nth):
     assert os.listdir(move.folder) == []
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('when', ['before', 'after'])
 @pytest.mark.parametrize('name,nth', COMMANDS)
 def test_reply_is_lost(lab, pki, name, nth, when):

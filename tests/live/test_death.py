@@ -64,6 +64,7 @@ def kill_at(move, victim, side, command):
                                           getattr(move, victim).kill)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('at', BEFORE_OWNER)
 def test_destination_dies(lab, pki, at):
     move = Move(lab, pki, case_for(at, STILL))
@@ -74,6 +75,7 @@ def test_destination_dies(lab, pki, at):
     assert 'destination' in move.error
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('at', LIVING)
 def test_destination_of_a_living_guest_dies(lab, pki, at):
     case = replace(case_for(at, LIVE),
@@ -86,6 +88,7 @@ def test_destination_of_a_living_guest_dies(lab, pki, at):
     assert 'destination' in move.error
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('state', ['begins', 'done'])
 @pytest.mark.parametrize('row', ['mirror disks', 'converge'])
 def test_destination_dies_while_it_copies(lab, pki, row, state):
@@ -133,6 +136,7 @@ SOURCE_DIES = {
 }
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('at', SOURCE_DIES)
 def test_source_dies(lab, pki, at):
     """The guest is lost, and what the destination has of it is not

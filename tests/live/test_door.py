@@ -122,6 +122,7 @@ def check_cost(move, cost):
     move.moved()
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('kind', ['close', 'silence', 'garbage'])
 @pytest.mark.parametrize('tls', [True, False], ids=['tls', 'plain'])
 @pytest.mark.parametrize('moment', MOMENTS)
@@ -131,6 +132,7 @@ def test_stranger_at_the_door(lab, pki, moment, tls, kind):
     check_cost(move, COSTS.get((moment, tls, kind)))
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('moment,tls,kind', [
     ('asked', True, 'silence'), ('sent', True, 'silence'),
     ('sent', False, 'close')])
@@ -147,6 +149,7 @@ def test_stranger_at_an_old_door(lab, pki, moment, tls, kind):
 LIMITS_MS = {'asked': 8000, 'sent': 40000}
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('moment', MOMENTS)
 def test_guest_lives_on_beside_a_silent_stranger(lab, pki, moment):
     """It runs all the time; but if the stranger came in the moment between,
@@ -191,6 +194,7 @@ def test_killer_of_the_destination_is_not_there(lab, pki):
     assert move.source.status() == 'running'
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('kind', ['close', 'silence', 'garbage'])
 @pytest.mark.parametrize('tls,channels', [(True, '0'), (False, '2')],
                          ids=['tls', 'plain-2'])
@@ -238,6 +242,7 @@ def test_ports_are_open_from_row_to_row(lab, pki):
     move.moved()
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('kind', ['close', 'silence', 'garbage'])
 @pytest.mark.parametrize('tls', [True, False], ids=['tls', 'plain'])
 @pytest.mark.parametrize('row', ['mirror disks', 'open the door'])
@@ -300,6 +305,7 @@ def test_stranger_who_begins_tls_at_the_disks(lab, pki):
     assert move.error.startswith('close exports: ')
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('qemu', ['qemu10', 'system'])
 def test_stranger_who_begins_tls_while_it_is_undone(lab, pki, qemu):
     """The destination hangs in nbd-server-stop, and can be told nothing more:

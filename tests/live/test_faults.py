@@ -56,6 +56,7 @@ CELLS = [*rows_in_turn(),
          Cell('mirror', 'start migration:1:source:migrate', 'answer late')]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('cell', CELLS, ids=map(str, CELLS))
 def test_fault(lab, pki, cell):
     assert Attack(lab, pki, cell).run(LASTS_S).problems() == {}

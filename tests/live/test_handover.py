@@ -159,6 +159,7 @@ def test_announces_as_often_as_told(lab, pki):
 ONE_WAY_S = 0.2                 # long beside what a busy machine takes
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('disks', [0, 1, 3])
 def test_no_needless_round_trip(lab, pki, disks):
     """Between the source's STOP and the destination's RESUME: what it stands
@@ -243,6 +244,7 @@ def test_killed_engine_leaves_no_folder_for_long(lab, pki):
 
 # ---- a cancel where nothing was changed yet ----
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('command', ['migrate', 'check'])
 @pytest.mark.parametrize('side,held', [
     ('source', 'qmp_capabilities'), ('destination', 'qmp_capabilities'),
@@ -278,6 +280,7 @@ def test_cancel_does_not_wait_for_ssh(lab):
 
 # ---- the engine's own look at the exports ----
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('ca,proved', [('ca', True), ('another ca', False)])
 def test_ca_beside_the_engine(lab, pki, monkeypatch, ca, proved):
     """In the folder that has the source's certificates at the source the

@@ -36,6 +36,7 @@ MOVES = {
 }
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('move', MOVES.values(), ids=MOVES)
 def test_reference_migration(lab, pki, move):
     source, destination = make_pair(lab, move.formats)
@@ -67,6 +68,7 @@ def test_reference_migration(lab, pki, move):
         assert stale, 'the guest wrote on at the destination'
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('format', ['raw', 'qcow2'])
 def test_checker_sees_destroyed_record(lab, format):
     """One byte of one record, and one record that became an older one."""
@@ -91,6 +93,7 @@ def test_checker_sees_destroyed_record(lab, format):
         [records.Missing(0, victim, 'zeroes')]
 
 
+@pytest.mark.long
 def test_stopped_guest_moves_between_72(lab, pki):
     """7.2 under TCG is not to be trusted with a guest that runs: it is
     stopped first, moves with its disk, and goes on at the end."""
@@ -164,6 +167,7 @@ def write_physical(qemu, path, address, value):
     qemu.spy.cmd('human-monitor-command', command_line='gdbserver none')
 
 
+@pytest.mark.long
 def test_guest_ends_as_told(lab):
     qemu = Qemu(lab, lab.host('source'))
     recorder = qemu.recorder

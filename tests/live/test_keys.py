@@ -55,6 +55,7 @@ def test_migrate_with_keys_of_ours(lab, case):
     assert move.engine.result()['tls']
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('qemu', QEMUS.values(), ids=QEMUS)
 def test_checks_agree_with_qemu(qemu):
     """The unit test of the checks, with this QEMU's own opinion: each case

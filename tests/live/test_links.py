@@ -110,6 +110,7 @@ def test_tables_are_complete(lab, pki):
 FAILS = rows(['fail'])
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize('side,name,nth,kind', FAILS, ids=ids(FAILS))
 def test_command_is_refused(lab, pki, side, name, nth, kind):
     move = Move(lab, pki, PROXIED)
@@ -125,6 +126,7 @@ def test_command_is_refused(lab, pki, side, name, nth, kind):
 CUTS = rows(['before', 'after'], ['acts']) + rows(['after'], ['reads'])
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize('side,name,nth,kind', CUTS, ids=ids(CUTS))
 def test_link_is_cut(lab, pki, side, name, nth, kind):
     """It is opened again; what became of the command is asked."""
@@ -143,6 +145,7 @@ UNDOS = [(side, name, nth, kind) for side, names in UNDO.items()
          if not (kind == 'fail' and name in NEVER_REFUSED)]
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('side,name,nth,kind', UNDOS, ids=ids(UNDOS))
 def test_undo_is_disturbed(lab, pki, side, name, nth, kind):
     """A link that is cut is no excuse; what QEMU refuses to undo is said."""
@@ -177,6 +180,7 @@ def test_every_undo_is_disturbed(lab, pki):
 
 # ---- links that stay away ----
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('side', ['source', 'destination'])
 @pytest.mark.parametrize('row', ['mirror disks', 'converge'])
 def test_link_is_away_for_a_while(lab, pki, row, side):

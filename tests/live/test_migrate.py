@@ -47,6 +47,7 @@ FIRMWARE = {
 }
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('case', RUNNING.values(), ids=RUNNING)
 def test_running_guest_moves(lab, pki, case):
     move = Move(lab, pki, case).start()
@@ -62,6 +63,7 @@ def test_running_guest_moves(lab, pki, case):
     assert 0 <= result['handover']['blackout-ms'] < 5000
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('case', STOPPED.values(), ids=STOPPED)
 def test_stopped_guest_stays_stopped(lab, pki, case):
     """Nobody tells it `cont`; and when somebody does, it lives."""

@@ -86,6 +86,7 @@ def allocated(image):
 BUSY = {'qemu10': ('qemu10', 'qemu10'), 'system': ('system', 'system')}
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('pair', BUSY.values(), ids=BUSY)
 def test_disk_is_written_faster_than_copied(lab, pki, pair):
     """In the background it would never be in sync. (7.2 is not to be trusted
@@ -152,6 +153,7 @@ OLD_AND_NEW = {'qemu10': {},
                'system': {'stopped': True, 'binaries': ('system', 'system')}}
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('how', OLD_AND_NEW.values(), ids=OLD_AND_NEW)
 @pytest.mark.parametrize('images,blockdevs,says', FAIL.values(), ids=FAIL)
 def test_destination_cannot_be_written(lab, pki, images, blockdevs, says, how):
@@ -237,6 +239,7 @@ def rounded_extents(image):
     return blocks * GRANULARITY
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('binary,format,discard', SPARSE.values(), ids=SPARSE)
 def test_holes_stay_holes(lab, pki, binary, format, discard):
     """An idle guest's disk costs on the wire and at the destination what it
@@ -277,6 +280,7 @@ LOOPS = {'both': ('source', 'destination'), 'source': ('source',),
          'destination': ('destination',)}
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('how', OLD_AND_NEW.values(), ids=OLD_AND_NEW)
 @pytest.mark.parametrize('sides', LOOPS.values(), ids=LOOPS)
 def test_block_device(lab, pki, sides, how):
@@ -301,6 +305,7 @@ def fragmented(lab, side):
     return image
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('run', range(3))
 def test_no_write_is_lost_while_a_mirror_starts(lab, pki, run):
     """A fragmented qcow2 image, a mirror that starts, a guest that writes as

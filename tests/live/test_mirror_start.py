@@ -186,6 +186,7 @@ def start_and_write(lab, pki, binary, format, env):
     return during, lost
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('binary,format,env,loses', STARTS.values(),
                          ids=STARTS)
 def test_writes_while_a_mirror_starts(lab, pki, binary, format, env, loses):
@@ -198,6 +199,7 @@ def test_writes_while_a_mirror_starts(lab, pki, binary, format, env, loses):
         assert during > 100
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('run', range(RUNS))
 def test_no_write_is_lost_again_and_again(lab, pki, run):
     """The version with the fault: QMIGRATE_RUNS=20 for twenty of them."""

@@ -64,6 +64,7 @@ def check_harmless(lab, engine):
     assert not list(lab.dir.rglob('pwned'))
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('kind', NAMES)
 def test_evil_names(lab, pki, kind):
     """People and programs are told, and the guest moves, or is refused with
@@ -84,6 +85,7 @@ def test_evil_names(lab, pki, kind):
         assert move.unlike_before(qemu) == []
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('kind', [k for k in NAMES if k != 'long'])
 def test_evil_name_is_no_name(lab, pki, kind):
     """What the guest calls itself becomes a file's name only if it is one."""
@@ -97,6 +99,7 @@ def test_evil_name_is_no_name(lab, pki, kind):
         assert '--name' in move.error
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('json', [True, False], ids=['json', 'people'])
 @pytest.mark.parametrize('side,command', [
     ('source', 'blockdev-mirror'), ('source', 'migrate'),

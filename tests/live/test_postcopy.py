@@ -76,6 +76,7 @@ WAYS = {
 }
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('way', WAYS)
 def test_switches(lab, pki, way):
     way = WAYS[way]
@@ -93,6 +94,7 @@ OLD = {'7.2': ('system', 'system'), 'to-10': ('system', 'qemu10'),
        'from-10': ('qemu10', 'system')}
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('name,cut', [
     ('7.2', False), ('7.2', True), ('to-10', False), ('from-10', False),
     pytest.param('to-10', True, marks=pytest.mark.long),
@@ -182,6 +184,7 @@ def cut_for(host, seconds):
     timer.start()
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('seconds', (
     1, 5, pytest.param(30, marks=pytest.mark.long)))
 @pytest.mark.parametrize('when', CUTS)
@@ -238,6 +241,7 @@ def rates(move):
     return [(r['bps'], r.get('network-lost', False)) for r in ram]
 
 
+@pytest.mark.long
 def test_link_is_cut_twice(lab, pki):
     """So long that both sides are paused, and a new stream is made."""
     move = stays_on_its_way(lab, pki, *EARLY).start(**SILENCE)
@@ -262,6 +266,7 @@ def away(move):
     return [w for w in words(move) if 'cannot be reached' in w]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('network', ('there', 'to the end', 'cut'))
 def test_monitors_are_away(lab, pki, network):
     """For longer than a link is given otherwise, as where the engine reaches
@@ -292,6 +297,7 @@ def test_monitors_are_away(lab, pki, network):
         assert result['postcopy']['recoveries'] == 0
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('side, name', (
     ('source', 'migrate-continue'), ('destination', 'cont')))
 def test_monitor_is_away_at_the_switch(lab, pki, side, name):
@@ -309,6 +315,7 @@ def test_monitor_is_away_at_the_switch(lab, pki, side, name):
     move.moved()
 
 
+@pytest.mark.long
 def test_the_engine_gives_up(lab, pki):
     """What is told then sounds like what is true: nothing is lost."""
     move = make(lab, pki, *NOW, '--postcopy-bandwidth', '8M', supervised=False)
@@ -321,6 +328,7 @@ def test_the_engine_gives_up(lab, pki):
 
 # ---- who dies ----
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('victim', ('source', 'destination'))
 def test_a_side_dies(lab, pki, victim):
     """Each had a part of the guest."""
@@ -334,6 +342,7 @@ def test_a_side_dies(lab, pki, victim):
     assert "boot the guest again from the destination's disks" in move.error
 
 
+@pytest.mark.long
 def test_the_switch_fails(lab, pki):
     """The destination dies when the owner is written, and the source has not
     given the guest up: it runs on there."""
@@ -369,6 +378,7 @@ def test_engine_dies_before_the_switch(lab, pki):
         .recover().undone()
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('at', DEATHS)
 def test_engine_dies(lab, pki, at):
     move = make(lab, pki, *NOW, '--postcopy-bandwidth', '8M', formats=('raw',))
@@ -395,6 +405,7 @@ def test_psk_is_gone_when_the_link_is_cut(lab, pki):
     assert let_go(move).moved()['postcopy']['recoveries'] >= 1
 
 
+@pytest.mark.long
 def test_set_while_recover_goes_on(lab, pki):
     move = stays_on_its_way(lab, pki, '--name', 'c', *EARLY,
                             '--postcopy-bandwidth', '1M')
@@ -427,6 +438,7 @@ def recover_and_notice(move):
     return False
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('at', ['switch over:after', 'announce:after'])
 def test_engine_dies_while_the_link_is_cut(lab, pki, at):
     """Recover makes the stream anew, with the engine's own TLS."""
@@ -440,6 +452,7 @@ def test_engine_dies_while_the_link_is_cut(lab, pki, at):
     assert result['postcopy']['recoveries'] >= 1
 
 
+@pytest.mark.long
 def test_recover_dies_while_the_link_is_cut(lab, pki):
     """And is run again."""
     move = stays_on_its_way(lab, pki, *EARLY).die('announce:after')

@@ -152,6 +152,7 @@ LIVE = {
 }
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize('how', LIVE.values(), ids=LIVE)
 @pytest.mark.parametrize('pair', ['qemu10', 'system'])
 def test_what_is_not_there_is_copied(lab, pki, pair, how):
@@ -189,6 +190,7 @@ def test_a_guest_that_is_stopped(lab, pki, pair):
 STILL = Case(live=False)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('format', ['raw', 'qcow2'])
 @pytest.mark.parametrize('options', [(), ('--disks', 'all'),
                                      ('--disks', 'vd0,cd0')])
@@ -323,6 +325,7 @@ class Far(WithMedium, Journey):
         Journey.__init__(self, lab, pki, case, ('destination',))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('same', [True, False])
 def test_hosts_are_compared_by_ssh(lab, pki, same):
     content = medium()
@@ -396,6 +399,7 @@ MADE = [(device, ('raw', 'qcow2')[(n + old) % 2], ('qemu10', 'system')[old])
         for n, device in enumerate(MAKE) for old in (0, 1)]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('device,format,pair', MADE,
                          ids=['-'.join(row) for row in MADE])
 def test_an_image_is_made_for_it(lab, pki, device, format, pair):
@@ -422,6 +426,7 @@ def test_what_was_made_for_it_is_removed(lab, pki, at):
 
 # ---- failures ----
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('row', ROWS[ROWS.index('export disks'):
                                      ROWS.index('run the destination')])
 def test_failure_is_undone(lab, pki, row):
@@ -520,6 +525,7 @@ SLOTS = {'vfat-read-only': (fat, virtio, OTHER),
          'swap': (swap, writable, 'writable, two files of one machine')}
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('pair', ['qemu10', 'system'])
 @pytest.mark.parametrize('slot', SLOTS.values(), ids=SLOTS)
 def test_configuration_drives_and_swap(lab, pki, slot, pair):

@@ -82,6 +82,7 @@ def check_orphan(move, at):
     assert owners(move) == ['source', 'destination'][:1 + (place(at) > OWNER)]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('case,at', POINTS.values(), ids=POINTS)
 def test_engine_dies(lab, pki, case, at):
     move = Move(lab, pki, case).die(at)
@@ -107,6 +108,7 @@ def check_nothing_is_left(move):
     assert (again.out, again.err) == ('there is nothing to recover', '')
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('at', ['mirror disks:after', 'converge:after',
                                 'switch over:after', 'owner:written'])
 @pytest.mark.parametrize('case', [
@@ -567,11 +569,13 @@ class Far(Journey):
         return self.start(*options, command='recover', **env)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('at', ['mirror disks:after', LATE, OWNED])
 def test_from_far(lab, pki, at):
     finish(Far(lab, pki).die(at), at)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('victim,at,code', [
     ('source', LATE, NOWHERE), ('destination', LATE, FAILED),
     ('source', OWNED, DONE), ('destination', OWNED, NOWHERE)])
@@ -587,6 +591,7 @@ def test_death_is_proved_from_far(lab, pki, victim, at, code):
         assert not [e for e in survivor.spy.events if e.name == 'RESUME']
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('victim,at', [('source', LATE),
                                        ('destination', OWNED)])
 def test_silent_host_is_not_dead(lab, pki, victim, at):

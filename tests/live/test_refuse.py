@@ -271,6 +271,7 @@ def test_refused(lab, pki, refusal):
     run_case(lab, pki, refusal)
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize('refusal', OLD.values(), ids=OLD)
 def test_refused_by_an_older_qemu(lab, pki, refusal):
     old = {'binary': binaries.system()}

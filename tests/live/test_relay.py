@@ -100,6 +100,7 @@ def test_relay_with_its_own_certificate(lab, pki, kind, formats):
     assert move.relay.leaks == {}
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('limit', [1, 300, 4 * MIB],
                          ids=['hello', 'handshake', 'middle'])
 @pytest.mark.parametrize('port', [DISK, RAM], ids=['disk', 'ram'])
@@ -115,6 +116,7 @@ def test_relay_that_cuts(lab, pki, port, limit):
     move.undone((FAILED,), 'gone' if port == RAM else 'waiting')
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('port', [DISK, RAM], ids=['disk', 'ram'])
 def test_relay_that_is_silent(lab, pki, port):
     """He takes the connection, and that is all. For the disks the engine's

@@ -267,6 +267,7 @@ LATE = {f'{name}-{what}': (row, what) for name, row in CERTIFICATES.items()
         if what == 'disk' or row.ram != NOBODY_SEES}
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('row, what', LATE.values(), ids=LATE)
 def test_qemu_finds_out(lab, pki, row, what):
     """The files are other ones when QEMU reads them."""
@@ -381,6 +382,7 @@ TWISTS = {
 }
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('twist', TWISTS.values(), ids=TWISTS)
 def test_twisted(lab, pki, twist):
     pair = blind_pair(lab, pki, disks=twist.disks)

@@ -66,6 +66,7 @@ SLICES = {
 }
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('case,options', SLICES.values(), ids=SLICES)
 def test_slice_of_a_larger_block_device(lab, pki, case, options):
     """The guest sees the size that it knows."""

@@ -187,6 +187,7 @@ def test_wrong_certificate_is_seen_by_ssh(lab, pki):
     move.check_folders()
 
 
+@pytest.mark.long
 def test_keys_of_others_are_only_looked_at(lab, pki):
     """Of a key on another host its mode is asked, and whether it is there."""
     move = Journey(lab, pki, Case(live=False), **FROM_A_DESK)
@@ -205,6 +206,7 @@ def test_keys_of_others_are_only_looked_at(lab, pki):
 
 # ---- what breaks on the way ----
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('row', ['mirror disks', 'converge'])
 @pytest.mark.parametrize('which', ['source', 'destination'])
 def test_sshd_comes_back(lab, pki, row, which):
@@ -247,6 +249,7 @@ def test_destination_host_vanishes(lab, pki):
     assert move.destination.status() == 'inmigrate'
 
 
+@pytest.mark.long
 def test_desk_vanishes(lab, pki):
     """The engine's own host loses both: nothing is started anywhere, nobody
     is told where the guest is, and it can be taken back by hand."""

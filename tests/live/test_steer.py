@@ -53,6 +53,7 @@ def check_refused(answer):
     assert 'it is too late' in answer['error']['desc'], answer
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('row', CANCEL)
 def test_set_in_each_row(lab, pki, row):
     """In force at the source, or refused, and nothing in between."""
@@ -73,6 +74,7 @@ def test_set_in_each_row(lab, pki, row):
     assert asked[-1] == 900 * MIB, asked
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('row', CANCEL)
 def test_complete_in_each_row(lab, pki, row):
     """The guest is stopped, or will be once its RAM moves (unless that is over
@@ -89,6 +91,7 @@ def test_complete_in_each_row(lab, pki, row):
                               for e in move.engine.events('WARNING'))
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('row', CANCEL)
 def test_complete_by_postcopy_in_each_row(lab, pki, row):
     """It is remembered until a whole pass is over (a guest that writes nothing

@@ -49,6 +49,7 @@ def settled(move, at):
     return result
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('at', POINTS)
 @pytest.mark.parametrize('case', CASES.values(), ids=CASES)
 def test_killed_engine(lab, pki, case, at):
@@ -358,6 +359,7 @@ def test_terminal_that_goes_away(lab, pki):
 
 # ---- from far ----
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('at', ['converge:after', 'owner:written'])
 def test_killed_on_a_third_machine(lab, pki, at):
     """Its ssh children die with it; recovery has its own."""

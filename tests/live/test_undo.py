@@ -61,6 +61,7 @@ def test_rows_are_those_of_the_program(lab, pki):
     assert plan['data']['steps'] == ROWS
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('row,when', BEFORE_OWNER, ids=names(BEFORE_OWNER))
 def test_row_fails_and_is_undone(lab, pki, row, when):
     move = Move(lab, pki, STILL)
@@ -77,6 +78,7 @@ def test_row_fails_and_is_undone(lab, pki, row, when):
     move.moved()
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('at', LIVE)
 def test_living_guest_is_taken_back(lab, pki, at):
     move = Move(lab, pki, Case(formats=('qcow2', 'raw')))

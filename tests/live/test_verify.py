@@ -36,6 +36,7 @@ def plant(image, offset, byte=b'\x55'):
         os.close(fd)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('case', CASES.values(), ids=CASES)
 def test_equal_disks_pass(lab, pki, case):
     move = Move(lab, pki, case).start()
@@ -92,6 +93,7 @@ def test_what_differs_in_a_written_block_is_found(lab, pki):
     assert f'the first byte at offset {written},' in move.error
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('at', ['compare disks:before', 'compare disks:after',
                                 'converge:after', 'verify disks:before',
                                 'verify disks:after'])
@@ -114,6 +116,7 @@ FAULTS = {
 @pytest.mark.parametrize('command', ['block-export-add',
                                      'block-dirty-bitmap-disable'])
 @pytest.mark.parametrize('fault', FAULTS)
+@pytest.mark.sample(4)
 def test_destination_vanishes(lab, pki, command, fault):
     """What the source has is taken away all the same, and the guest runs on:
     a disk that is drained must not wait for what cannot come."""

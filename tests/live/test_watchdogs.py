@@ -94,6 +94,7 @@ HANGS = {'network': Hanging.hang_network,
          'storage': lambda move: move.hang_storage(0)}
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('hang', HANGS.values(), ids=HANGS)
 def test_while_the_ram_moves(lab, pki, hang):
     """Nothing of the RAM's progress shows it, nor a write that ends."""
@@ -115,6 +116,7 @@ def test_while_the_ram_moves_with_postcopy(lab, pki):
     move.gives_up(0, 'converge', 15, True)
 
 
+@pytest.mark.long
 def test_ram_with_postcopy(lab, pki):
     """Nor is the RAM waited for any longer than without it."""
     move = Move(lab, pki, Case(formats=(), options=('--postcopy', *SLOW_RAM),
@@ -127,6 +129,7 @@ def test_ram_with_postcopy(lab, pki):
     assert 'no byte of the RAM has moved for 30 s' in move.error
 
 
+@pytest.mark.long
 def test_behind_another_disk(lab, pki):
     """One moves all the time, the other does not."""
     move = Hanging(lab, pki, Case(formats=('raw', 'raw'), options=SLOW_RAM,
