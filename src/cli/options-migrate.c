@@ -27,6 +27,11 @@ static const struct option_row rows[] = {
       "make images at the destination where it has placeholders: in FOLDER, "
       "or each at its PATH",
       NULL },
+    { "drop-snapshots", NULL, parse_flag, PLAN(drop_snapshots),
+      "let the internal snapshots of copied disks stay behind", NULL },
+    { "allow-unencrypted-destination", "ID,...", parse_ids,
+      PLAN(unencrypted_ids),
+      "encrypted disks that may be copied into images that are not", NULL },
     { "verify", NULL, parse_flag, PLAN(verify),
       "prove that each copied disk equals the source's before the guest runs "
       "at the destination",

@@ -158,6 +158,8 @@ static void read_disks(struct json_object *list, struct result *ret)
         ret->disk[i] = (struct result_disk){
             .label = xstrdup(json_get_string(d, "disk")),
             .source_file = xstrdup(json_get_string(d, "source-file")),
+            .snapshots = xstrdup(json_get_string(d, "snapshots-left")),
+            .encryption = xstrdup(json_get_string(d, "encryption")),
             .size_bytes = json_get_uint(d, "size-bytes"),
             .copied_bytes = json_get_uint(d, "copied-bytes"),
             .tls_proved = json_get_bool(d, "tls-proved"),

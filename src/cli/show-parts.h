@@ -86,4 +86,8 @@ void summary_in_words(struct buffer *b, const struct result *r,
 void copy_in_words(struct buffer *b, const struct copy_result *r,
                    const struct style *style);
 
+/* "encrypted at the source, and NOT at the destination", of what becomes of
+ * the encryption (disk_choice_encryption()). */
+const char *encryption_in_words(const char *encryption);
+
 #endif

@@ -14,6 +14,43 @@ static const char *const verdicts[] = {
     [DISK_REFUSE] = "REFUSED",
 };
 
+const char *encryption_in_words(const char *encryption)
+{
+    static const struct {
+        const char *is, *words;
+    } table[] = {
+        { ENCRYPTION_KEPT, "encrypted on both sides" },
+        { ENCRYPTION_LOST, "encrypted at the source, NOT at the destination" },
+        { ENCRYPTION_GAINED, "encrypted at the destination alone" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        if (str_equal(table[i].is, encryption)) {
+            return table[i].words;
+        }
+    }
+    return NULL;
+}
+
+/* What the copy of a disk does not have of it. */
+static void write_losses(struct buffer *b, const struct facts *f,
+                         const struct disk_choice *c, const struct style *style)
+{
+    const char *encryption = encryption_in_words(disk_choice_encryption(f, c));
+    CLEANUP_FREE char *names = disk_choice_snapshots(f, c);
+
+    if (names) {
+        CLEANUP_FREE char *shown = str_printable(names);
+        CLEANUP_FREE char *text =
+            xasprintf("its internal snapshots stay behind: %s", shown);
+
+        write_paragraph(b, 2 * INDENT, style->columns, text);
+    }
+    if (encryption) {
+        write_paragraph(b, 2 * INDENT, style->columns, encryption);
+    }
+}
+
 static void write_disk(struct buffer *b, const struct facts *f,
                        const struct disk_choice *c, const struct style *style)
 {
@@ -31,6 +68,7 @@ static void write_disk(struct buffer *b, const struct facts *f,
 
         write_paragraph(b, 2 * INDENT, style->columns, way);
     }
+    write_losses(b, f, c, style);
 }
 
 static void write_channels(struct buffer *b, const struct facts *f,

@@ -141,13 +141,18 @@ static void write_disks(struct buffer *b, const struct result *r)
     for (size_t i = 0; i < r->disk_count; i++) {
         const struct result_disk *d = &r->disk[i];
         CLEANUP_FREE char *label = str_printable(d->label ? d->label : "?");
+        const char *encryption = encryption_in_words(d->encryption);
 
         write_label(b, i == 0 ? "disks" : "");
-        buffer_printf(b, "%s: %s copied, %s\n", label,
+        buffer_printf(b, "%s: %s copied, %s", label,
                       figure_bytes(d->copied_bytes).s,
                       !r->tls         ? "in clear"
                       : d->tls_proved ? "TLS proved"
                                       : "TLS requested, not proved");
+        if (encryption) {
+            buffer_printf(b, "; %s", encryption);
+        }
+        buffer_printf(b, "\n");
     }
 }
 
@@ -249,6 +254,12 @@ static void write_images(struct buffer *b, const struct result *r)
         write_label(b, first ? "stays behind" : "");
         buffer_printf(b, "%s\n", file);
         first = false;
+        if (r->disk[i].snapshots) {
+            CLEANUP_FREE char *names = str_printable(r->disk[i].snapshots);
+
+            write_label(b, "");
+            buffer_printf(b, "with its internal snapshots: %s\n", names);
+        }
     }
     if (!first) {
         write_label(b, "");

@@ -26,6 +26,8 @@ const struct journal_disk_text journal_disk_texts[] = {
     TEXT("destination-protocol", destination_protocol, false, false),
     TEXT("source-file", source_file, false, false),
     TEXT("destination-file", destination_file, false, false),
+    TEXT("snapshots-left", snapshots, false, false),
+    TEXT("encryption", encryption, false, false),
     TEXT("export", export_id, true, true),
     TEXT("export-name", export_name, true, true),
     TEXT("node", node_name, true, true),

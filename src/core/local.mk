@@ -89,6 +89,7 @@ libcore_a_SOURCES = \
 	src/core/preflight-cpu.c \
 	src/core/preflight-devices.c \
 	src/core/preflight-disks.c \
+	src/core/preflight-encryption.c \
 	src/core/preflight-host.c \
 	src/core/preflight-images.c \
 	src/core/preflight-left.c \
@@ -97,6 +98,7 @@ libcore_a_SOURCES = \
 	src/core/preflight-postcopy.c \
 	src/core/preflight-private.h \
 	src/core/preflight-read-only.c \
+	src/core/preflight-snapshots.c \
 	src/core/preflight-state.c \
 	src/core/preflight-storage.c \
 	src/core/preflight-tls.c \

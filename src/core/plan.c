@@ -93,6 +93,7 @@ void plan_done(struct plan *p)
     strv_done(&p->shared_ids);
     strv_done(&p->create_ids);
     strv_done(&p->create_paths);
+    strv_done(&p->unencrypted_ids);
     free(p->create_folder);
     *p = (struct plan){ .name = NULL };
 }
@@ -252,7 +253,9 @@ static int check_disks(const struct plan *p, struct qm_error *err)
         return error_set(err, QM_ERR_USAGE, "--disks names no disk");
     }
     if (check_ids("--disks", &p->disk_ids, err) < 0 ||
-        check_ids("--shared", &p->shared_ids, err) < 0) {
+        check_ids("--shared", &p->shared_ids, err) < 0 ||
+        check_ids("--allow-unencrypted-destination", &p->unencrypted_ids, err) <
+            0) {
         return -1;
     }
     for (size_t i = 0; i < p->shared_ids.count; i++) {

@@ -68,7 +68,9 @@ struct plan {
     enum plan_disks_sync disks_sync;
     bool create_disks; /* images in the place of placeholders ... */
     struct strv create_ids, create_paths; /* ... these there, ... */
-    char *create_folder; /* ... else in this one, "/.../"; or NULL */
+    char *create_folder;         /* ... else in this one, "/.../"; or NULL */
+    bool drop_snapshots;         /* internal ones may stay behind */
+    struct strv unencrypted_ids; /* --allow-unencrypted-destination */
     int64_t max_downtime_ms;
     int64_t abort_handover_ms;
     int64_t timeout_s; /* 0: none */

@@ -41,7 +41,9 @@ const char *image_format(const struct qmp_disk *d)
             return "raw";
         }
     }
-    return str_equal(d->driver, "qcow2") && !d->is_encrypted ? "qcow2" : NULL;
+    if (str_equal(d->driver, "luks"))
+        return "raw";
+    return str_equal(d->driver, "qcow2") ? "qcow2" : NULL;
 }
 
 char *image_options(const struct qmp_disk *d)
@@ -177,9 +179,9 @@ static void judge_format(const struct qmp_disk *a, struct verdicts *v)
     if (image_format(a)) {
         return;
     }
-    x = verdict_block(
-        v, ABOUT_SOURCE, "disk %s: no image of its format (%s%s) can be made",
-        disk_label(a), a->is_encrypted ? "encrypted " : "", a->driver);
+    x = verdict_block(v, ABOUT_SOURCE,
+                      "disk %s: no image of its format (%s) can be made",
+                      disk_label(a), a->driver);
     verdict_fix(x, "make it by hand, and start the destination with it");
 }
 

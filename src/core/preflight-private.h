@@ -32,6 +32,10 @@ preflight_check preflight_disks;
 preflight_check preflight_backing;
 /* preflight-bitmaps.c */
 preflight_check preflight_bitmaps;
+/* preflight-snapshots.c */
+preflight_check preflight_snapshots;
+/* preflight-encryption.c */
+preflight_check preflight_encryption;
 /* preflight-address.c */
 preflight_check preflight_address;
 /* preflight-tls.c */

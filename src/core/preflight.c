@@ -30,6 +30,8 @@ static const struct {
     { "disks", preflight_disks },
     { "backing", preflight_backing },
     { "bitmaps", preflight_bitmaps },
+    { "snapshots", preflight_snapshots },
+    { "encryption", preflight_encryption },
     { "exports", preflight_exports },
     { "multifd", preflight_multifd },
     { "postcopy", preflight_postcopy },

@@ -119,6 +119,16 @@ char *image_options(const struct qmp_disk *d);
  * file's name is taken, if it is harmless.  The caller frees it.  NULL with
  * *RET_WHY, a phrase: nobody has chosen. */
 char *image_place(const struct facts *f, size_t i, const char **ret_why);
+/* The internal snapshots that stay behind with C's disk, "NAME, NAME"; NULL if
+ * there are none.  The caller frees it. */
+char *disk_choice_snapshots(const struct facts *f, const struct disk_choice *c);
+/* What becomes of the encryption at rest of what C moves: "kept", "lost", or
+ * "gained"; NULL: there is none. */
+#define ENCRYPTION_KEPT "kept"
+#define ENCRYPTION_LOST "lost"
+#define ENCRYPTION_GAINED "gained"
+const char *disk_choice_encryption(const struct facts *f,
+                                   const struct disk_choice *c);
 /* Does it lie on a file or block device of its host? */
 bool disk_is_on_host(const struct qmp_disk *d);
 /* What people call a disk: its qdev id, else its node name. */

@@ -248,11 +248,15 @@ static struct json_object *choice_data(const struct facts *f,
     json_add_text(data, "reason", c->reason);
     json_add_text(data, "source-file", d->filename);
     if (c->copy) {
+        CLEANUP_FREE char *snapshots = disk_choice_snapshots(f, c);
+
         json_add_text(data, "destination-file", disk_choice_file(f, c));
+        json_add_text(data, "snapshots-left", snapshots);
         json_add_text(data, "sync", c->top ? "top" : "full");
         json_add_bool(data, "discard",
                       preflight_may_discard(&f->side[SOURCE], d));
     }
+    json_add_text(data, "encryption", disk_choice_encryption(f, c));
     json_add_uint(data, "size-bytes", d->virtual_size);
     return data;
 }

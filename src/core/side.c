@@ -48,6 +48,8 @@ void disk_copy_done(struct disk_copy *d)
     free_string(d->destination_format);
     free_string(d->destination_protocol);
     free_string(d->source_file);
+    free_string(d->snapshots);
+    free_string(d->encryption);
     free_string(d->backing_node);
     free_string(d->destination_file);
     free_string(d->export_id);

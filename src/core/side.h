@@ -32,6 +32,8 @@ struct disk_copy {
     char *destination_node;
     char *source_file, *destination_file;
     uint64_t size_bytes;
+    char *snapshots;        /* internal ones that stay behind, or NULL */
+    char *encryption;       /* disk_choice_encryption(), or NULL */
     struct disk_make *make; /* how it comes to be; NULL: it is there */
     bool top;               /* its overlay alone is copied, after ... */
     bool backing_shared;    /* ... its own chain was found there, or ... */

@@ -194,6 +194,8 @@ static void prepare_disk(struct migration *m, size_t index,
         xstrdup(copy->make && copy->make->path ? copy->make->path
                 : d->protocol_filename         ? d->protocol_filename
                                                : d->filename);
+    copy->snapshots = disk_choice_snapshots(&m->facts, c);
+    copy->encryption = xstrdup(disk_choice_encryption(&m->facts, c));
     if (d->read_only)
         prepare_writer(m, index, d);
     copy->size_bytes = s->virtual_size;

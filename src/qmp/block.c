@@ -98,6 +98,7 @@ static int parse_inserted(struct json_object *nodes,
     d->driver = xstrdup(driver);
     d->filename = xstrdup(json_get_string(image, "filename"));
     image_parse(image, d);
+    encryption_parse(inserted, d);
     d->read_only = json_get_bool(inserted, "ro");
     d->has_backing = json_get_int(inserted, "backing_file_depth", 0) > 0 ||
                      json_get_object(image, "backing-image");
@@ -244,6 +245,9 @@ void qmp_disks_done(struct qmp_disks *d)
         free_string(disk->protocol_filename);
         strv_done(&disk->chain_file);
         strv_done(&disk->chain_format);
+        strv_done(&disk->snapshots);
+        strv_done(&disk->chain_snapshots);
+        strv_done(&disk->stored_bitmaps);
         free_string(disk->backing_file);
         free_string(disk->backing_node);
         qmp_bitmaps_done(&disk->bitmaps);

@@ -39,7 +39,13 @@ struct qmp_disk {
     char *compat;          /* of qcow2: "1.1"; else NULL */
     bool extended_l2;      /* of qcow2 */
     unsigned refcount_bits; /* of qcow2; else 0 */
-    bool is_encrypted;
+    /* What is written to it is encrypted in its file; so is something of what
+     * is below its top image. */
+    bool is_encrypted, chain_is_encrypted;
+    /* Internal snapshots of its top image, and "NAME of FILE" of what is below
+     * it; and the dirty bitmaps that its image keeps, which a QEMU that waits
+     * for a guest has not loaded. */
+    struct strv snapshots, chain_snapshots, stored_bitmaps;
     bool has_backing;
     /* Of the image right below, with all below it; with has_backing. */
     char *backing_file;                   /* as QEMU prints it; NULL unknown */

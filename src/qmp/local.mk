@@ -9,6 +9,7 @@ libqmp_a_SOURCES = \
 	src/qmp/batch.h \
 	src/qmp/bitmaps.c \
 	src/qmp/bitmaps.h \
+	src/qmp/block-encryption.c \
 	src/qmp/block-image.c \
 	src/qmp/block-jobs.c \
 	src/qmp/block-protocol.c \

@@ -37,6 +37,8 @@ int disks_parse(struct json_object *block, struct json_object *nodes,
 void bitmaps_parse(struct json_object *list, struct qmp_bitmaps *ret);
 /* The part of a disk that is its image: ImageInfo of query-block. */
 void image_parse(struct json_object *image, struct qmp_disk *d);
+/* Whether it is encrypted: `inserted` of query-block; after image_parse(). */
+void encryption_parse(struct json_object *inserted, struct qmp_disk *d);
 /* The part that is what it lies on, by `inserted` of query-block and all nodes;
  * node_name is known. */
 void protocol_parse(struct json_object *nodes, struct json_object *inserted,

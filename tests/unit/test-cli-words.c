@@ -362,6 +362,31 @@ static void summary_says_what_was_verified(void **state)
                      "again while stopped for 7 ms\n"));
 }
 
+static void summary_says_what_the_copy_lacks(void **state)
+{
+    struct result_disk disk = { .label = T("vd0"),
+                                .source_file = T("/images/vm.qcow2"),
+                                .snapshots = T("clean, before"),
+                                .encryption = T("lost"),
+                                .copied_bytes = GIB,
+                                .tls_proved = true };
+    struct result r = moved();
+    CLEANUP_FREE char *text = NULL;
+
+    (void)state;
+    r.disk = &disk;
+    r.disk_count = 1;
+    r.connection_count = 0;
+    text = summary(&r);
+    assert_non_null(strstr(
+        text,
+        "  disks         vd0: 1.0 GiB copied, TLS proved; encrypted at the "
+        "source, NOT at the destination\n"
+        "  stays behind  /images/vm.qcow2\n"
+        "                with its internal snapshots: clean, before\n"
+        "                (at the source, out of date from now on)\n"));
+}
+
 static void summary_says_what_it_was_limited_to(void **state)
 {
     struct result r = moved();
@@ -490,6 +515,7 @@ int main(void)
         cmocka_unit_test(plan_in_clear),
         cmocka_unit_test(summary_of_a_success),
         cmocka_unit_test(summary_says_what_was_verified),
+        cmocka_unit_test(summary_says_what_the_copy_lacks),
         cmocka_unit_test(summary_says_what_it_was_limited_to),
         cmocka_unit_test(summary_in_clear_with_things_left),
         cmocka_unit_test(summary_says_where_it_is),

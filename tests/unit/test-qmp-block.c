@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -241,9 +242,12 @@ static void test_image(void **state)
 {
     struct json_object *image = fake_json(
         "{'virtual-size':1024,'actual-size':100,'cluster-size':131072,"
-        "'encrypted':true,'backing-image':{'actual-size':20,'backing-image':"
-        "{'actual-size':3}},'format-specific':{'type':'qcow2','data':"
-        "{'compat':'1.1','extended-l2':true,'refcount-bits':16}}}");
+        "'snapshots':[{'id':'1','name':'a'},{'id':'2','name':''}],"
+        "'backing-image':{'actual-size':20,'filename':'/b','snapshots':"
+        "[{'id':'1','name':'old'}],'backing-image':{'actual-size':3}},"
+        "'format-specific':{'type':'qcow2','data':{'compat':'1.1',"
+        "'bitmaps':[{'name':'daily','flags':['auto']}],"
+        "'extended-l2':true,'refcount-bits':16}}}");
     struct json_object *raw =
         fake_json("{'virtual-size':512,'format-specific':{'type':'file',"
                   "'data':{'compat':'no'}}}");
@@ -254,7 +258,14 @@ static void test_image(void **state)
     assert_int_equal(d.virtual_size, 1024);
     assert_int_equal(d.allocated, 123);
     assert_int_equal(d.cluster_size, 131072);
-    assert_true(d.is_encrypted && d.extended_l2);
+    assert_true(d.extended_l2);
+    assert_int_equal(d.snapshots.count, 2);
+    assert_string_equal(d.snapshots.item[0], "a");
+    assert_string_equal(d.snapshots.item[1], "2");
+    assert_int_equal(d.chain_snapshots.count, 1);
+    assert_string_equal(d.chain_snapshots.item[0], "old of /b");
+    assert_int_equal(d.stored_bitmaps.count, 1);
+    assert_string_equal(d.stored_bitmaps.item[0], "daily");
     assert_int_equal(d.refcount_bits, 16);
     assert_string_equal(d.compat, "1.1");
     image_parse(raw, &plain);
@@ -262,8 +273,72 @@ static void test_image(void **state)
     assert_int_equal(plain.cluster_size, 0);
     assert_null(plain.compat);
     free(d.compat);
+    strv_done(&d.snapshots);
+    strv_done(&d.chain_snapshots);
+    strv_done(&d.stored_bitmaps);
     json_object_put(image);
     json_object_put(raw);
+}
+
+/* As QEMU 7.2 and 10.0 describe them. */
+static void test_encryption(void **state)
+{
+#define FILE_OF(name) "'file':{'driver':'file','filename':'" name "'}"
+    static const struct {
+        const char *file, *inserted;
+        bool is, below;
+    } rows[] = {
+        { "/a", "", false, false },
+        { "/a", ",'encrypted':true", true, false },
+        { "/a", ",'image':{'encrypted':true}", true, false },
+        { "json:{'driver':'luks','key-secret':'k'," FILE_OF("/a") "}", "", true,
+          false },
+        { "json:{'driver':'raw','file':{'driver':'luks','key-secret':'k'," FILE_OF(
+              "/a") "}}",
+          "", true, false },
+        { "json:{'driver':'copy-on-read','file':{'encrypt.key-secret':'k',"
+          "'driver':'qcow2'," FILE_OF("/a") "}}",
+          "", true, false },
+        { "json:{'driver':'qcow2'," FILE_OF(
+              "/a") ",'data-file':{'driver':'luks'," FILE_OF("/d") "}}",
+          "", true, false },
+        { "json:{'driver':'qcow2','data-file':{'driver':'raw'," FILE_OF(
+              "/d") "},'file':{'driver':'luks'," FILE_OF("/a") "}}",
+          "", false, true },
+        { "json:{'driver':'qcow2'," FILE_OF(
+              "/a") ",'backing':{'driver':'luks'," FILE_OF("/b") "}}",
+          "", false, true },
+        { "json:{'driver':'quorum','children':[{'driver':'raw'},{'driver':"
+          "'luks'}]}",
+          "", false, true },
+        { "/a", ",'image':{'backing-image':{'encrypted':true}}", false, true },
+        { "/a",
+          ",'image':{'backing-image':{'filename':'json:{\\\"driver\\\":"
+          "\\\"luks\\\"}'}}",
+          false, true },
+        { "json:{", "", false, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char *text = xasprintf("{'node-name':'n'%s}", rows[i].inserted);
+        char *file = xstrdup(rows[i].file);
+        struct json_object *inserted;
+        struct qmp_disk d = { .qdev = NULL };
+
+        for (char *c = file; *c; c++)
+            *c = *c == '\'' ? '"' : *c;
+        inserted = fake_json(text);
+        json_object_object_add(inserted, "file", json_object_new_string(file));
+        encryption_parse(inserted, &d);
+        if (d.is_encrypted != rows[i].is ||
+            d.chain_is_encrypted != rows[i].below)
+            fail_msg("row %zu: %d %d", i, d.is_encrypted, d.chain_is_encrypted);
+        json_object_put(inserted);
+        free(text);
+        free(file);
+    }
+#undef FILE_OF
 }
 
 /* Where its property `drive` is. */
@@ -500,6 +575,7 @@ int main(void)
         TEST(test_mirror_commands),
         TEST(test_disks_of_real_qemus),
         TEST(test_image),
+        TEST(test_encryption),
         TEST(test_qom_path),
         TEST(test_odd_disks),
         TEST(test_backing),
