@@ -81,6 +81,17 @@ int host_look(struct host *h, int pid, deadline_t by, struct sight *ret,
               struct qm_error *err);
 enum process_state process_judge(const struct process_identity *id,
                                  const struct sight *s);
+/* TEXT begins with the line of the place; the rest is stat or nothing. */
+int sight_parse(const char *text, struct sight *ret);
+void sight_identify(int pid, const struct sight *s,
+                    struct process_identity *ret);
+
+/*
+ * Is a process the QEMU whose QMP calls a thread THREAD?  TEXT: the lines Name,
+ * Pid and NSpid of the status of all its threads.  QMP tells the number that
+ * the thread has in its own PID namespace.
+ */
+bool threads_are_of_qemu(const char *text, int pid, int thread);
 
 /* Scripts get a path a line: not empty, no line break in it. */
 bool host_path_can_be_asked(const char *path);
@@ -88,24 +99,82 @@ bool host_path_can_be_asked(const char *path);
 bool host_put_paths(struct buffer *in, int pid, const char *const *paths,
                     size_t count);
 
-/* The beginning of a script: its first line is $pid, and $root what goes
- * before an absolute path of that process (0: of whoever logs in). */
+/*
+ * The beginning of a script whose first line is $pid.  $root is what goes
+ * before an absolute path of that process, and $sees `yes` if that leads to
+ * what the process sees: below /proc/PID/root, or, where that is closed to
+ * whoever logs in, below / if both have the same mount there (a mount's number
+ * is unique on a host).  Without a process nothing is known.
+ */
 #define HOST_ROOT                                                              \
-    "read -r pid; root=; "                                                     \
-    "[ $pid -gt 0 ] && [ -x /proc/$pid/root/ ] && root=/proc/$pid/root; "
+    "read -r pid; root=; sees=no; "                                            \
+    "roots() { "                                                               \
+    "  while read -r id a b c at rest; do "                                    \
+    "    case $at in /) echo $id ;; esac; "                                    \
+    "  done <$1; "                                                             \
+    "}; "                                                                      \
+    "if [ $pid -gt 0 ]; then "                                                 \
+    "  if [ -x /proc/$pid/root/ ]; then root=/proc/$pid/root; sees=yes; "      \
+    "  elif [ -r /proc/$pid/mountinfo ]; then "                                \
+    "    id=$(roots /proc/$pid/mountinfo); "                                   \
+    "    [ \"$id\" ] && [ \"$id\" = \"$(roots /proc/self/mountinfo)\" ] "      \
+    "      && sees=yes; "                                                      \
+    "  fi; "                                                                   \
+    "fi; "
 
-/* The beginning of a script to which paths are told as a process sees them:
- * reads the first line, the pid; then `real` turns $path into $p. */
+/*
+ * The same for paths as that process sees them.  `real` goes to the folder of
+ * $path, and $p is its name there, "./NAME" (or "." for a folder), which is no
+ * link.  It fails if that cannot be told, or the folder cannot be entered.
+ *
+ * Every component is entered by itself, since a link is meant below $root,
+ * wherever in the path it is, and `..` ends there.  Whoever owns those folders
+ * may exchange one for a link meanwhile: what was entered has to be right
+ * below where we were.  The links of /proc lead wherever it is read.
+ */
 #define HOST_FIND                                                              \
     HOST_ROOT                                                                  \
+    "unset CDPATH; "                                                           \
+    "inode() { stat -c %d:%i \"$1\" 2>/dev/null; }; "                          \
+    "enter() { cd -P \"$1\" 2>/dev/null; }; "                                  \
+    "top=$(inode \"$root/.\"); "                                               \
+    "up() { "                                                                  \
+    "  [ $depth -le 0 ] && [ \"$(inode .)\" = \"$top\" ] && return; "          \
+    "  enter .. && depth=$((depth - 1)); "                                     \
+    "}; "                                                                      \
+    "down() { "                                                                \
+    "  was=$(inode .) && enter \"./$1\" && [ \"$(inode ..)\" = \"$was\" ] "    \
+    "    && depth=$((depth + 1)); "                                            \
+    "}; "                                                                      \
+    "follow() { "                                                              \
+    "  links=$((links + 1)); "                                                 \
+    "  [ $links -le 40 ] && [ \"$(stat -f -c %T .)\" != proc ] || return 1; "  \
+    "  t=$(readlink -n -- \"$1\" && echo .) || return 1; t=${t%.}; "           \
+    "  case $t in "                                                            \
+    "    \"\") return 1 ;; "                                                   \
+    "    /*) enter \"$root/\" || return 1; depth=0 ;; "                        \
+    "  esac; "                                                                 \
+    "  rest=$t${rest:+/$rest}; "                                               \
+    "}; "                                                                      \
     "real() { "                                                                \
-    "  case $path in /*) p=$root$path ;; *) p=/proc/$pid/cwd/$path ;; esac; "  \
-    "  n=0; "                                                                  \
-    "  while [ -L \"$p\" ] && [ $n -lt 20 ]; do "                              \
-    "    t=$(readlink -- \"$p\"); "                                            \
-    "    case $t in /*) p=$root$t ;; *) p=${p%/*}/$t ;; esac; "                \
-    "    n=$((n + 1)); "                                                       \
+    "  p=; rest=$path; depth=0; links=0; "                                     \
+    "  [ $sees = yes ] || return 1; "                                          \
+    "  case $path in "                                                         \
+    "    /*) enter \"$root/\" || return 1 ;; "                                 \
+    "    *) enter /proc/$pid/cwd/ || return 1 ;; "                             \
+    "  esac; "                                                                 \
+    "  while [ \"$rest\" ]; do "                                               \
+    "    c=${rest%%/*}; "                                                      \
+    "    case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac; "             \
+    "    case $c in "                                                          \
+    "      \"\"|.) continue ;; "                                               \
+    "      ..) up || return 1; continue ;; "                                   \
+    "    esac; "                                                               \
+    "    if [ -L \"./$c\" ]; then follow \"./$c\" || return 1; "               \
+    "    elif [ \"$rest\" ]; then down \"$c\" || return 1; "                   \
+    "    else p=./$c; return 0; fi; "                                          \
     "  done; "                                                                 \
+    "  p=.; "                                                                  \
     "}; "
 
 /* What the script of host_identify_files() says of one path; its lines begin

@@ -1,5 +1,5 @@
 /*
- * Processes of a host: which one holds a socket, is it still there.
+ * Processes of a host: is it still there.
  *
  * A process is its number, its start time and the place where these count: a
  * number alone is soon another's.  What cannot be read proves nothing; DEAD
@@ -14,14 +14,6 @@
 #include <unistd.h>
 
 #include "core/host-private.h"
-
-/* Exit statuses of the scripts. */
-enum {
-    SAYS_NO_PROC = 3,
-    SAYS_NOBODY = 4,
-    SAYS_HIDDEN = 5,
-    SAYS_SEVERAL = 6,
-};
 
 bool process_stat_parse(const char *text, struct process_stat *ret)
 {
@@ -50,8 +42,7 @@ bool process_stat_is_end(const struct process_stat *s)
 
 /* --- looking ------------------------------------------------------------------ */
 
-/* TEXT begins with the line of the place; the rest is stat or nothing. */
-static int parse_sight(const char *text, struct sight *ret)
+int sight_parse(const char *text, struct sight *ret)
 {
     struct sight s = { .there = false };
     size_t len = strcspn(text, "\n");
@@ -123,14 +114,14 @@ int host_look(struct host *h, int pid, deadline_t by, struct sight *ret,
         return -1;
     }
     buffer_append(&out, "", 1); /* ended, and never NULL */
-    if (status != 0 || parse_sight(out.data, ret) < 0) {
+    if (status != 0 || sight_parse(out.data, ret) < 0) {
         return host_complain(h, "read /proc", status, err);
     }
     return 0;
 }
 
-static void identity_from_sight(int pid, const struct sight *s,
-                                struct process_identity *ret)
+void sight_identify(int pid, const struct sight *s,
+                    struct process_identity *ret)
 {
     ret->known = true;
     ret->pid = pid;
@@ -150,104 +141,8 @@ int host_identify_pid(struct host *h, int pid, struct process_identity *ret,
         return error_set(err, QM_ERR_SYSTEM, "%s: there is no process %d",
                          h->text, pid);
     }
-    identity_from_sight(pid, &s, ret);
+    sight_identify(pid, &s, ret);
     return 0;
-}
-
-/*
- * The inodes of the sockets that listen on the path (00010000 is
- * __SO_ACCEPTCON), then whose descriptors they are.
- */
-static const char listener_script[] =
-    "read -r want; " HOST_PLACE "[ -r /proc/net/unix ] || exit 3; "
-    "inodes=\" \"; "
-    "while read -r num ref proto flags type st inode path; do "
-    "  [ \"$flags\" = 00010000 ] || continue; "
-    "  case $path in "
-    "    \"$want\") ;; "
-    "    /*) [ \"$path\" -ef \"$want\" ] || continue ;; "
-    "    *) continue ;; "
-    "  esac; "
-    "  inodes=\"$inodes$inode \"; "
-    "done </proc/net/unix; "
-    "[ \"$inodes\" = \" \" ] && exit 4; "
-    "pids=$(ls -l /proc/[0-9]*/fd 2>/dev/null | while read -r line; do "
-    "  case $line in "
-    "    /proc/*/fd:) pid=${line#/proc/}; pid=${pid%%/*} ;; "
-    "    *socket:*) n=${line##*socket:?}; n=${n%?}; "
-    "      case $inodes in *\" $n \"*) echo $pid ;; esac ;; "
-    "  esac; "
-    "done | sort -u); "
-    "set -- $pids; "
-    "[ $# -eq 0 ] && exit 5; "
-    "echo $*; "
-    "[ $# -eq 1 ] || exit 6; "
-    "place || exit 3; "
-    "cat /proc/$1/stat || exit 5";
-
-static int complain_listener(const struct host *h, const char *path, int status,
-                             const char *output, struct qm_error *err)
-{
-    switch (status) {
-    case SAYS_NOBODY:
-        return error_set(err, QM_ERR_SYSTEM, "%s: no process listens on %s",
-                         h->text, path);
-    case SAYS_HIDDEN:
-        error_set(err, QM_ERR_SYSTEM,
-                  "%s: the process that listens on %s is another user's",
-                  h->text, path);
-        error_hint(err, "log in there as root or as the user QEMU runs as");
-        return -1;
-    case SAYS_SEVERAL:
-        return error_set(err, QM_ERR_SYSTEM,
-                         "%s: more than one process listens on %s: %.*s",
-                         h->text, path, (int)strcspn(output, "\n"), output);
-    default:
-        return host_complain(h, "read /proc", status, err);
-    }
-}
-
-int host_identify_listener(struct host *h, const char *path,
-                           struct process_identity *ret, struct qm_error *err)
-{
-    CLEANUP(buffer_done) struct buffer out = { .len = 0 };
-    CLEANUP_FREE char *input = xasprintf("%s\n", path);
-    struct sight s = { .there = false };
-    char *rest;
-    long pid;
-    int status;
-
-    status = host_run(h, listener_script, input, deadline_in_ms(HOST_LIMIT_MS),
-                      &out, err);
-    if (status < 0) {
-        return -1;
-    }
-    buffer_append(&out, "", 1); /* never NULL */
-    if (status != 0) {
-        return complain_listener(h, path, status, out.data, err);
-    }
-    pid = strtol(out.data, &rest, 10);
-    if (pid <= 0 || pid > INT32_MAX || *rest != '\n' ||
-        parse_sight(rest + 1, &s) < 0 || !s.there) {
-        return host_complain(h, "understand /proc", status, err);
-    }
-    identity_from_sight((int)pid, &s, ret);
-    return 0;
-}
-
-bool host_process_has_thread(struct host *h, int pid, int tid)
-{
-    static const char script[] = "read -r task; [ -d /proc/$task ]";
-    CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
-    CLEANUP_FREE char *task = xasprintf("%d/task/%d\n", pid, tid);
-
-    if (h->local) {
-        CLEANUP_FREE char *path = xasprintf("/proc/%d/task/%d", pid, tid);
-
-        return access(path, F_OK) == 0;
-    }
-    return host_run(h, script, task, deadline_in_ms(HOST_LIMIT_MS), NULL,
-                    &ignored) == 0;
 }
 
 /* --- dead or alive -------------------------------------------------------------- */

@@ -2,9 +2,8 @@
  * Files and block devices of a host: which one is it, and is it the one that
  * another host sees?
  *
- * Paths are those of the QEMU, which may live in a root folder of its own; so
- * they are looked up below /proc/PID/root, and links step by step, as the
- * target of an absolute one is meant there too.
+ * Paths are those of the QEMU, which may live in a root folder of its own, in a
+ * container for example: see HOST_FIND.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,9 +18,11 @@
  * `blockid` follows MAJOR:MINOR down to the hardware, in subshells, so that
  * variables are each call's own: see block_id in host.h.  Several paths to one
  * LUN are that LUN, and so is a partition; where QEMU emulates the hardware
- * its names are the same in many guests.  Six lines a path: stat's, the last name, the file system, the
- * block device's name, its partition, the loop's offset; "-" for what there
- * is none of.
+ * its names are the same in many guests.  A loop device is the file below it, if
+ * the name that the kernel gives that leads, for whoever logs in, to that very
+ * inode.  Six lines a path: stat's, the last name, the file system, the block
+ * device's name, its partition, the loop's offset; "-" for what there is none
+ * of.
  */
 static const char identify_script[] = HOST_FIND
     "first() { "
@@ -75,6 +76,15 @@ static const char identify_script[] = HOST_FIND
     "    *) first /sys/dev/block/$1/partition ;; "
     "  esac "
     "); "
+    "looped() { "
+    "  p=$(cat $loop/backing_file); l=$(readlink /sys/dev/block/$number); "
+    "  set -- $(losetup -n --raw -O BACK-MAJ:MIN,BACK-INO -- /dev/${l##*/} "
+    "    2>/dev/null); "
+    "  d=$(LC_ALL=C stat -L -c %d -- \"$p\" 2>/dev/null) || d=0; "
+    "  d=$((d >> 8 & 0xfff | d >> 32 & ~0xfff)):"
+    "$((d & 0xff | d >> 12 & 0xffffff00)); "
+    "  [ \"$d $(stat -L -c %i -- \"$p\" 2>/dev/null)\" = \"$*\" ] || p=; "
+    "}; "
     "while IFS= read -r path; do "
     "  real; offset=-; number=-; "
     "  if [ -b \"$p\" ]; then "
@@ -82,8 +92,7 @@ static const char identify_script[] = HOST_FIND
     "    number=$((0x${number%:*})):$((0x${number#*:})); "
     "    loop=/sys/dev/block/$number/loop; "
     "    if [ -e $loop/backing_file ]; then "
-    "      path=$(cat $loop/backing_file); p=$path; "
-    "      offset=$(first $loop/offset); number=-; "
+    "      looped; offset=$(first $loop/offset); number=-; "
     "    fi; "
     "  fi; "
     "  LC_ALL=C stat -L -c \"%d %i %t %T %F\" -- \"$p\" 2>/dev/null || echo -; "
@@ -190,7 +199,7 @@ int host_identify_files(struct host *h, int pid, const char *const *paths,
  * redirection would end the shell. */
 #define EACH_MARK                                                              \
     "while IFS= read -r mark && IFS= read -r path; do "                        \
-    "  real; m=${p%/*}/$mark; "
+    "  real && [ $p != . ] || { echo failed; continue; }; m=./$mark; "
 
 static const char *const mark_scripts[] = {
     [MARK_MAKE] = HOST_FIND "umask 077; " EACH_MARK
@@ -198,7 +207,7 @@ static const char *const mark_scripts[] = {
                             "  then echo done; else echo failed; fi; "
                             "done",
     [MARK_LOOK] = HOST_FIND EACH_MARK
-    "  if [ ! -e \"$p\" ] || [ ! -x \"${p%/*}/\" ]; then echo failed; "
+    "  if [ ! -e \"$p\" ] || [ ! -x . ]; then echo failed; "
     "  elif [ -e \"$m\" ]; then echo done; else echo unseen; fi; "
     "done",
     [MARK_REMOVE] = HOST_FIND EACH_MARK

@@ -131,13 +131,17 @@ bool process_is_comparable(const struct process_identity *a,
 int host_identify_pid(struct host *h, int pid, struct process_identity *ret,
                       struct qm_error *err);
 /* The process that listens on the unix socket PATH (/proc/net/unix and
- * /proc/PID/fd; needs root or the same user there). */
+ * /proc/PID/fd; needs root or the same user there), be it in a container. */
 int host_identify_listener(struct host *h, const char *path,
                            struct process_identity *ret, struct qm_error *err);
+/* The one that listens on a TCP port there, whatever its address. */
+int host_identify_tcp_listener(struct host *h, unsigned port,
+                               struct process_identity *ret,
+                               struct qm_error *err);
 
-/* Does thread TID belong to process PID there?  The proof that a process is
- * the QEMU that answers, and no relay in between. */
-bool host_process_has_thread(struct host *h, int pid, int tid);
+/* Is process PID the QEMU whose QMP calls a thread of it THREAD?  The proof
+ * that it is what answers, and no relay in between. */
+bool host_process_is_qemu(struct host *h, int pid, int thread);
 
 enum process_state { PROCESS_UNKNOWN, PROCESS_ALIVE, PROCESS_DEAD };
 /* DEAD is a proof: it was looked for where it ran, and there is no such pid,
@@ -210,9 +214,9 @@ struct file_identity {
 };
 /*
  * Of several files there, as the process PID sees them (its root folder, and
- * its working folder for relative names; 0: as whoever logs in does), on one
- * trip.  One that cannot be found, and a NULL, is not known, which is no
- * error.
+ * its working folder for relative names), on one trip.  One that cannot be
+ * found, and a NULL, is not known, which is no error; nor is any of them if PID
+ * is 0, or what it sees cannot be told.
  */
 int host_identify_files(struct host *h, int pid, const char *const *paths,
                         size_t count, struct file_identity *ret,

@@ -43,6 +43,7 @@ libcore_a_SOURCES = \
 	src/core/host-images.h \
 	src/core/host-key.c \
 	src/core/host-kill.c \
+	src/core/host-listener.c \
 	src/core/host-private.h \
 	src/core/host-place.c \
 	src/core/host-process.c \

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/host-private.h"
 #include "core/migration-private.h"
 #include "core/mirror.h"
 
@@ -13,7 +14,8 @@
 
 /* What is free for QEMU where that file is: blocks, and their size. */
 static const char space_script[] =
-    "read -r path; LC_ALL=C stat -L -f -c \"%a %S\" -- \"$path\"";
+    HOST_FIND "IFS= read -r path; real && LC_ALL=C stat -f -c \"%a %S\" -- "
+              "\"$p\"";
 
 /* While the guest stands still nobody asks a host. */
 static bool there_is_time(struct migration *m)
@@ -27,14 +29,16 @@ static bool find_free_space(struct migration *m, const struct disk_copy *d,
     CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
     CLEANUP(buffer_done) struct buffer out = { .len = 0 };
     CLEANUP_FREE char *input = NULL;
-    struct host *host = destination_of(m)->host;
+    const struct side *s = destination_of(m);
+    struct host *host = s->host;
     uint64_t blocks, size;
 
-    if (!host || !d->destination_file || d->destination_file[0] != '/' ||
+    if (!host || !s->process.known || !d->destination_file ||
+        d->destination_file[0] != '/' ||
         str_starts(d->destination_file, "/dev/") ||
         strchr(d->destination_file, '\n') || !there_is_time(m))
         return false;
-    input = xasprintf("%s\n", d->destination_file);
+    input = xasprintf("%d\n%s\n", s->process.pid, d->destination_file);
     if (host_run(host, space_script, input, deadline_in_ms(SPACE_LIMIT_MS),
                  &out, &ignored) != 0 ||
         out.len == 0 ||

@@ -250,8 +250,7 @@ static bool is_qemu_itself(struct side *s)
     CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
     int thread = qmp_query_cpu_thread(s->qmp, &ignored);
 
-    return thread > 0 &&
-           host_process_has_thread(s->host, s->process.pid, thread);
+    return thread > 0 && host_process_is_qemu(s->host, s->process.pid, thread);
 }
 
 static int identify(struct side *s, const struct qmp_address *a,
@@ -264,8 +263,7 @@ static int identify(struct side *s, const struct qmp_address *a,
                          "nobody said how to reach its "
                          "host");
     if (!a->path)
-        return error_set(err, QM_ERR_SYSTEM,
-                         "a TCP monitor does not tell which process it is");
+        return host_identify_tcp_listener(s->host, a->port, &s->process, err);
     if (a->type == QMP_ADDRESS_UNIX && pid > 0)
         return host_identify_pid(s->host, pid, &s->process, err);
     return host_identify_listener(s->host, a->path, &s->process, err);

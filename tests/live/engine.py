@@ -73,10 +73,13 @@ class Engine:
     signals are sent to it as an operator does. A case that kills the engine
     by QMIGRATE_FAIL wants it to stay dead, and has --no-supervisor; kill()
     takes the supervisor along.
+
+    Not isolated: it sees the machine's own folders, and has to be told by its
+    environment to use others.
     """
 
     def __init__(self, lab, *args, host=None, env=None, through=(),
-                 supervised=None):
+                 supervised=None, isolated=True):
         self.args = [str(a) for a in args]
         if supervised is None:
             supervised = not (env or {}).get('QMIGRATE_FAIL',
@@ -89,7 +92,8 @@ class Engine:
         self._open = 2
         self.began = time.monotonic()
         self.process = lab.spawn(
-            command_line(lab, *self.args, through=through), host=host, env=env,
+            command_line(lab, *self.args, through=through) if isolated else
+            [*through, program(), *self.args], host=host, env=env,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         lab.on_exit(self.kill)      # before the lab ends the supervisor alone
         lab.check(self.reports)

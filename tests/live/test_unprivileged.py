@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from cases import DONE, REFUSED, Case, Move
-from engine import Engine, program
+from engine import Engine, program, run_dir, state_dir
 
 NOBODY = 65534
 BECOME = ('setpriv', f'--reuid={NOBODY}', f'--regid={NOBODY}',
@@ -25,6 +25,8 @@ class Unprivileged(Move):
             pytest.skip('the program is not there')
         lab.dir.chmod(0o711)
         self.run, self.state = lab.folder('run'), lab.folder('state')
+        run_dir(lab).mkdir()        # not used by this user
+        state_dir(lab).mkdir()
         for qemu in self.qemus:
             qemu.dir.chmod(0o711)
             os.chown(qemu.address, NOBODY, NOBODY)
@@ -40,7 +42,7 @@ class Unprivileged(Move):
     def start(self, *options, command='migrate', **env):
         self.engine = Engine(
             self.lab, command, '--json', *options, *self.arguments(),
-            host=self.source.host, through=BECOME,
+            host=self.source.host, through=BECOME, isolated=False,
             env=self.lab.env(XDG_RUNTIME_DIR=str(self.run),
                              XDG_STATE_HOME=str(self.state), **env))
         return self

@@ -39,6 +39,45 @@ static void zombie_with_threads_is_no_end(void **state)
         &(struct process_stat){ .state = 'D', .threads = 1 }));
 }
 
+static void qemu_is_known_by_a_thread(void **state)
+{
+    static const struct {
+        const char *text;
+        int pid, thread;
+        bool expected;
+    } rows[] = {
+#define FIRST "Name:\tqemu-system-x86\nPid:\t900\nNSpid:\t900\n"
+#define CPU "Name:\tqemu-system-x86\nPid:\t902\nNSpid:\t902\n"
+        { FIRST CPU, 900, 902, true },
+        { FIRST CPU, 900, 903, false },
+        { FIRST CPU, 900, 901, false },
+        { "Name:\tx\nPid:\t900\nName:\tx\nPid:\t902\n", 900, 902, true },
+#undef FIRST
+#undef CPU
+#define FIRST "Name:\tqemu-kvm\nPid:\t900\nNSpid:\t900\t1\n"
+        { FIRST "Name:\tqemu-kvm\nPid:\t902\nNSpid:\t902\t3\n", 900, 3, true },
+        { FIRST "Name:\tCPU 0/KVM\nPid:\t902\nNSpid:\t902\t8\t3\n", 900, 3,
+          true },
+        { FIRST "Name:\tqemu-kvm\nPid:\t902\nNSpid:\t902\t3\n", 900, 902,
+          false },
+        { FIRST, 900, 1, false }, /* a CPU has a thread of its own */
+        /* another container's relay: numbers there are small, too */
+        { "Name:\tproxy\nPid:\t950\nNSpid:\t950\t3\n", 940, 3, false },
+#undef FIRST
+        { "Name:\t\nPid:\t\nNSpid:\t\n", 1, 3, false },
+        { "Name:\ta name that is longer than any\nPid:\t2\n", 1, 2, true },
+        { "NSpid:\t7", 1, 7, true },
+        { "", 1, 3, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(
+            threads_are_of_qemu(rows[i].text, rows[i].pid, rows[i].thread),
+            rows[i].expected);
+    }
+}
+
 static void unit_facts_are_parsed(void **state)
 {
 #define CMDLINE                                                                \
@@ -182,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stat_is_parsed_behind_the_name),
         cmocka_unit_test(zombie_with_threads_is_no_end),
+        cmocka_unit_test(qemu_is_known_by_a_thread),
         cmocka_unit_test(unit_facts_are_parsed),
         cmocka_unit_test(addresses_are_found),
         cmocka_unit_test(v6_addresses_are_found),

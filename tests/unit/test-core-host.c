@@ -288,9 +288,9 @@ static void files_are_told_apart(void **state)
         struct file_identity id[ARRAY_LEN(paths)];
         struct qm_error err = QM_ERROR_INIT;
 
-        assert_int_equal(
-            host_identify_files(hosts[i], 0, paths, ARRAY_LEN(paths), id, &err),
-            0);
+        assert_int_equal(host_identify_files(hosts[i], getpid(), paths,
+                                             ARRAY_LEN(paths), id, &err),
+                         0);
         assert_true(id[0].known);
         assert_int_equal(id[0].inode, st.st_ino);
         assert_int_equal(id[0].device, st.st_dev);
@@ -302,6 +302,16 @@ static void files_are_told_apart(void **state)
         assert_true(id[5].known);
         assert_false(id[5].is_block_device);
         assert_false(id[6].known);
+
+        /* whose file system is it? */
+        assert_int_equal(
+            host_identify_files(hosts[i], 0, paths, ARRAY_LEN(paths), id, &err),
+            0);
+        assert_false(id[0].known);
+        assert_int_equal(host_identify_files(hosts[i], INT32_MAX, paths,
+                                             ARRAY_LEN(paths), id, &err),
+                         0);
+        assert_false(id[0].known);
     }
     unlink(a);
     unlink(b);
@@ -354,8 +364,8 @@ static void digests_tell_what_is_in_files(void **state)
         struct file_digest d[ARRAY_LEN(paths)];
         struct qm_error err = QM_ERROR_INIT;
 
-        assert_int_equal(host_digest_files(hosts[i], 0, paths, ARRAY_LEN(paths),
-                                           20000, d, &err),
+        assert_int_equal(host_digest_files(hosts[i], getpid(), paths,
+                                           ARRAY_LEN(paths), 20000, d, &err),
                          0);
         assert_true(d[0].known);
         assert_string_equal(d[0].sha256, /* FIPS 180-2, B.1 */

@@ -85,7 +85,8 @@ static void collect(const struct marks_case *c, struct good_facts *g)
     const struct facts_input in = { .host = { hosts[0], hosts[1] } };
 
     good_facts_init(g);
-    SRC->process.known = DST->process.known = false;
+    SRC->process.known = DST->process.known = true;
+    SRC->process.pid = DST->process.pid = (int)getpid();
     g->disk[SOURCE][0].protocol_filename = source;
     g->disk[DESTINATION][0].protocol_filename = destination;
     strcpy(g->file[SOURCE][0].fs_type, "nfs");
@@ -143,8 +144,8 @@ static void a_mark_is_made_anew(void **state)
     for (int side = 0; side < SIDES; side++) {
         struct host_file f = { .path = path_in("a/theirs") };
 
-        assert_int_equal(host_mark_files(hosts[side], 0, MARK_MAKE, paths,
-                                         marks, 2, made, NULL),
+        assert_int_equal(host_mark_files(hosts[side], getpid(), MARK_MAKE,
+                                         paths, marks, 2, made, NULL),
                          0);
         assert_int_equal(made[0], MARK_FAILED);
         assert_int_equal(made[1], MARK_NOT_TRIED);
