@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/options-values.h"
@@ -161,9 +162,23 @@ static int run_named(const char *name, int argc, char **argv)
     return refuse_unknown(name);
 }
 
+/* A guest of many disks is compared over many connections. */
+static void allow_many_files(void)
+{
+    const rlim_t enough = 16384;
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < enough) {
+        files.rlim_cur = files.rlim_max < enough ? files.rlim_max : enough;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 int command_main(int argc, char **argv)
 {
     struct qm_error err = QM_ERROR_INIT;
+
+    allow_many_files();
 
     if (argc < 2) {
         error_set(&err, QM_ERR_USAGE, "which command?");

@@ -15,6 +15,7 @@
 
 #include "core/migration-private.h"
 #include "core/nodes.h"
+#include "nbd/disk.h"
 
 /* In which it ends where nobody is in a hurry: the writes that are under way
  * reach the disk first. */
@@ -62,6 +63,7 @@ static int start_server(struct migration *m, struct qm_error *err)
         .host = m->facts.bind,
         .tls_creds = tls,
         .tls_authz = authz,
+        .max_connections = nbd_server_connections(m->disk_count),
     };
 
     for (unsigned port = m->plan->port_low; port <= m->plan->port_high;

@@ -26,7 +26,10 @@ static int forgive_repeat(const struct side *s, struct qm_error *failed,
 
 static int run_server_start(struct side *s, void *arg, struct qm_error *err)
 {
-    const struct qmp_nbd_server server = { .path = arg };
+    const struct qmp_nbd_server server = {
+        .path = arg,
+        .max_connections = nbd_server_connections(s->disk_count),
+    };
     struct qm_error failed = QM_ERROR_INIT;
 
     if (qmp_nbd_server_start(s->qmp, &server, &failed) == 0)

@@ -17,6 +17,8 @@
 
 #include "nbd/disk-private.h"
 
+#define LINGERING 100
+
 int nbd_explain_loss(const struct nbd_channel *c, struct qm_error *err)
 {
     return error_set(err, QM_ERR_LINK, "%s: the connection ended%s%s", c->name,
@@ -200,6 +202,11 @@ const struct nbd_export *nbd_disk_export(const struct nbd_disk *d)
 uint64_t nbd_disk_size(const struct nbd_disk *d)
 {
     return d->export.size;
+}
+
+unsigned nbd_server_connections(size_t exports)
+{
+    return (unsigned)(exports * (3 + NBD_CONNECTIONS) + LINGERING);
 }
 
 size_t nbd_disk_connections(const struct nbd_disk *d)

@@ -13,6 +13,13 @@
 
 /* Connections to one export, at most. */
 #define NBD_CONNECTIONS 4
+/*
+ * How many a server of so many exports must allow at once: to each a mirror,
+ * the one that follows it, a look and a comparison; and some that linger, or
+ * are strangers'.  QEMU's own limit is 100, and it turns away without a word
+ * whoever is one too many.
+ */
+unsigned nbd_server_connections(size_t exports);
 
 /* How the caller waits: serve the loop until HOLDS(WHAT), which only looks.
  * -1 with ERR: it gave up. */

@@ -97,8 +97,9 @@ struct qmp_nbd_server {
     const char *path; /* of a unix socket, instead of host and port; or NULL */
     const char *host; /* numeric */
     unsigned port;
-    const char *tls_creds; /* object id, or NULL */
-    const char *tls_authz; /* object id, or NULL */
+    const char *tls_creds;    /* object id, or NULL */
+    const char *tls_authz;    /* object id, or NULL */
+    unsigned max_connections; /* at once; 0: QEMU's own, 100 */
 };
 int qmp_nbd_server_start(struct qmp *q, const struct qmp_nbd_server *s,
                          struct qm_error *err);

@@ -30,6 +30,9 @@ int qmp_nbd_server_start(struct qmp *q, const struct qmp_nbd_server *s,
     json_add(args, "addr", addr);
     json_add_string(args, "tls-creds", s->tls_creds);
     json_add_string(args, "tls-authz", s->tls_authz);
+    if (s->max_connections) {
+        json_add_int(args, "max-connections", s->max_connections);
+    }
     return qmp_command(q, "nbd-server-start", args, QMP_BLOCKING, NULL, err);
 }
 
