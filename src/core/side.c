@@ -369,6 +369,7 @@ void side_record_migration(struct side *s, const struct qmp_migration *q)
 {
     record_status(s, q->status);
     str_replace(&s->error_desc, q->error_desc);
+    s->listen_port = (unsigned)q->socket_port;
 }
 
 int side_refresh(struct side *s, struct qm_error *err)

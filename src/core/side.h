@@ -90,7 +90,8 @@ struct side {
 
     /* Recorded by callbacks and side_refresh(), read by steps */
     enum migration_status status;
-    char *error_desc; /* QEMU's, or NULL */
+    char *error_desc;     /* QEMU's, or NULL */
+    unsigned listen_port; /* where it waits for the RAM; 0: it does not say */
     bool running;
     char *run_state;    /* QEMU's word as last asked; "" before */
     int64_t stopped_us; /* our clock, of the last STOP; 0: none */

@@ -11,8 +11,9 @@
  *
  * happy path   The destination listens on a free port of the range, and still
  *              answers, and waits, right before the source is sent there.
- * what fails   A port in use: the next one (a refused bind leaves the
- *              destination able to try again).  A stranger came first: the
+ * what fails   A port in use: QEMU itself takes the next one of the range,
+ *              as from 10.0 on it can be told but once.  A stranger came
+ *              first: the
  *              source is not sent.  He came in the moment between: the source
  *              answers no more; its connection is cut where that can be done,
  *              or else the destination is ended at once: either ends the
@@ -41,20 +42,29 @@ char *door_uri(const char *host, unsigned port)
                      port);
 }
 
+/* QEMU listens on the first port of the range that is free, in one step: no
+ * other process can come between a look and a bind. */
+static char *incoming_uri(const char *host, unsigned low, unsigned high)
+{
+    CLEANUP_FREE char *first = door_uri(host, low);
+
+    return high > low ? xasprintf("%s,to=%u", first, high) : STEAL(first);
+}
+
 static int run_incoming(struct side *s, void *arg, struct qm_error *err)
 {
     return qmp_migrate_incoming(
         s->qmp, arg, s->features.has[QMP_FEATURE_INCOMING_EXIT_ON_ERROR], err);
 }
 
-/* It listens if its status is no longer none: 7.2 shows none until the source
- * connects, but refuses a second time with "already been started". */
+/* It listens if it says where.  7.2 shows no status until the source
+ * connects. */
 static int asked_incoming(struct side *s, void *arg, struct qm_error *err)
 {
     (void)arg;
     if (side_refresh(s, err) < 0)
         return -1;
-    return s->status != MIGRATION_NONE;
+    return s->status != MIGRATION_NONE || s->listen_port != 0;
 }
 
 static bool says(const struct qm_error *err, const char *words)
@@ -75,38 +85,60 @@ static int authorise(struct migration *m, struct qm_error *err)
     return set_parameters(m, DESTINATION, &wanted, err);
 }
 
-int step_open_door(struct migration *m, struct qm_error *err)
+/* The disks' server has that one. */
+static unsigned first_port(const struct migration *m)
 {
-    if (authorise(m, err) < 0)
-        return -1;
-    for (unsigned port = m->plan->port_low; port <= m->plan->port_high;
-         port++) {
-        CLEANUP_FREE char *uri = door_uri(m->facts.bind, port);
-        struct qm_error failed = QM_ERROR_INIT;
+    unsigned low = m->plan->port_low;
 
-        if (port == m->nbd_port)
-            continue;
-        if (journal_port(m->journal, "ram-port", port, err) < 0)
-            return -1;
-        m->door_open = true;
-        m->ram_port = port;
-        if (side_do(destination_of(m), run_incoming, asked_incoming, uri,
-                    &failed) == 0 ||
-            (destination_of(m)->attempts > 1 &&
-             says(&failed, "already been started"))) {
-            error_clear(&failed);
-            return 0;
-        }
-        m->door_open = failed.code != QM_ERR_QEMU;
-        if (!says(&failed, "Address already in use"))
-            return error_move(err, &failed);
-        error_clear(&failed);
-    }
+    return low == m->nbd_port && low < m->plan->port_high ? low + 1 : low;
+}
+
+/* Has a `migrate-incoming` that was refused used it up?  From 10.0 on it has,
+ * and shows `setup`; 7.2 may be told again. */
+static bool is_used_up(struct migration *m)
+{
+    struct side *d = destination_of(m);
+    struct qm_error failed = QM_ERROR_INIT;
+    bool asked = side_ask(d, &failed) == 0;
+
+    error_clear(&failed);
+    return !asked || d->status != MIGRATION_NONE || d->listen_port != 0;
+}
+
+static int explain_door(const struct migration *m, unsigned from,
+                        struct qm_error *failed, struct qm_error *err)
+{
+    if (!says(failed, "Address already in use"))
+        return error_move(err, failed);
+    error_clear(failed);
     error_set(err, QM_ERR_CONNECT,
-              "destination: no port of %u-%u on %s is free for the RAM",
-              m->plan->port_low, m->plan->port_high, m->facts.bind);
+              "destination: no port of %u-%u on %s is free for the RAM", from,
+              m->plan->port_high, m->facts.bind);
     error_hint(err, "give another range with --ports");
     return -1;
+}
+
+int step_open_door(struct migration *m, struct qm_error *err)
+{
+    unsigned from = first_port(m);
+    CLEANUP_FREE char *uri =
+        incoming_uri(m->facts.bind, from, m->plan->port_high);
+    struct qm_error failed = QM_ERROR_INIT;
+    struct side *d = destination_of(m);
+
+    if (authorise(m, err) < 0 ||
+        journal_port(m->journal, "ram-port", from, err) < 0)
+        return -1;
+    m->door_open = true;
+    m->ram_port = from;
+    if (side_do(d, run_incoming, asked_incoming, uri, &failed) == 0 ||
+        (d->attempts > 1 && says(&failed, "already been started"))) {
+        error_clear(&failed);
+        return 0;
+    }
+    if (failed.code == QM_ERR_QEMU)
+        m->door_open = is_used_up(m);
+    return explain_door(m, from, &failed, err);
 }
 
 /* --- who is at the door? ---------------------------------------------------- */
@@ -168,6 +200,22 @@ static bool is_waiting(const struct side *d)
     return d->status == MIGRATION_NONE || d->status == MIGRATION_SETUP;
 }
 
+/* Which port of the range it took. */
+static int learn_port(struct migration *m, struct qm_error *err)
+{
+    unsigned port = destination_of(m)->listen_port;
+
+    if (port < m->plan->port_low || port > m->plan->port_high)
+        return error_set(err, QM_ERR_QEMU,
+                         "destination: it was told to listen on a port of "
+                         "%u-%u and says that it listens on %u",
+                         m->plan->port_low, m->plan->port_high, port);
+    if (port == m->ram_port)
+        return 0;
+    m->ram_port = port;
+    return journal_port(m->journal, "ram-port", port, err);
+}
+
 int door_check(struct migration *m, struct qm_error *err)
 {
     struct side *d = destination_of(m);
@@ -181,7 +229,7 @@ int door_check(struct migration *m, struct qm_error *err)
         return -1;
     }
     if (is_waiting(d))
-        return 0;
+        return learn_port(m, err);
     error_set(err, QM_ERR_MIGRATION,
               "destination: somebody connected to its RAM port %u before the "
               "source did: it is %s%s%s",

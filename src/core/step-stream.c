@@ -61,11 +61,12 @@ static const struct wait wait_for_active = {
 
 int step_start(struct migration *m, struct qm_error *err)
 {
-    CLEANUP_FREE char *uri = door_uri(m->facts.address, m->ram_port);
+    CLEANUP_FREE char *uri = NULL;
     struct side *s = source_of(m);
 
     if (door_check(m, err) < 0)
         return -1;
+    uri = door_uri(m->facts.address, m->ram_port);
 
     /* It may have changed while disks were copied.  If it cannot be asked now,
      * the wait will ask again. */

@@ -103,6 +103,15 @@ static struct json_object *in_vain(const struct peer *p)
     return peer_json(text);
 }
 
+static struct json_object *socket_address(const struct peer *p)
+{
+    CLEANUP_FREE char *text =
+        xasprintf("[{'type': 'inet', 'host': '127.0.0.1', 'port': '%d'}]",
+                  p->listen_port);
+
+    return peer_json(text);
+}
+
 static struct json_object *migration_reply(const struct peer *p)
 {
     struct json_object *o;
@@ -115,6 +124,8 @@ static struct json_object *migration_reply(const struct peer *p)
                   " 'remaining': 0, 'transferred': 512, 'page-size': 4096,"
                   " 'dirty-sync-count': 2, 'mbps': 1.0}}");
     json_object_object_add(o, "status", json_object_new_string(p->migration));
+    if (p->listen_port)
+        json_object_object_add(o, "socket-address", socket_address(p));
     if (p->error_desc)
         json_object_object_add(o, "error-desc",
                                json_object_new_string(p->error_desc));

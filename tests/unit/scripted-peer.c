@@ -365,7 +365,7 @@ static void do_job_dismiss(struct peer *p, struct json_object *args)
 
 static void do_incoming(struct peer *p, struct json_object *args)
 {
-    (void)args;
+    sscanf(text_at(args, "uri"), "tcp:127.0.0.1:%d", &p->listen_port);
     peer_migrates(p, "setup");
 }
 

@@ -57,7 +57,8 @@ struct peer {
     struct json_object *objects, *nodes, *exports; /* id: ... */
     struct json_object *jobs;                      /* id: status */
     bool nbd_server;
-    char *before; /* peer_state() when it began */
+    int listen_port; /* for the RAM; 0: none */
+    char *before;    /* peer_state() when it began */
 };
 
 struct peers {
