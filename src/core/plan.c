@@ -50,6 +50,17 @@ void plan_init(struct plan *p)
     };
 }
 
+/* `device` to `completed` beside the RAM: device state is small, but disks are
+ * flushed and inactivated (QEMU.md 12). */
+#define DEVICE_LIMIT_MS 10000
+
+int64_t plan_device_limit_ms(const struct plan *p, int64_t max_downtime_ms)
+{
+    int64_t limit_ms = max_downtime_ms + DEVICE_LIMIT_MS;
+
+    return limit_ms > p->abort_handover_ms ? limit_ms : p->abort_handover_ms;
+}
+
 void plan_settle(struct plan *p)
 {
     if (p->max_downtime_ms == PLAN_OF_POLICY) {

@@ -104,6 +104,11 @@ void plan_settle(struct plan *p);
 /* What is wrong with it by itself, without asking anybody: USAGE. */
 int plan_check(const struct plan *p, struct qm_error *err);
 
+/* How long the source may take, its guest stopped, for the rest of the RAM, the
+ * devices and the disks' flush: what the operator allows, and 10 s at least.
+ * MAX_DOWNTIME_MS: as it is in force. */
+int64_t plan_device_limit_ms(const struct plan *p, int64_t max_downtime_ms);
+
 /* [A-Za-z0-9._-]{1,48}, not starting with '.' or '-' */
 bool plan_name_is_valid(const char *name);
 

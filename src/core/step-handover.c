@@ -16,9 +16,6 @@
 #include "core/migration-private.h"
 
 #define ALIVE_LIMIT_MS 2000
-/* `device` to `completed`: device state is small, but disks are flushed and
- * inactivated (QEMU.md 12) */
-#define DEVICE_LIMIT_MS 10000
 #define PAUSED_LIMIT_MS 10000
 #define RUN_LIMIT_MS 10000
 
@@ -187,14 +184,6 @@ static bool destination_is_done(struct migration *m)
     return destination_of(m)->status == MIGRATION_COMPLETED;
 }
 
-static const struct wait wait_for_source = {
-    .what = "the source to complete",
-    .holds = source_is_done,
-    .limit_ms = DEVICE_LIMIT_MS,
-    .ends_on =
-        ENDS_ON_STREAM_FAILURE | ENDS_ON_GUEST_END | ENDS_ON_SOURCE_DEATH,
-};
-
 /* QEMU says so once it has left inmigrate, and not before: it is the last
  * thing that process_incoming_migration_bh() does (7.2 to 10.2), meant for
  * those who then start the guest.  So nothing more is asked. */
@@ -210,12 +199,26 @@ int source_continue(struct migration *m, struct qm_error *err)
     return side_do(source_of(m), run_continue, asked_continued, NULL, err);
 }
 
+static int await_source(struct migration *m, struct qm_error *err)
+{
+    const struct wait wait = {
+        .what = "the source to complete",
+        .holds = source_is_done,
+        .limit_ms =
+            plan_device_limit_ms(m->plan, m->limits.value[LIMIT_MAX_DOWNTIME]),
+        .ends_on =
+            ENDS_ON_STREAM_FAILURE | ENDS_ON_GUEST_END | ENDS_ON_SOURCE_DEATH,
+    };
+
+    sides_hurry(m, deadline_in_ms(wait.limit_ms));
+    return migration_wait(m, &wait, err);
+}
+
 int step_switch_over(struct migration *m, struct qm_error *err)
 {
     if (m->postcopy_asked)
         return postcopy_switch(m, err);
-    if (source_continue(m, err) < 0 ||
-        migration_wait(m, &wait_for_source, err) < 0)
+    if (source_continue(m, err) < 0 || await_source(m, err) < 0)
         return -1;
     m->completed_us = clock_now_us();
     sides_hurry(m, DEADLINE_NEVER);

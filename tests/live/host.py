@@ -158,15 +158,16 @@ class Host:
                         'link', 'set', 'dev', f'port{self.number}',
                         'state', str(state)], check=True, timeout=30)
 
-    def limit(self, mbit, queue_ms=100):
+    def limit(self, mbit, queue_ms=100, burst='128k'):
         """Limits what the host sends, in Mbit/s, with a queue of that length
-        before it; None lifts the limit."""
+        before it; None lifts the limit. What the burst allows is not
+        delayed."""
         tc = ['ip', 'netns', 'exec', self.netns, 'tc', 'qdisc']
         if mbit is None:
             subprocess.run([*tc, 'del', 'dev', 'eth0', 'root'], check=True)
         else:
             subprocess.run([*tc, 'replace', 'dev', 'eth0', 'root', 'tbf',
-                            'rate', f'{mbit}mbit', 'burst', '128k',
+                            'rate', f'{mbit}mbit', 'burst', burst,
                             'latency', f'{queue_ms}ms'], check=True, timeout=30)
 
     def listening(self, pid=None):

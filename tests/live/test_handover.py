@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from cases import CANCELLED, REFUSED, UNDECIDED, Case, Move
+from cases import CANCELLED, FAILED, REFUSED, UNDECIDED, Case, Move
 from engine import Engine, program, run_dir
 from proxy import rounds
 from test_ssh import FROM_A_DESK, Journey
@@ -335,3 +335,24 @@ def test_far_monitors_are_said(lab, pki):
     limit, (warning,) = limit_and_warnings(move)
     assert limit == 20
     assert 'more than half of max-downtime-ms 300' in warning
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('allowed', [True, False], ids=['allowed', 'not'])
+def test_slow_devices_as_long_as_is_allowed(lab, pki, allowed):
+    """Over a link that all at once is so slow that the state of the devices
+    alone takes more than 10 s."""
+    options = ('--max-downtime-ms', '60000', '--abort-handover-ms', '120000')
+    move = Move(lab, pki, Case(formats=(), live=False, proxied=True,
+                               options=options if allowed else ()))
+    host = move.source.host
+    move.source.proxy.call('migrate-continue', lambda: host.limit(
+        0.04, queue_ms=60000, burst='4k'))
+    move.start()
+    if not allowed:
+        move.engine.wait(90)
+        host.limit(None)
+        move.undone((FAILED,))
+        return
+    result = move.moved()
+    assert result['handover']['device-ms'] > 10000

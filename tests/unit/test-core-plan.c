@@ -439,11 +439,35 @@ static void words_are_as_expected(void **state)
     plan_done(&p);
 }
 
+static void allowed_stop_bounds_the_devices(void **state)
+{
+    static const struct {
+        int64_t max_downtime_ms, abort_handover_ms, limit_ms;
+    } rows[] = {
+        { 300, 10000, 10300 },     /* the defaults */
+        { 300, 1, 10300 },         /* devices and a flush take a while */
+        { 60000, 120000, 120000 }, /* the longer one counts */
+        { 60000, 10000, 70000 },
+        { PLAN_MAX_DOWNTIME_MS, PLAN_MAX_HANDOVER_MS,
+          PLAN_MAX_DOWNTIME_MS + 10000 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct plan p = { .abort_handover_ms =
+                                    rows[i].abort_handover_ms };
+
+        assert_int_equal(plan_device_limit_ms(&p, rows[i].max_downtime_ms),
+                         rows[i].limit_ms);
+    }
+}
+
 int main(void)
 {
     struct CMUnitTest tests[ARRAY_LEN(cases) + 2] = {
         cmocka_unit_test(names),
         cmocka_unit_test(defaults_are_good),
+        cmocka_unit_test(allowed_stop_bounds_the_devices),
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

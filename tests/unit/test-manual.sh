@@ -215,7 +215,7 @@ watchdog 'RAM begins to move' core/step-stream.c SETUP_LIMIT_MS
 watchdog 'RAM moves' core/step-converge.c STREAM_STALL_MS POSTCOPY_STALL_MS
 watchdog 'the destination lives at pre-switchover' core/step-handover.c \
     ALIVE_LIMIT_MS
-watchdog 'the source completes' core/step-handover.c DEVICE_LIMIT_MS
+watchdog 'the source completes' core/plan.c DEVICE_LIMIT_MS
 watchdog 'the source completes' core/step-postcopy.c GIVE_UP_LIMIT_MS
 watchdog 'the destination completes' core/step-handover.c PAUSED_LIMIT_MS
 watchdog 'the destination completes' core/step-postcopy.c LOAD_LIMIT_MS
