@@ -48,6 +48,46 @@ static void pair_by(struct pairing *p, bool (*same)(const struct qmp_device *a,
     }
 }
 
+static size_t count_alike(const struct qmp_machine *m,
+                          const struct qmp_device *d)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->device_count; i++) {
+        n += same_kind_and_place(d, &m->device[i]);
+    }
+    return n;
+}
+
+static void pairing_init(struct pairing *p, const struct facts *f)
+{
+    *p = (struct pairing){
+        .source = &f->side[SOURCE].machine,
+        .destination = &f->side[DESTINATION].machine,
+    };
+    p->counterpart = xcalloc(p->source->device_count + 1, sizeof(size_t));
+    p->taken = xcalloc(p->destination->device_count + 1, sizeof(bool));
+    pair_by(p, same_id);
+    pair_by(p, same_kind_and_place);
+}
+
+size_t *facts_device_pairs(const struct facts *f)
+{
+    struct pairing p;
+
+    pairing_init(&p, f);
+    for (size_t i = 0; i < p.source->device_count; i++) {
+        const struct qmp_device *d = &p.source->device[i];
+
+        if (!d->id && (count_alike(p.source, d) > 1 ||
+                       count_alike(p.destination, d) > 1)) {
+            p.counterpart[i] = 0;
+        }
+    }
+    free(p.taken);
+    return p.counterpart;
+}
+
 /* "virtio-net-pci net0 at pci.0 03.0" */
 static char *describe(const struct qmp_device *d)
 {
@@ -98,16 +138,10 @@ static void judge_alone(const struct qmp_device *d, enum side_id has,
 
 void preflight_devices(const struct facts *f, struct verdicts *v)
 {
-    struct pairing p = {
-        .source = &f->side[SOURCE].machine,
-        .destination = &f->side[DESTINATION].machine,
-    };
+    struct pairing p;
     size_t before = v->count;
 
-    p.counterpart = xcalloc(p.source->device_count + 1, sizeof(size_t));
-    p.taken = xcalloc(p.destination->device_count + 1, sizeof(bool));
-    pair_by(&p, same_id);
-    pair_by(&p, same_kind_and_place);
+    pairing_init(&p, f);
     pair_by(&p, same_path);
     for (size_t i = 0; i < p.source->device_count; i++) {
         const struct qmp_device *d = &p.source->device[i];

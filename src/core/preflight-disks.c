@@ -233,8 +233,12 @@ static void refuse_lonely(const struct qmp_disk *a, struct disk_choice *c,
         v, ABOUT_DESTINATION, "disk %s has no counterpart at the destination",
         disk_label(a));
 
-    verdict_fix(b, "give the destination a disk whose device or node has the "
-                   "same name");
+    verdict_fix(b, a->qdev[0] == '/'
+                       ? "its device has no id: give the destination's the "
+                         "same type and address (bus=, addr=, port=), or an "
+                         "id= on both sides where several have these"
+                       : "give the destination a disk whose device has the "
+                         "same id");
     decide(c, DISK_REFUSE, "no counterpart at the destination");
 }
 
@@ -294,6 +298,9 @@ static void choose(const struct facts *f, size_t i, const size_t *j,
         choose_read_only(f, i, *j, c, v);
     } else {
         choose_by_storage(f, i, *j, c, v);
+    }
+    if (j && (c->copy || shared)) {
+        judge_namesake(f, i, *j, v);
     }
 }
 

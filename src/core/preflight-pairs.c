@@ -2,6 +2,7 @@
  * What disks are called, and which of the two sides' belong together.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/preflight-private.h"
 
@@ -40,9 +41,25 @@ const char *disk_verdict_word(enum disk_verdict verdict)
     return words[verdict];
 }
 
-static bool same_qdev(const struct qmp_disk *a, const struct qmp_disk *b)
+/* What proves which disk of the other side is meant. */
+enum disk_key {
+    KEY_NONE,  /* no device of the guest uses it */
+    KEY_ID,    /* its device has one */
+    KEY_PLACE, /* its device has none, but a type and an address */
+    KEY_ONBOARD,
+};
+
+static enum disk_key key_of(const struct qmp_disk *d)
 {
-    return a->qdev && str_equal(a->qdev, b->qdev);
+    static const char anonymous[] = "/machine/peripheral-anon/";
+
+    if (!d->qdev) {
+        return KEY_NONE;
+    }
+    if (str_starts(d->qdev, anonymous)) {
+        return KEY_PLACE;
+    }
+    return d->onboard_type || d->qdev[0] == '/' ? KEY_ONBOARD : KEY_ID;
 }
 
 static bool same_node(const struct qmp_disk *a, const struct qmp_disk *b)
@@ -56,31 +73,148 @@ static bool same_drive(const struct qmp_disk *a, const struct qmp_disk *b)
     return a->device && a->device[0] && str_equal(a->device, b->device);
 }
 
+/* The index of the device D belongs to, the count if it is not known. */
+static size_t device_of(const struct qmp_machine *m, const struct qmp_disk *d)
+{
+    size_t i;
+
+    for (i = 0; d->qdev && i < m->device_count; i++) {
+        if (str_equal(m->device[i].path, d->qdev)) {
+            break;
+        }
+        /* a part of it: usb-storage has a disk of its own making */
+        if (m->device[i].path && str_starts(d->qdev, m->device[i].path) &&
+            d->qdev[strlen(m->device[i].path)] == '/') {
+            break;
+        }
+    }
+    return d->qdev ? i : m->device_count;
+}
+
+struct disk_pairs {
+    const struct facts *f;
+    size_t *device; /* facts_device_pairs() */
+};
+
+static bool same_device(const struct disk_pairs *p, const struct qmp_disk *a,
+                        const struct qmp_disk *b)
+{
+    const struct qmp_machine *s = &p->f->side[SOURCE].machine;
+    const struct qmp_machine *d = &p->f->side[DESTINATION].machine;
+    size_t i, j;
+
+    if (key_of(a) != key_of(b)) {
+        return false;
+    }
+    switch (key_of(a)) {
+    case KEY_ID:
+        return str_equal(a->qdev, b->qdev);
+    case KEY_PLACE:
+        i = device_of(s, a);
+        j = device_of(d, b);
+        return i < s->device_count && j < d->device_count &&
+               p->device[i] == j + 1;
+    case KEY_ONBOARD:
+        return str_equal(a->onboard_type, b->onboard_type) &&
+               (a->onboard_place && b->onboard_place
+                    ? str_equal(a->onboard_place, b->onboard_place)
+                    : str_equal(a->qdev, b->qdev));
+    case KEY_NONE:
+        break;
+    }
+    return false;
+}
+
+/* By name: of what no device uses; and, so that it is one difference that is
+ * told, where an id that only one side has forbids the migration. */
+static bool may_go_by_name(const struct qmp_disk *a, const struct qmp_disk *b)
+{
+    return key_of(a) == KEY_ID || key_of(b) == KEY_ID ||
+           (key_of(a) == KEY_NONE && key_of(b) == KEY_NONE);
+}
+
+static bool same_node_name(const struct disk_pairs *p, const struct qmp_disk *a,
+                           const struct qmp_disk *b)
+{
+    (void)p;
+    return may_go_by_name(a, b) && same_node(a, b);
+}
+
+static bool same_drive_name(const struct disk_pairs *p,
+                            const struct qmp_disk *a, const struct qmp_disk *b)
+{
+    (void)p;
+    return may_go_by_name(a, b) && same_drive(a, b);
+}
+
 size_t *facts_counterparts(const struct facts *f)
 {
-    static bool (*const rules[])(const struct qmp_disk *a,
+    static bool (*const rules[])(const struct disk_pairs *p,
+                                 const struct qmp_disk *a,
                                  const struct qmp_disk *b) = {
-        same_qdev,
-        same_node,
-        same_drive,
+        same_device,
+        same_node_name,
+        same_drive_name,
     };
     const struct qmp_disks *s = &f->side[SOURCE].disks;
     const struct qmp_disks *d = &f->side[DESTINATION].disks;
+    struct disk_pairs p = { .f = f, .device = facts_device_pairs(f) };
     size_t *counterpart = xcalloc(s->count + 1, sizeof(size_t));
     bool *taken = xcalloc(d->count + 1, sizeof(bool));
 
     for (size_t rule = 0; rule < ARRAY_LEN(rules); rule++) {
         for (size_t i = 0; i < s->count; i++) {
             for (size_t j = 0; j < d->count && !counterpart[i]; j++) {
-                if (!taken[j] && rules[rule](&s->item[i], &d->item[j])) {
+                if (!taken[j] && rules[rule](&p, &s->item[i], &d->item[j])) {
                     counterpart[i] = j + 1;
                     taken[j] = true;
                 }
             }
         }
     }
+    free(p.device);
     free(taken);
     return counterpart;
+}
+
+/* The destination's disk, beside J, with the name of A's node or drive. */
+static const struct qmp_disk *find_namesake(const struct facts *f,
+                                            const struct qmp_disk *a, size_t j)
+{
+    const struct qmp_disks *d = &f->side[DESTINATION].disks;
+
+    for (size_t k = 0; k < d->count; k++) {
+        const struct qmp_disk *b = &d->item[k];
+
+        if (k != j && b->qdev && (same_node(a, b) || same_drive(a, b))) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+void judge_namesake(const struct facts *f, size_t i, size_t j,
+                    struct verdicts *v)
+{
+    const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
+    const struct qmp_disk *b = &f->side[DESTINATION].disks.item[j];
+    const struct qmp_disk *c = find_namesake(f, a, j);
+    bool by_node = c && same_node(a, c);
+    struct verdict *x;
+
+    if (!c) {
+        return;
+    }
+    x = verdict_block(v, ABOUT_DESTINATION,
+                      "disk %s: the same device of the destination uses %s %s, "
+                      "and another device uses %s",
+                      disk_label(a), by_node ? "node" : "drive",
+                      by_node ? b->node_name : b->device,
+                      by_node ? a->node_name : a->device);
+    verdict_why(x, "the names say otherwise than the devices, so that it is "
+                   "not certain which image is meant");
+    verdict_fix(x, "give each device of the destination the node or drive that "
+                   "it has at the source, or use other names there");
 }
 
 void judge_names(const struct facts *f, const char *option,

@@ -80,9 +80,20 @@ bool facts_is_overwritten(const struct facts *f, size_t i, size_t j);
 /* Would a mark beside the file tell? */
 bool facts_need_mark(const struct facts *f, size_t i, size_t j);
 
-/* For each disk of the source the index + 1 of the destination's, 0 if there
- * is none: by qdev id, then node name, then drive name.  The caller frees. */
+/* For each device of the source the index + 1 of the destination's, 0 if none
+ * is proved to be the same: by id, or, without one, by type and address, which
+ * no other device on either side has too.  The caller frees. */
+size_t *facts_device_pairs(const struct facts *f);
+/*
+ * For each disk of the source the index + 1 of the destination's, 0 if none is
+ * proved to be the same: that of the same device, or of the same onboard
+ * device.  Names of nodes and drives decide only where another check forbids
+ * the migration anyway.  The caller frees.
+ */
 size_t *facts_counterparts(const struct facts *f);
+/* A blocker if the node or drive of disk I has the name of another than J. */
+void judge_namesake(const struct facts *f, size_t i, size_t j,
+                    struct verdicts *v);
 /* Is the disk called NAME, by device, node or drive? */
 bool disk_is_called(const struct qmp_disk *d, const char *name);
 bool disk_is_among(const struct strv *ids, const struct qmp_disk *d);

@@ -79,7 +79,7 @@ struct disk_choices {
 };
 /*
  * Which disks are copied and where to: a verdict a disk.  Disks are matched by
- * qdev id, then by node name.  What forbids the migration is added to VERDICTS
+ * their devices.  What forbids the migration is added to VERDICTS
  * (may be NULL): no counterpart, unequal virtual sizes (both numbers),
  * read-only at the destination, one image on both sides that is to be copied,
  * a disk of which nobody can tell whether it is shared, an ID of --disks or

@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "qmp/batch.h"
+#include "qmp/bus.h"
 #include "qmp/json.h"
 #include "qmp/parse.h"
 
 #define PERIPHERAL "/machine/peripheral/"
+#define PERIPHERAL_ANON "/machine/peripheral-anon/"
 #define UNATTACHED "/machine/unattached/"
 #define BACKEND "/virtio-backend"
 
@@ -183,24 +186,47 @@ int disks_parse(struct json_object *block, struct json_object *nodes,
     return 0;
 }
 
-/* Onboard devices with a disk are pflash, or a floppy: their type tells. */
-static int ask_pflash(struct qmp *q, struct qmp_disk *d, struct qm_error *err)
+static bool is_onboard(const struct qmp_disk *d)
 {
-    CLEANUP_JSON struct json_object *reply = NULL;
-    struct json_object *args;
-    const char *type;
+    return d->qom_path && !str_starts(d->qom_path, PERIPHERAL) &&
+           !str_starts(d->qom_path, PERIPHERAL_ANON);
+}
 
-    if (!d->qdev || !str_starts(d->qdev, "/machine/") ||
-        str_starts(d->qdev, "/machine/peripheral-anon/")) {
+/* Those that no -device made: their type tells what they are, pflash too. */
+static int ask_onboard(struct qmp *q, struct qmp_disks *disks,
+                       struct qm_error *err)
+{
+    CLEANUP(batch_done) struct batch b = { 0 };
+    CLEANUP(bus_places_done) struct bus_places p = { 0 };
+
+    bus_places_init(&p, disks->count);
+    for (size_t i = 0; i < disks->count; i++) {
+        if (is_onboard(&disks->item[i])) {
+            p.item[i].path = disks->item[i].qom_path;
+            batch_add_qom_get(&b, p.item[i].path, "type");
+        }
+    }
+    if (b.count == 0) {
         return 0;
     }
-    args = json_with_string("path", d->qdev);
-    json_add_string(args, "property", "type");
-    if (qmp_command(q, "qom-get", args, QMP_QUERY, &reply, err) < 0) {
+    if (batch_run(&b, q, err) < 0 || bus_places_ask(q, &p, err) < 0) {
         return -1;
     }
-    type = json_object_get_string(reply);
-    d->is_pflash = type && str_starts(type, "cfi.pflash");
+    for (size_t i = 0, next = 0; i < disks->count; i++) {
+        struct qmp_disk *d = &disks->item[i];
+        const struct bus_place *at = &p.item[i];
+
+        if (!at->path) {
+            continue;
+        }
+        d->onboard_type =
+            xstrdup(json_object_get_string(batch_reply(&b, next++)));
+        d->is_pflash = str_starts(d->onboard_type, "cfi.pflash");
+        d->onboard_place =
+            at->bus && at->on_bus
+                ? xasprintf("%s %s", bus_name(at->bus), at->on_bus)
+                : NULL;
+    }
     return 0;
 }
 
@@ -219,10 +245,8 @@ int qmp_query_disks(struct qmp *q, struct qmp_disks *ret, struct qm_error *err)
     if (disks_parse(block, nodes, &disks, err) < 0) {
         return error_wrap(err, "%s: query-block", qmp_who(q));
     }
-    for (size_t i = 0; i < disks.count; i++) {
-        if (ask_pflash(q, &disks.item[i], err) < 0) {
-            return -1;
-        }
+    if (ask_onboard(q, &disks, err) < 0) {
+        return -1;
     }
     *ret = disks;
     disks = (struct qmp_disks){ 0 };
@@ -236,6 +260,8 @@ void qmp_disks_done(struct qmp_disks *d)
 
         free_string(disk->qdev);
         free_string(disk->qom_path);
+        free_string(disk->onboard_type);
+        free_string(disk->onboard_place);
         free_string(disk->compat);
         free_string(disk->device);
         free_string(disk->node_name);

@@ -14,14 +14,18 @@
  */
 struct qmp_disk {
     /*
-     * What the device is called on both sides: its id; or, if it has none,
-     * its QOM path, as in struct qmp_device: "/machine/peripheral-anon/
-     * device[0]" (the order of -device counts); or, if it is onboard (-hda,
-     * -cdrom), the BlockBackend's name, "ide0-hd0", since the paths of onboard
-     * devices change between versions.  NULL: no device uses it.
+     * The device: its id; or, if it has none, its QOM path, as in struct
+     * qmp_device: "/machine/peripheral-anon/device[0]", which says nothing of
+     * the other side, where the order of -device may differ; or, if it is
+     * onboard (-hda, -cdrom), the BlockBackend's name, "ide0-hd0", since the
+     * paths of onboard devices change between versions.  NULL: no device uses
+     * it.
      */
     char *qdev;
-    char *qom_path;  /* of what has the property `drive`; NULL as QDEV is */
+    char *qom_path; /* of what has the property `drive`; NULL as QDEV is */
+    /* Of an onboard device: "ide-hd", "ide.0 unit 1"; else NULL.  PLACE is
+     * NULL also where its bus has none to compare. */
+    char *onboard_type, *onboard_place;
     char *device;    /* legacy BlockBackend name, or "" */
     char *node_name; /* top node; NULL if the tray is empty */
     bool read_only, removable, tray_empty;

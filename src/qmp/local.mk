@@ -15,6 +15,8 @@ libqmp_a_SOURCES = \
 	src/qmp/block-protocol.c \
 	src/qmp/block.c \
 	src/qmp/block.h \
+	src/qmp/bus.c \
+	src/qmp/bus.h \
 	src/qmp/client-forward.c \
 	src/qmp/client-forward.h \
 	src/qmp/client-internal.h \

@@ -22,13 +22,13 @@ static const struct disks_case {
     { "automatic_node_names_do_not_count", automatic_node_names_do_not_count,
       "vd0 refuse: no counterpart at the destination\n"
       "blocker destination disks: disk vd0 has no counterpart at the "
-      "destination | give the destination a disk whose device or node "
-      "has the same name\n" },
+      "destination | give the destination a disk whose device has the "
+      "same id\n" },
     { "no_counterpart", no_counterpart,
       "vd0 refuse: no counterpart at the destination\n"
       "blocker destination disks: disk vd0 has no counterpart at the "
-      "destination | give the destination a disk whose device or node "
-      "has the same name\n" },
+      "destination | give the destination a disk whose device has the "
+      "same id\n" },
     { "size_differs", size_differs,
       "vd0 -> vd0: writable, local to each host\n"
       "blocker both disks: disk vd0 has 10737418240 bytes at the source "

@@ -357,8 +357,8 @@ static const struct disks_case read_only_cases[] = {
       "vd0 -> vd0: writable, local to each host\n"
       "cd0 refuse: no counterpart at the destination\n"
       "blocker destination disks: disk cd0 has no counterpart at the "
-      "destination | give the destination a disk whose device or node "
-      "has the same name\n" },
+      "destination | give the destination a disk whose device has the "
+      "same id\n" },
     { "cd_differs_and_none_is_asked_for", cd_differs_and_none_is_asked_for,
       "vd0 leave: --disks none\n"
       "cd0 leave: --disks none\n" },
