@@ -32,6 +32,10 @@ void facts_collect_sites(const struct facts_input *in, struct facts *f);
  * shared. */
 void facts_collect_backing(const struct facts_input *in, struct facts *f);
 
+/* facts-memory.c: memory_pair; never fails, what cannot be told is not
+ * known. */
+void facts_collect_memory(const struct facts_input *in, struct facts *f);
+
 /* facts-network.c: address, bind, tls_hostname. */
 void facts_collect_network(const struct facts_input *in, struct facts *f);
 

@@ -66,6 +66,7 @@ int facts_collect(const struct facts_input *in, struct facts *ret,
         facts_collect_host(in, (enum side_id)side, &f.side[side]);
     }
     facts_collect_marks(in, &f);
+    facts_collect_memory(in, &f);
     facts_collect_backing(in, &f);
     facts_collect_digests(in, &f);
     facts_collect_sites(in, &f);
@@ -109,6 +110,7 @@ void facts_done(struct facts *f)
         side_done(&f->side[side]);
     }
     free(f->mark);
+    free(f->memory_pair);
     free(f->mark_left);
     free(f->backing_shared);
     tls_findings_done(&f->tls_pair);

@@ -43,12 +43,23 @@ struct side_facts {
     struct buffer tls_ca;    /* its CA file; empty: not read */
 };
 
+/* A backend of the destination that writes to its file, and one of the source
+ * that has a file: may they be one? */
+struct memory_pair {
+    size_t index[SIDES]; /* into the memory backends */
+    struct file_identity file[SIDES];
+    bool is_folder[SIDES];
+    enum host_mark mark;
+};
+
 struct facts {
     const struct plan *plan;
     struct side_facts side[SIDES];
     /* One a disk of the source: whether a mark beside its file was seen
      * beside the file of its counterpart. */
     enum host_mark *mark;
+    size_t memory_pair_count;
+    struct memory_pair *memory_pair;
     char *mark_left; /* "SIDE: PATH" of one that could not be removed, or
                       * NULL */
     struct image_site *site; /* one a disk of the source: where its image is

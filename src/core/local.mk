@@ -27,6 +27,7 @@ libcore_a_SOURCES = \
 	src/core/facts-backing.c \
 	src/core/facts-host.c \
 	src/core/facts-images.c \
+	src/core/facts-memory.c \
 	src/core/facts-network.c \
 	src/core/facts-private.h \
 	src/core/facts-storage.c \
@@ -95,6 +96,7 @@ libcore_a_SOURCES = \
 	src/core/preflight-images.c \
 	src/core/preflight-left.c \
 	src/core/preflight-machine.c \
+	src/core/preflight-memory.c \
 	src/core/preflight-pairs.c \
 	src/core/preflight-postcopy.c \
 	src/core/preflight-private.h \

@@ -194,9 +194,33 @@ static void compare_dimms(const struct facts *f, enum side_id one,
     }
 }
 
+/* Neither what it holds nor its queues are in the stream (up to 11.1). */
+static void refuse_pmem(const struct facts *f, enum side_id side,
+                        struct verdicts *v)
+{
+    const struct qmp_machine *m = machine(f, side);
+
+    for (size_t i = 0; i < m->memory_device_count; i++) {
+        const struct qmp_memory_device *d = &m->memory_device[i];
+        struct verdict *x;
+
+        if (!str_starts(d->type, "virtio-pmem")) {
+            continue;
+        }
+        x = verdict_block(v, verdict_about(side),
+                          "memory device %s of the %s is a virtio-pmem",
+                          d->id ? d->id : "without id", side_name(side));
+        verdict_why(x, "QEMU moves neither its content nor its state, and the "
+                       "guest would wake up on other content");
+        verdict_fix(x, "unplug it (device_del), or use an nvdimm, which moves");
+    }
+}
+
 void preflight_memory_devices(const struct facts *f, struct verdicts *v)
 {
     size_t before = v->count;
+
+    refuse_pmem(f, SOURCE, v);
 
     compare_dimms(f, SOURCE, v);
     compare_dimms(f, DESTINATION, v);
@@ -253,6 +277,7 @@ void preflight_memory_backends(const struct facts *f, struct verdicts *v)
 
     compare_backends(f, SOURCE, v);
     compare_backends(f, DESTINATION, v);
+    preflight_memory_files(f, v);
     if (v->count == before) {
         verdict_ok(v, ABOUT_BOTH, "memory backends are the same on both sides");
     }

@@ -79,12 +79,14 @@ static size_t device_of(const struct qmp_machine *m, const struct qmp_disk *d)
     size_t i;
 
     for (i = 0; d->qdev && i < m->device_count; i++) {
-        if (str_equal(m->device[i].path, d->qdev)) {
+        const char *path = m->device[i].path;
+
+        if (str_equal(m->device[i].id, d->qdev) || str_equal(path, d->qdev)) {
             break;
         }
         /* a part of it: usb-storage has a disk of its own making */
-        if (m->device[i].path && str_starts(d->qdev, m->device[i].path) &&
-            d->qdev[strlen(m->device[i].path)] == '/') {
+        if (path && *path && str_starts(d->qdev, path) &&
+            d->qdev[strlen(path)] == '/') {
             break;
         }
     }

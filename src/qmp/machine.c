@@ -170,6 +170,28 @@ static int parse(const struct batch *b, struct qmp_machine *m,
     return memory_backends_parse(batch_reply(b, ASK_MEMDEV), m, err);
 }
 
+static int ask_memory_files(struct qmp *q, struct qmp_machine *m,
+                            struct qm_error *err)
+{
+    CLEANUP(batch_done) struct batch b = { 0 };
+
+    for (size_t i = 0; i < m->memory_backend_count; i++) {
+        CLEANUP_FREE char *path =
+            xasprintf("/objects/%s", m->memory_backend[i].id);
+
+        batch_add_qom_get(&b, path, "mem-path");
+    }
+    if (batch_run(&b, q, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < m->memory_backend_count; i++) {
+        const char *file = json_object_get_string(batch_reply(&b, i));
+
+        m->memory_backend[i].file = file && *file ? xstrdup(file) : NULL;
+    }
+    return 0;
+}
+
 int qmp_query_machine(struct qmp *q, struct qmp_machine *ret,
                       struct qm_error *err)
 {
@@ -182,7 +204,8 @@ int qmp_query_machine(struct qmp *q, struct qmp_machine *ret,
     if (parse(&b, &m, err) < 0) {
         return error_wrap(err, "%s: the machine", qmp_who(q));
     }
-    if (machine_query_cpus(q, batch_reply(&b, ASK_CPUS),
+    if (ask_memory_files(q, &m, err) < 0 ||
+        machine_query_cpus(q, batch_reply(&b, ASK_CPUS),
                            batch_reply(&b, ASK_HOTPLUGGABLE), &m, err) < 0 ||
         machine_query_devices(q, batch_reply(&b, ASK_NAMED),
                               batch_reply(&b, ASK_ANONYMOUS),
@@ -232,6 +255,7 @@ void qmp_machine_done(struct qmp_machine *m)
     free(m->memory_device);
     for (size_t i = 0; i < m->memory_backend_count; i++) {
         free_string(m->memory_backend[i].id);
+        free_string(m->memory_backend[i].file);
     }
     free(m->memory_backend);
     *m = (struct qmp_machine){ 0 };

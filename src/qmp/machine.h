@@ -53,6 +53,7 @@ struct qmp_memory_backend {
     char *id; /* or "" */
     uint64_t size;
     bool share;
+    char *file; /* its mem-path, which may be a folder; or NULL */
 };
 
 /* The lists have no order that means anything: QEMU's hash tables give it. */

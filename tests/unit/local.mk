@@ -33,6 +33,7 @@ unit_tests = \
 	tests/unit/test-core-copy \
 	tests/unit/test-core-disks \
 	tests/unit/test-core-pairs \
+	tests/unit/test-core-memory \
 	tests/unit/test-core-host \
 	tests/unit/test-core-host-key \
 	tests/unit/test-core-host-parse \
@@ -185,6 +186,7 @@ tests_unit_test_core_marks_SOURCES = tests/unit/test-core-marks.c $(good_facts)
 tests_unit_test_cli_words_SOURCES = tests/unit/test-cli-words.c $(good_facts)
 tests_unit_test_core_converge_SOURCES = tests/unit/test-core-converge.c \
 	tests/unit/converge-model.c tests/unit/converge-model.h
+tests_unit_test_core_memory_SOURCES = tests/unit/test-core-memory.c $(good_facts)
 tests_unit_test_core_pairs_SOURCES = tests/unit/test-core-pairs.c $(good_facts)
 tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \
 	tests/unit/disks-cases.h tests/unit/disks-spoil.h \

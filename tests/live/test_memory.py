@@ -1,0 +1,114 @@
+"""What is in the way of RAM: one file for both sides' memory, and memory
+that does not travel."""
+
+import os
+import pathlib
+
+import pytest
+
+from refusals import Pair, Refusal, refuse, run_case
+
+MIB = 1 << 20
+
+
+def backed(path, kind='memory-backend-file', share='on', size=64):
+    """RAM in that file."""
+    where = '' if path is None else f',mem-path={path}'
+    return {'machine': 'pc-q35-7.2,memory-backend=m0',
+            'extra': ('-object', f'{kind},id=m0,size={size}M,share={share}'
+                      f'{where}')}
+
+
+def second_backend(path, share='on'):
+    """A DIMM in that file, beside RAM of its own."""
+    return {'extra': (
+        '-m', '64,slots=2,maxmem=1G', '-object',
+        f'memory-backend-file,id=m1,size=32M,share={share},mem-path={path}',
+        '-device', 'pc-dimm,id=dimm0,memdev=m1')}
+
+
+def nvdimm(path):
+    return {'machine': 'pc-q35-7.2,nvdimm=on', 'extra': (
+        '-m', '64,slots=2,maxmem=1G', '-object',
+        f'memory-backend-file,id=m1,size=32M,share=on,mem-path={path}',
+        '-device', 'nvdimm,id=nv0,memdev=m1')}
+
+
+def ram_file(lab, name='ram'):
+    """Below /dev/shm, where lab.dir need not be a tmpfs."""
+    path = f'/dev/shm/{lab.dir.name}-{name}'
+    lab.on_exit(lambda: os.path.exists(path) and os.unlink(path))
+    return path
+
+
+def one_file(make):
+    def both(pair):
+        return make(ram_file(pair.lab))['extra']
+    options = {'extra': both}
+    machine = make('x').get('machine')
+    return options | ({'machine': machine} if machine else {})
+
+
+SAME = {
+    'ram': one_file(backed),
+    'dimm': one_file(second_backend),
+    'nvdimm': one_file(nvdimm),
+}
+QUICK = ('ram',)
+
+
+@pytest.mark.parametrize('both', [
+    pytest.param(both, id=name,
+                 marks=() if name in QUICK else pytest.mark.long)
+    for name, both in SAME.items()])
+def test_one_file(lab, pki, both):
+    """The memory of the running guest is not loaded over."""
+    pair = Pair(lab, pki, Refusal('', both=both))
+    path = pathlib.Path(ram_file(lab))
+    before = path.read_bytes()
+    refuse(pair, Refusal(
+        r'memory backend m\d of the destination is the file that the source '
+        'has', 'another mem-path', ('memory-backends',), both=both))
+    after = path.read_bytes()
+    assert len(after) == len(before)
+    assert pair.source.status() == 'running'
+
+
+HARMLESS = {
+    'two-files': lambda lab: (backed(ram_file(lab, 'a')),
+                              backed(ram_file(lab, 'b'))),
+    'private-there': lambda lab: (backed(ram_file(lab)),
+                                  backed(ram_file(lab), share='off')),
+    'folder': lambda lab: (backed('/dev/shm'), backed('/dev/shm')),
+    'memfd': lambda lab: (backed(None, 'memory-backend-memfd'),
+                          backed(None, 'memory-backend-memfd')),
+}
+
+
+@pytest.mark.parametrize('name', [
+    pytest.param(n, marks=() if n == 'folder' else pytest.mark.long)
+    for n in HARMLESS])
+def test_harmless(lab, pki, name):
+    """What is not one file is moved."""
+    source, destination = HARMLESS[name](lab)
+    pair = Pair(lab, pki, Refusal('', both={'disks': []}, source=source,
+                                  destination=destination))
+    engine = pair.run(Refusal(''))
+    assert engine.process.returncode == 0, engine.text()
+    assert pair.destination.status() == 'running'
+
+
+def pmem(path):
+    return {'extra': (
+        '-m', '64,slots=2,maxmem=1G', '-object',
+        f'memory-backend-file,id=m1,size=32M,share=on,mem-path={path}',
+        '-device', 'virtio-pmem-pci,id=pmem0,memdev=m1')}
+
+
+def test_virtio_pmem(lab, pki):
+    """Neither what it holds nor its state travels."""
+    run_case(lab, pki, Refusal(
+        'memory device pmem0 of the source is a virtio-pmem', 'unplug it',
+        ('memory-devices',),
+        source={'extra': lambda p: pmem(ram_file(p.lab, 'a'))['extra']},
+        destination={'extra': lambda p: pmem(ram_file(p.lab, 'b'))['extra']}))
