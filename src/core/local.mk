@@ -54,6 +54,8 @@ libcore_a_SOURCES = \
 	src/core/host.h \
 	src/core/journal.c \
 	src/core/journal.h \
+	src/core/known-settings.c \
+	src/core/known-settings.h \
 	src/core/journal-limits.c \
 	src/core/journal-open.c \
 	src/core/journal-past.c \
@@ -101,6 +103,7 @@ libcore_a_SOURCES = \
 	src/core/preflight-postcopy.c \
 	src/core/preflight-private.h \
 	src/core/preflight-read-only.c \
+	src/core/preflight-settings.c \
 	src/core/preflight-snapshots.c \
 	src/core/preflight-state.c \
 	src/core/preflight-storage.c \

@@ -22,6 +22,8 @@ preflight_check preflight_postcopy;
 preflight_check preflight_machine_type, preflight_accelerator, preflight_uuid,
     preflight_ram_size, preflight_cpu_topology, preflight_memory_devices,
     preflight_memory_backends;
+/* preflight-settings.c */
+preflight_check preflight_settings;
 /* preflight-memory.c: a blocker for each file that may be both sides' RAM */
 void preflight_memory_files(const struct facts *f, struct verdicts *v);
 const char *memory_pair_path(const struct facts *f, const struct memory_pair *p,

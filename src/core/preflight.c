@@ -27,6 +27,7 @@ static const struct {
     { "memory-devices", preflight_memory_devices },
     { "memory-backends", preflight_memory_backends },
     { "devices", preflight_devices },
+    { "settings", preflight_settings },
     { "disks", preflight_disks },
     { "backing", preflight_backing },
     { "bitmaps", preflight_bitmaps },

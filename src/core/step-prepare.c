@@ -9,6 +9,7 @@
  * what fails   Everything that was changed is put back, on each side that can
  *              still be reached; a QEMU that ended took its settings along.
  */
+#include "core/known-settings.h"
 #include "core/migration-private.h"
 
 int step_hold(struct migration *m, struct qm_error *err)
@@ -154,6 +155,7 @@ static void list_parameters(struct migration *m, enum side_id side,
     list_channels(m, ret);
     if (mapping)
         qmp_settings_add(ret, BITMAP_MAPPING, QMP_SETTING_COMPLEX, mapping);
+    known_list_defaults(&m->facts.side[side].parameters, ret);
     if (side == DESTINATION)
         return;
     qmp_settings_add_string(ret, "tls-hostname",

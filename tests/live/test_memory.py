@@ -1,11 +1,12 @@
-"""What is in the way of RAM: one file for both sides' memory, and memory
-that does not travel."""
+"""What is in the way of RAM: one file for both sides' memory, memory that
+does not travel, and settings that somebody left behind."""
 
 import os
 import pathlib
 
 import pytest
 
+from cases import Case, Move
 from refusals import Pair, Refusal, refuse, run_case
 
 MIB = 1 << 20
@@ -112,3 +113,43 @@ def test_virtio_pmem(lab, pki):
         ('memory-devices',),
         source={'extra': lambda p: pmem(ram_file(p.lab, 'a'))['extra']},
         destination={'extra': lambda p: pmem(ram_file(p.lab, 'b'))['extra']}))
+
+
+# ---- settings that were left behind ----
+
+LEFT = {'mode': 'cpr-reboot', 'avail-switchover-bandwidth': 10 << 30,
+        'max-bandwidth': 1 << 20, 'zero-page-detection': 'none',
+        'xbzrle-cache-size': 1 << 20}
+LEFT_ON = ('x-ignore-shared', 'xbzrle')
+
+
+class Left(Move):
+    """A source that another migration has left its settings in."""
+
+    def _qemu(self, name, binary):
+        qemu = super()._qemu(name, binary)
+        qemu.spy.cmd('migrate-set-capabilities', capabilities=[
+            {'capability': c, 'state': True} for c in LEFT_ON])
+        qemu.spy.cmd('migrate-set-parameters', **LEFT)
+        return qemu
+
+
+def test_settings_left_behind(lab, pki):
+    """The guest runs while its memory is sent; the settings are put back."""
+    move = Left(lab, pki, Case(live=False, formats=()))
+    move.start()
+    move.moved()
+    events = move.source.spy.events
+    first_pass = next(e for e in events if e.name == 'MIGRATION_PASS')
+    stop = next(e for e in events if e.name == 'STOP')
+    assert stop.said > first_pass.said
+    told = [v['what'] for e in move.engine.events('PREFLIGHT')
+            for v in e['data']['verdicts'] if v['id'] == 'settings']
+    assert any('mode is \'cpr-reboot\'' in line for line in told), told
+
+
+def test_settings_put_back(lab, pki):
+    """At a source whose move failed."""
+    move = Left(lab, pki, Case(live=False, formats=()))
+    move.start(QMIGRATE_FAIL='converge:after=fail')
+    move.undone()

@@ -34,6 +34,7 @@ unit_tests = \
 	tests/unit/test-core-disks \
 	tests/unit/test-core-pairs \
 	tests/unit/test-core-memory \
+	tests/unit/test-core-settings \
 	tests/unit/test-core-host \
 	tests/unit/test-core-host-key \
 	tests/unit/test-core-host-parse \
@@ -90,6 +91,7 @@ EXTRA_DIST += \
 	tests/unit/replies/qemu-10.0.json \
 	tests/unit/replies/qemu-11.1.json \
 	tests/unit/replies/qemu-7.2.json \
+	tests/unit/replies/settings.txt \
 	$(NULL)
 
 # A monitor that says what a test wants.
@@ -187,6 +189,8 @@ tests_unit_test_cli_words_SOURCES = tests/unit/test-cli-words.c $(good_facts)
 tests_unit_test_core_converge_SOURCES = tests/unit/test-core-converge.c \
 	tests/unit/converge-model.c tests/unit/converge-model.h
 tests_unit_test_core_memory_SOURCES = tests/unit/test-core-memory.c $(good_facts)
+tests_unit_test_core_settings_SOURCES = tests/unit/test-core-settings.c \
+	$(good_facts)
 tests_unit_test_core_pairs_SOURCES = tests/unit/test-core-pairs.c $(good_facts)
 tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \
 	tests/unit/disks-cases.h tests/unit/disks-spoil.h \
