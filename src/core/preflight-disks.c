@@ -302,6 +302,9 @@ static void choose(const struct facts *f, size_t i, const size_t *j,
     if (j && (c->copy || shared)) {
         judge_namesake(f, i, *j, v);
     }
+    if (c->copy) {
+        judge_passthrough(f, i, v);
+    }
 }
 
 void preflight_choose_disks(const struct facts *f, struct disk_choices *ret,

@@ -219,6 +219,28 @@ void judge_namesake(const struct facts *f, size_t i, size_t j,
                    "it has at the source, or use other names there");
 }
 
+void judge_passthrough(const struct facts *f, size_t i, struct verdicts *v)
+{
+    static const char *const types[] = { "scsi-block", "scsi-generic" };
+    const struct qmp_machine *m = &f->side[SOURCE].machine;
+    const struct qmp_disk *d = &f->side[SOURCE].disks.item[i];
+    size_t owner = device_of(m, d);
+
+    for (size_t k = 0; k < ARRAY_LEN(types) && owner < m->device_count; k++) {
+        struct verdict *x;
+
+        if (!str_equal(m->device[owner].type, types[k])) {
+            continue;
+        }
+        x = verdict_block(v, ABOUT_SOURCE,
+                          "disk %s is a %s, which cannot be copied",
+                          disk_label(d), types[k]);
+        verdict_why(x, "the guest's SCSI commands fail while a mirror runs");
+        verdict_fix(x, "let both hosts use one device (--shared), or give the "
+                       "guest a scsi-hd");
+    }
+}
+
 void judge_names(const struct facts *f, const char *option,
                  const struct strv *ids, struct verdicts *v)
 {

@@ -102,6 +102,9 @@ size_t *facts_counterparts(const struct facts *f);
 /* A blocker if the node or drive of disk I has the name of another than J. */
 void judge_namesake(const struct facts *f, size_t i, size_t j,
                     struct verdicts *v);
+/* A blocker if the guest drives disk I, which is to be copied, with SCSI
+ * commands of its own. */
+void judge_passthrough(const struct facts *f, size_t i, struct verdicts *v);
 /* Is the disk called NAME, by device, node or drive? */
 bool disk_is_called(const struct qmp_disk *d, const char *name);
 bool disk_is_among(const struct strv *ids, const struct qmp_disk *d);

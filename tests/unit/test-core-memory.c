@@ -1,5 +1,6 @@
 /*
- * Memory that must not be moved: one file for both sides' RAM, a virtio-pmem.
+ * Memory that must not be moved: one file for both sides' RAM, a virtio-pmem;
+ * and a disk that the guest drives with SCSI commands of its own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -144,11 +145,47 @@ static void a_virtio_pmem_is_refused(void **state)
     plan_done(&g.plan);
 }
 
+static void scsi_commands_of_the_guest(void **state)
+{
+    static const struct {
+        const char *type;
+        bool shared, refused;
+    } table[] = {
+        { "scsi-hd", false, false },
+        { "scsi-block", false, true },
+        { "scsi-generic", false, true },
+        { "scsi-block", true, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct good_facts g;
+        CLEANUP(verdicts_done) struct verdicts v = { .count = 0 };
+        CLEANUP(disk_choices_done) struct disk_choices c = { .count = 0 };
+        CLEANUP_FREE char *text = NULL;
+
+        good_facts_init(&g);
+        for (int side = 0; side < SIDES; side++) {
+            g.device[side][0].type = T(table[i].type);
+        }
+        if (table[i].shared) {
+            g.f.side[DESTINATION].process = g.f.side[SOURCE].process;
+            g.file[DESTINATION][0] = g.file[SOURCE][0];
+        }
+        preflight_choose_disks(&g.f, &c, &v);
+        text = verdicts_as_text(&v, VERDICT_BLOCKER);
+        assert_int_equal(strstr(text, "cannot be copied") != NULL,
+                         table[i].refused);
+        plan_done(&g.plan);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_memory),
         cmocka_unit_test(a_virtio_pmem_is_refused),
+        cmocka_unit_test(scsi_commands_of_the_guest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
