@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+import records
 import servers
-from cases import BINARIES
-from qemu import MIB, make_image
+from cases import BINARIES, CALM, Case, Move
+from qemu import MIB, Image, Qemu, make_image
 from refusals import Pair, Refusal, blockers, state_of, unlike
 from servers import Ceph, Gluster, Iscsi, Nfs, Volume, pattern
 from sshd import Sshd, ssh_env
@@ -208,3 +209,52 @@ def test_servers_of_one_name_on_two_machines(lab, pki, kind):
     assert 'whether disk vd0 is shared' in blocker['what'], blocker
     move(pair, '--disks', 'vd0', '--verify', **two)
     assert a.read() == b.read() == pattern(b'A')
+
+
+class OnServer(Move):
+    """A Linux whose disk vda is a volume, the destination's too, and vdb a
+    file of each host."""
+
+    def __init__(self, lab, pki, kind, volumes, options=()):
+        self.kind = kind
+        self.volumes = {side: (volume, local(lab, side)) for side, volume in
+                        zip(('source', 'destination'), volumes)}
+        super().__init__(lab, pki, Case(formats=('raw', 'raw'),
+                                        options=options))
+
+    def _qemu(self, name, binary):
+        return Qemu(self.lab, self.lab.host(name), [],
+                    incoming=name == 'destination', kernel_line=CALM,
+                    binary=servers.with_drivers(BINARIES[binary](),
+                                                self.kind.over_qemu),
+                    extra=disks(name, *self.volumes[name])['extra'])
+
+    def _check_guest(self, qemu, disks, paused):
+        """As there, but on what is behind the server."""
+        self.guest.wait_alive(qemu)
+        qemu.quit()
+        assert self.guest.faults() == []
+        side = 'source' if qemu is self.source else 'destination'
+        images = []
+        for volume in self.volumes[side]:
+            path = self.lab.path('read')
+            path.write_bytes(volume.read())
+            images.append(Image(path))
+        assert records.missing_records(self.guest, images) == []
+
+
+@every_server
+def test_running_guest_keeps_its_shared_disk(lab, pki, kind):
+    """No record is lost where one QEMU gives up the disk and the other takes
+    it."""
+    one = kind(lab).make('a')
+    move = OnServer(lab, pki, kind, [one, one]).start()
+    assert [d['disk'] for d in move.moved()['disks']] == ['vd1']
+
+
+@every_server
+def test_running_guest_is_copied_between_servers(lab, pki, kind):
+    here, there = (kind(lab, name).make('a') for name in ('near', 'far'))
+    move = OnServer(lab, pki, kind, [here, there],
+                    ('--disks', 'vd0,vd1', '--verify')).start()
+    assert len(move.moved()['disks']) == 2
