@@ -164,7 +164,8 @@ enum {
     ENDS_ON_MIRROR_FAILURE = 8,
     ENDS_ON_GUEST_END = 16,
     ENDS_ON_SOURCE_DEATH = 32,
-    ENDS_ON_ANYTHING = 63,
+    ENDS_ON_HALT = 128, /* QEMU itself has stopped the guest at the source */
+    ENDS_ON_ANYTHING = 63 | ENDS_ON_HALT,
     ENDS_ON_LOAD_FAILURE = 64, /* the destination says failed */
 };
 
@@ -192,6 +193,9 @@ struct wait {
  */
 int migration_wait(struct migration *m, const struct wait *w,
                    struct qm_error *err);
+
+/* -1 with ERR where QEMU itself has stopped the guest at the source. */
+int halt_check(struct migration *m, struct qm_error *err);
 
 /* While rolling back: where it is known that the source's guest has ended, its
  * QEMU has but a few seconds left for all that it is told or asked. */

@@ -233,7 +233,7 @@ static enum guest_place place_after_failure(const struct migration *m)
     if (s->process_dead || s->guest_ended)
         return GUEST_NOWHERE;
     if (!m->source_is_back ||
-        (m->stream_started && s->running != m->was_running))
+        (m->stream_started && s->running != m->was_running && !s->halted))
         return GUEST_UNKNOWN;
     return GUEST_SOURCE;
 }
@@ -256,7 +256,7 @@ static bool is_paused(const struct migration *m, enum guest_place place)
     if (place == GUEST_DESTINATION)
         return !m->was_running || m->plan->paused;
     if (m->remembered)
-        return !m->was_running;
+        return !m->was_running || m->side[SOURCE].halted;
     return m->facts_known && !m->facts.side[SOURCE].run_state.running;
 }
 

@@ -41,29 +41,50 @@ static const struct {
     const char *word;
     bool accepted;
     const char *meaning;
+    const char *fix; /* or NULL */
 } run_states[] = {
-    { "running", true, "runs" },
-    { "paused", true, "is paused, and stays so" },
-    { "prelaunch", true, "was never started, and stays so" },
-    { "suspended", false, "sleeps: wake it up first (system_wakeup)" },
-    { "guest-panicked", false, "has panicked" },
-    { "shutdown", false, "has shut down" },
-    { "io-error", false, "was stopped by an error of a disk" },
-    { "internal-error", false, "was stopped by an error inside QEMU" },
-    { "watchdog", false, "was stopped by its watchdog" },
-    { "inmigrate", false, "waits for a guest itself: is it the destination?" },
-    { "postmigrate", false, "was already moved elsewhere" },
-    { "finish-migrate", false, "is at the end of another migration" },
-    { "save-vm", false, "is being saved" },
-    { "restore-vm", false, "is being restored" },
-    { "debug", false, "is under a debugger" },
-    { "preconfig", false, "is still being configured" },
-    { "colo", false, "is under COLO replication" },
+    { "running", true, "runs", NULL },
+    { "paused", true, "is paused, and stays so", NULL },
+    { "prelaunch", true, "was never started, and stays so", NULL },
+    { "suspended", false, "sleeps", "wake it up first (system_wakeup)" },
+    { "guest-panicked", false, "has panicked", NULL },
+    { "shutdown", false, "has shut down", NULL },
+    { "io-error", false, "was stopped by an I/O error of its disk",
+      "make room for that disk or mend it, and `cont` the guest: QEMU tries "
+      "the request again" },
+    { "internal-error", false, "was stopped by an error inside QEMU", NULL },
+    { "watchdog", false, "was stopped by its watchdog", NULL },
+    { "inmigrate", false, "waits for a guest itself: is it the destination?",
+      NULL },
+    { "postmigrate", false, "was already moved elsewhere", NULL },
+    { "finish-migrate", false, "is at the end of another migration", NULL },
+    { "save-vm", false, "is being saved", NULL },
+    { "restore-vm", false, "is being restored", NULL },
+    { "debug", false, "is under a debugger", NULL },
+    { "preconfig", false, "is still being configured", NULL },
+    { "colo", false, "is under COLO replication", NULL },
 };
+
+/* The disks whose requests stopped it, if it is so; the caller frees it. */
+static char *failed_disks(const struct facts *f)
+{
+    const struct qmp_disks *disks = &f->side[SOURCE].disks;
+    CLEANUP(strv_done) struct strv names = { .count = 0 };
+
+    for (size_t i = 0; i < disks->count; i++) {
+        if (disks->item[i].has_failed) {
+            strv_add(&names, disk_label(&disks->item[i]));
+        }
+    }
+    return str_equal(f->side[SOURCE].run_state.status, "io-error")
+               ? strv_join_words(&names)
+               : xstrdup("");
+}
 
 void preflight_run_state(const struct facts *f, struct verdicts *v)
 {
     const char *word = f->side[SOURCE].run_state.status;
+    CLEANUP_FREE char *failed = failed_disks(f);
     struct verdict *b;
 
     for (size_t i = 0; i < ARRAY_LEN(run_states); i++) {
@@ -74,12 +95,15 @@ void preflight_run_state(const struct facts *f, struct verdicts *v)
             verdict_ok(v, ABOUT_SOURCE, "the guest %s", run_states[i].meaning);
             return;
         }
-        b = verdict_block(v, ABOUT_SOURCE, "the source's guest %s",
-                          run_states[i].meaning);
+        b = verdict_block(v, ABOUT_SOURCE, "the source's guest %s%s%s",
+                          run_states[i].meaning, *failed ? " " : "", failed);
         verdict_why(b,
                     "only a running, paused or not yet started guest can "
                     "be moved; QEMU says '%s'",
                     word);
+        if (run_states[i].fix) {
+            verdict_fix(b, "%s", run_states[i].fix);
+        }
         return;
     }
     b = verdict_block(v, ABOUT_SOURCE,

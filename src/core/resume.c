@@ -81,10 +81,12 @@ int source_resume(struct migration *m, struct qm_error *err)
     assert(!m->destination_owns || m->returned_to_source);
     if (side_ask_run_state(s, err) < 0 || source_settle(m, err) < 0)
         return -1;
-    if (!m->was_running && str_equal(s->run_state, "postmigrate"))
+    if ((!m->was_running || s->halted) &&
+        str_equal(s->run_state, "postmigrate"))
         migration_warn(m, "the guest, which was stopped before, is now in "
                           "QEMU's state postmigrate; `cont` starts it");
-    if (!m->was_running || s->running || s->guest_ended)
+    /* what QEMU has stopped, a person starts */
+    if (!m->was_running || s->running || s->guest_ended || s->halted)
         return 0;
     return start_source(m, err) < 0 ? -1 : side_ask_run_state(s, err);
 }

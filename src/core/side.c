@@ -36,6 +36,7 @@ void side_done(struct side *s)
     host_free(s->host);
     free_string(s->error_desc);
     free_string(s->run_state);
+    free_string(s->io_error);
     free_string(s->process_problem);
 }
 
@@ -116,12 +117,36 @@ static void on_stop(struct side *s, const struct qmp_event *e)
 {
     s->running = false;
     s->stopped_us = e->seen_us;
+    if (s->halting)
+        s->halted = s->halting;
 }
 
 static void on_resume(struct side *s, const struct qmp_event *e)
 {
     s->running = true;
     s->resumed_us = e->seen_us;
+    s->halted = s->halting = NULL;
+    str_replace(&s->io_error, NULL);
+}
+
+/* STOP follows, unless the guest stands still already: then it wakes up with
+ * that request, and QEMU tries it again. */
+static void on_io_error(struct side *s, const struct qmp_event *e)
+{
+    struct qmp_io_error io;
+
+    if (!qmp_event_is_io_error(e, &io) || !io.stops)
+        return;
+    s->halting = halt_word("io-error");
+    if (!s->io_error)
+        s->io_error = xasprintf("%s: %s", io.operation ? io.operation : "?",
+                                io.reason ? io.reason : "no reason given");
+}
+
+static void on_watchdog(struct side *s, const struct qmp_event *e)
+{
+    if (qmp_event_pauses(e))
+        s->halting = halt_word("watchdog");
 }
 
 static void on_migration(struct side *s, const struct qmp_event *e)
@@ -148,7 +173,9 @@ static void on_guest_ended(struct side *s, const struct qmp_event *e)
 
 static void on_panic(struct side *s, const struct qmp_event *e)
 {
-    if (!qmp_event_panic_goes_on(e))
+    if (qmp_event_pauses(e))
+        s->halting = halt_word("guest-panicked");
+    else if (!qmp_event_panic_goes_on(e))
         s->guest_ended = true;
 }
 
@@ -162,6 +189,8 @@ static const struct {
     { "MIGRATION_PASS", on_pass },
     { "SHUTDOWN", on_guest_ended },
     { "GUEST_PANICKED", on_panic },
+    { "BLOCK_IO_ERROR", on_io_error },
+    { "WATCHDOG", on_watchdog },
 };
 
 static void on_event(void *arg, const struct qmp_event *e)
@@ -330,6 +359,31 @@ static void record_job(struct disk_copy *d, const struct qmp_job *job)
         d->state = mirror_state_of(job);
 }
 
+static const struct {
+    const char *word, *meaning;
+} halts[] = {
+    { "io-error", "was stopped by an I/O error of its disk" },
+    { "watchdog", "was stopped by its watchdog" },
+    { "guest-panicked", "has panicked, and was stopped" },
+    { "internal-error", "was stopped by an error inside QEMU" },
+};
+
+const char *halt_word(const char *word)
+{
+    for (size_t i = 0; i < ARRAY_LEN(halts); i++)
+        if (str_equal(halts[i].word, word))
+            return halts[i].word;
+    return NULL;
+}
+
+const char *halt_in_words(const char *halted)
+{
+    for (size_t i = 0; i < ARRAY_LEN(halts); i++)
+        if (str_equal(halts[i].word, halted))
+            return halts[i].meaning;
+    return "was stopped by QEMU";
+}
+
 int side_refresh_jobs(struct side *s, struct qm_error *err)
 {
     struct qmp_jobs jobs = { 0 };
@@ -358,9 +412,13 @@ int side_finish_run_state(struct side *s, struct qmp_request *r,
         return -1;
     s->running = run.running;
     str_replace(&s->run_state, run.status);
-    if (str_equal(run.status, "shutdown") ||
-        str_equal(run.status, "guest-panicked"))
+    if (str_equal(run.status, "shutdown"))
         s->guest_ended = true;
+    /* what stopped it is covered by finish-migrate, and by 7.2's postmigrate */
+    if (halt_word(run.status))
+        s->halted = halt_word(run.status);
+    else if (run.running || str_equal(run.status, "paused"))
+        s->halted = NULL;
     qmp_run_state_done(&run);
     return 0;
 }

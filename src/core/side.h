@@ -93,7 +93,12 @@ struct side {
     char *error_desc;     /* QEMU's, or NULL */
     unsigned listen_port; /* where it waits for the RAM; 0: it does not say */
     bool running;
-    char *run_state;    /* QEMU's word as last asked; "" before */
+    char *run_state; /* QEMU's word as last asked; "" before */
+    /* QEMU's word for why it stopped the guest by itself, as "io-error"; NULL:
+     * it did not.  And what was heard that will stop it; the first error of a
+     * disk in words ("write: No space left on device"), or NULL. */
+    const char *halted, *halting;
+    char *io_error;
     int64_t stopped_us; /* our clock, of the last STOP; 0: none */
     int64_t resumed_us;
     int64_t pass;
@@ -123,6 +128,12 @@ void side_be_patient(struct side *s, int64_t ms);
 void side_hurry(struct side *s, deadline_t by);
 /* Learn the process: its identity, a pidfd where it is local. */
 void side_identify(struct side *s, const struct qmp_address *a);
+
+/* A run state in which QEMU itself has stopped the guest, which is whole and
+ * stays so: static storage; NULL if WORD is none. */
+const char *halt_word(const char *word);
+/* "was stopped by an I/O error of its disk": halt_word()'s, in words. */
+const char *halt_in_words(const char *halted);
 
 /* Ask query-status, query-migrate and (source) query-jobs, and record them. */
 int side_refresh(struct side *s, struct qm_error *err);

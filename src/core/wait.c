@@ -30,6 +30,7 @@ enum end {
     END_NOT,
     END_SOURCE_DEAD,
     END_GUEST,
+    END_HALT,
     END_DESTINATION_DEAD,
     END_MIRROR,
     END_STREAM,
@@ -43,6 +44,12 @@ static bool stream_has_failed(const struct side *source)
            source->status == MIGRATION_CANCELLED;
 }
 
+/* Once the destination has it, or may have, there is no way back. */
+static bool guest_has_halted(const struct migration *m)
+{
+    return m->side[SOURCE].halted && !m->destination_owns && !m->postcopy_asked;
+}
+
 static enum end find_end(struct migration *m, unsigned ends_on)
 {
     const struct {
@@ -52,6 +59,7 @@ static enum end find_end(struct migration *m, unsigned ends_on)
     } table[] = {
         /* A QEMU usually ends with its guest: that is then why. */
         { ENDS_ON_GUEST_END, source_of(m)->guest_ended, END_GUEST },
+        { ENDS_ON_HALT, guest_has_halted(m), END_HALT },
         { ENDS_ON_SOURCE_DEATH, side_is_gone(source_of(m)), END_SOURCE_DEAD },
         { ENDS_ON_DESTINATION_DEATH, side_is_gone(destination_of(m)),
           END_DESTINATION_DEAD },
@@ -80,6 +88,37 @@ static int load_error(struct side *d, struct qm_error *err)
                      d->error_desc ? d->error_desc : "no reason given");
 }
 
+static int halt_error(struct migration *m, struct qm_error *err)
+{
+    CLEANUP(strv_done) struct strv disks = { 0 };
+    CLEANUP_FREE char *names = NULL;
+    struct qm_error ignored = QM_ERROR_INIT;
+    struct side *s = source_of(m);
+
+    if (!str_equal(s->halted, "io-error")) {
+        error_set(err, QM_ERR_GUEST, "source: the guest %s",
+                  halt_in_words(s->halted));
+        error_hint(err, "it stays there as it is: reset it "
+                        "(system_reset), or look into it");
+        return -1;
+    }
+    qmp_query_failed_disks(s->qmp, &disks, &ignored);
+    error_clear(&ignored);
+    names = strv_join_words(&disks);
+    error_set(err, QM_ERR_DISK, "source: the guest %s%s%s%s%s%s",
+              halt_in_words(s->halted), disks.count > 0 ? " " : "",
+              disks.count > 0 ? names : "", s->io_error ? " (" : "",
+              s->io_error ? s->io_error : "", s->io_error ? ")" : "");
+    error_hint(err, "it stays there, stopped; make room for that disk or mend "
+                    "it, and `cont` the guest: QEMU tries the request again");
+    return -1;
+}
+
+int halt_check(struct migration *m, struct qm_error *err)
+{
+    return guest_has_halted(m) ? halt_error(m, err) : 0;
+}
+
 static int end_error(struct migration *m, enum end end, struct qm_error *err)
 {
     switch (end) {
@@ -90,6 +129,8 @@ static int end_error(struct migration *m, enum end end, struct qm_error *err)
     case END_GUEST:
         return error_set(err, QM_ERR_GUEST,
                          "source: the guest shut down or crashed");
+    case END_HALT:
+        return halt_error(m, err);
     case END_MIRROR:
         return mirror_failure(m, err);
     case END_STREAM:

@@ -7,6 +7,18 @@
 #include "qmp/json.h"
 #include "qmp/parse.h"
 
+bool qmp_event_is_io_error(const struct qmp_event *e, struct qmp_io_error *ret)
+{
+    if (!str_equal(e->name, "BLOCK_IO_ERROR"))
+        return false;
+    *ret = (struct qmp_io_error){
+        .stops = str_equal(json_get_string(e->data, "action"), "stop"),
+        .operation = json_get_string(e->data, "operation"),
+        .reason = json_get_string(e->data, "reason"),
+    };
+    return true;
+}
+
 /* --- jobs --------------------------------------------------------------- */
 
 static int parse_job(struct json_object *element, struct qmp_job *job,

@@ -129,8 +129,33 @@ static int parse_disk(struct json_object *nodes, struct json_object *element,
     d->qdev = normal_qdev(json_get_string(element, "qdev"), device);
     d->qom_path = path_of_qdev(json_get_string(element, "qdev"));
     d->removable = json_get_bool(element, "removable");
+    d->has_failed = json_get(element, "io-status") &&
+                    !str_equal(json_get_string(element, "io-status"), "ok");
     d->tray_empty = !inserted;
     return inserted ? parse_inserted(nodes, inserted, d, err) : 0;
+}
+
+/* By a request to QEMU alone that costs little: other facts do not matter. */
+int qmp_query_failed_disks(struct qmp *q, struct strv *ret,
+                           struct qm_error *err)
+{
+    CLEANUP_JSON struct json_object *block = NULL;
+
+    if (qmp_command(q, "query-block", NULL, QMP_QUERY, &block, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < json_length(block); i++) {
+        struct json_object *element = json_at(block, i);
+        const char *status = json_get_string(element, "io-status");
+        const char *device = json_get_string(element, "device");
+        CLEANUP_FREE char *qdev =
+            normal_qdev(json_get_string(element, "qdev"), device ? device : "");
+
+        if (status && !str_equal(status, "ok")) {
+            strv_add(ret, qdev ? qdev : device ? device : "?");
+        }
+    }
+    return 0;
 }
 
 static bool is_top_node(const struct qmp_disks *disks, const char *name)

@@ -59,6 +59,7 @@ struct qmp_disk {
     bool has_data_file;         /* of qcow2: what is in it lies elsewhere */
     bool is_pflash;             /* used by a cfi.pflash device */
     struct qmp_bitmaps bitmaps; /* of the top node */
+    bool has_failed;            /* a request of the guest's, which stopped it */
     bool is_inactive; /* it waits for a guest; from 10.0 on QEMU tells */
 };
 struct qmp_disks {
@@ -96,6 +97,17 @@ struct qmp_job_event {
     bool write_failed;  /* BLOCK_JOB_ERROR only: of the target */
 };
 bool qmp_event_is_job(const struct qmp_event *e, struct qmp_job_event *ret);
+
+/* What BLOCK_IO_ERROR says; strings borrowed from E. */
+struct qmp_io_error {
+    bool stops;            /* the guest is stopped by it */
+    const char *operation; /* "read", "write"; or NULL */
+    const char *reason;    /* of the host's, in words; or NULL */
+};
+bool qmp_event_is_io_error(const struct qmp_event *e, struct qmp_io_error *ret);
+/* Called as people do: the disks that have such an error now, "vd0". */
+int qmp_query_failed_disks(struct qmp *q, struct strv *ret,
+                           struct qm_error *err);
 
 struct qmp_nbd_server {
     const char *path; /* of a unix socket, instead of host and port; or NULL */

@@ -45,6 +45,11 @@ bool qmp_event_panic_goes_on(const struct qmp_event *e)
     return str_equal(json_get_string(e->data, "action"), "run");
 }
 
+bool qmp_event_pauses(const struct qmp_event *e)
+{
+    return str_equal(json_get_string(e->data, "action"), "pause");
+}
+
 /* The port of the first inet address; it is a string in QAPI. */
 static uint64_t parse_socket_port(struct json_object *addresses)
 {

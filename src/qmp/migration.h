@@ -61,6 +61,8 @@ enum migration_status qmp_event_migration_status(const struct qmp_event *e);
 int64_t qmp_event_pass(const struct qmp_event *e);
 /* Does the guest run on after this GUEST_PANICKED (-action panic=none)? */
 bool qmp_event_panic_goes_on(const struct qmp_event *e);
+/* Is it paused by this GUEST_PANICKED, or WATCHDOG? */
+bool qmp_event_pauses(const struct qmp_event *e);
 
 /* query-status */
 struct qmp_run_state {

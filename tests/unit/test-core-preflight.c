@@ -92,6 +92,27 @@ static void mirror_fault_is_told(void **state)
     }
 }
 
+static void failed_disk_is_named(void **state)
+{
+    struct good_facts g;
+    char *text;
+
+    (void)state;
+    good_facts_init(&g);
+    g.f.side[SOURCE].run_state =
+        (struct qmp_run_state){ .status = T("io-error") };
+    g.disk[SOURCE][0].has_failed = true;
+    text = judge(&g, VERDICT_WARNING);
+    assert_string_equal(
+        text, "blocker source run-state: the source's guest was stopped by an "
+              "I/O error of its disk vd0 | only a running, paused or not yet "
+              "started guest can be moved; QEMU says 'io-error' | make room "
+              "for that disk or mend it, and `cont` the guest: QEMU tries the "
+              "request again\n");
+    free(text);
+    plan_done(&g.plan);
+}
+
 static void blockers_become_an_error(void **state)
 {
     struct verdicts v = { .count = 0 };
@@ -134,6 +155,7 @@ int main(void)
     struct CMUnitTest tests[ARRAY_LEN(cases) + 3] = {
         cmocka_unit_test(good_facts_are_told_whole),
         cmocka_unit_test(mirror_fault_is_told),
+        cmocka_unit_test(failed_disk_is_named),
         cmocka_unit_test(blockers_become_an_error),
     };
 
