@@ -28,9 +28,9 @@ def table(rows):
                               zip(row, widths)) + ' |' for row in rows]
 
 
-def machine():
+def machine(accel='TCG'):
     return (f'{os.cpu_count()} CPUs, Linux {platform.release()}, '
-            f'QEMU {binaries.qemu10().version.split()[0]}, TCG, load '
+            f'QEMU {binaries.qemu10().version.split()[0]}, {accel}, load '
             f'{os.getloadavg()[0]:.1f}')
 
 
@@ -44,6 +44,7 @@ class Bench(NamedTuple):
     name: str
     title: str
     legend: str
+    accel: str = 'TCG'
 
     @property
     def path(self):
@@ -61,14 +62,14 @@ class Bench(NamedTuple):
         said = f"""
             Written by `./dev bench {self.name} --write` on
             {datetime.date.today().isoformat()}; QEMU
-            {binaries.qemu10().version}, {machine()}."""
+            {binaries.qemu10().version}, {machine(self.accel)}."""
         blocks = [[f'# {self.title}'], [filled(said)], [filled(self.legend)],
                   *parts]
         return '\n\n'.join('\n'.join(lines) for lines in blocks) + '\n'
 
     def tell(self, parts, write):
         """On the terminal, and WRITE: in its page."""
-        print('', machine(), filled(self.legend), sep='\n')
+        print('', machine(self.accel), filled(self.legend), sep='\n')
         for lines in parts:
             print('', *lines, sep='\n')
         if write:

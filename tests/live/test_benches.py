@@ -3,6 +3,7 @@
 import benchblackout
 import benchconverge
 import benchhandover
+import benchrekey
 from benchconverge import MOVED, NEVER, Cell
 
 
@@ -76,3 +77,23 @@ def test_round_trips_are_judged():
     text = benchhandover.BENCH.as_page(benchhandover.report(bad)[0])
     assert 'NOT each goal is met' in text
     assert '1. cont' in text
+
+
+def sent(records, outcome='moved', qemu='10.0.2'):
+    return {'qemu': qemu, 'gnutls': '3.7.9', 'gib': 100, 'pages': records // 2,
+            'plain_bytes': 1000, 'seconds': 9, 'passes': 3,
+            'wire_bytes': 1000 + records * benchrekey.RECORD_COST,
+            'outcome': outcome}
+
+
+def test_long_streams_are_judged():
+    new = 1 << 24
+    lines, said, well = benchrekey.judge([sent(2 * new + 1)] * 3)
+    assert well and said == '3 of 3 measured; no fault was seen.'
+    assert '| 33.6 million | 2 ' in lines[2]
+    lines, said, well = benchrekey.judge([sent(new - 1), sent(
+        new + 1, 'the source ended with exit status -11', '7.2.22')])
+    assert not well
+    assert 'TOO LITTLE' in lines[2] and 'BAD' in lines[3]
+    assert said == '2 of 3 measured; NOT well: 10.0.2, 7.2.22.'
+    assert not benchrekey.judge([])[2]
