@@ -18,7 +18,7 @@ static int collect_side(const struct facts_input *in, enum side_id side,
         qmp_query_machine(q, &s->machine, err) < 0 ||
         qmp_query_status(q, &s->run_state, err) < 0 ||
         qmp_query_migrate(q, &s->migration, err) < 0 ||
-        qmp_query_disks(q, &s->disks, err) < 0 ||
+        qmp_query_disks(q, &s->features, &s->disks, err) < 0 ||
         qmp_query_jobs(q, &s->jobs, err) < 0 ||
         qmp_query_exports(q, &s->exports, err) < 0 ||
         qmp_query_capabilities(q, &s->capabilities, err) < 0 ||

@@ -43,7 +43,7 @@ static const char *const protocol_drivers[] = {
     "vvfat",
 };
 
-static bool is_protocol_driver(const char *driver)
+bool qmp_is_protocol(const char *driver)
 {
     for (size_t i = 0; driver && i < ARRAY_LEN(protocol_drivers); i++) {
         if (str_equal(driver, protocol_drivers[i])) {
@@ -94,7 +94,7 @@ static struct json_object *protocol_by_children(struct json_object *nodes,
         }
         node = below;
     }
-    return is_protocol_driver(json_get_string(node, "drv")) ? node : NULL;
+    return qmp_is_protocol(json_get_string(node, "drv")) ? node : NULL;
 }
 
 static struct json_object *protocol_by_filename(struct json_object *nodes,
@@ -103,7 +103,7 @@ static struct json_object *protocol_by_filename(struct json_object *nodes,
     for (size_t i = 0; i < json_length(nodes); i++) {
         struct json_object *node = json_at(nodes, i);
 
-        if (is_protocol_driver(json_get_string(node, "drv")) &&
+        if (qmp_is_protocol(json_get_string(node, "drv")) &&
             str_equal(json_get_string(node, "file"), file)) {
             return node;
         }
@@ -124,7 +124,7 @@ static bool protocol_by_description(const char *file, struct qmp_disk *d)
     }
     driver = json_get_string(inner, "driver");
     filename = json_get_string(inner, "filename");
-    if (!is_protocol_driver(driver)) {
+    if (!qmp_is_protocol(driver)) {
         return false;
     }
     d->protocol = xstrdup(driver);

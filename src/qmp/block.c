@@ -10,6 +10,7 @@
 #include "qmp/bus.h"
 #include "qmp/json.h"
 #include "qmp/parse.h"
+#include "qmp/schema.h"
 
 #define PERIPHERAL "/machine/peripheral/"
 #define PERIPHERAL_ANON "/machine/peripheral-anon/"
@@ -255,9 +256,10 @@ static int ask_onboard(struct qmp *q, struct qmp_disks *disks,
     return 0;
 }
 
-int qmp_query_disks(struct qmp *q, struct qmp_disks *ret, struct qm_error *err)
+int qmp_query_disks(struct qmp *q, const struct qmp_features *features,
+                    struct qmp_disks *ret, struct qm_error *err)
 {
-    CLEANUP_JSON struct json_object *block = NULL, *nodes = NULL;
+    CLEANUP_JSON struct json_object *block = NULL, *nodes = NULL, *told = NULL;
     CLEANUP(qmp_disks_done) struct qmp_disks disks = { 0 };
     struct json_object *flat = json_object_new_object();
 
@@ -267,9 +269,16 @@ int qmp_query_disks(struct qmp *q, struct qmp_disks *ret, struct qm_error *err)
         qmp_command(q, "query-block", NULL, QMP_QUERY, &block, err) < 0) {
         return -1;
     }
+    if (features && graph_is_needed(nodes) &&
+        features->has[QMP_FEATURE_BLOCK_GRAPH] &&
+        qmp_command(q, "x-debug-query-block-graph", NULL, QMP_QUERY, &told,
+                    err) < 0) {
+        return -1;
+    }
     if (disks_parse(block, nodes, &disks, err) < 0) {
         return error_wrap(err, "%s: query-block", qmp_who(q));
     }
+    graph_parse(nodes, told, &disks);
     if (ask_onboard(q, &disks, err) < 0) {
         return -1;
     }
@@ -301,9 +310,12 @@ void qmp_disks_done(struct qmp_disks *d)
         strv_done(&disk->stored_bitmaps);
         free_string(disk->backing_file);
         free_string(disk->backing_node);
+        free_string(disk->form);
+        qmp_parts_done(&disk->parts);
         qmp_bitmaps_done(&disk->bitmaps);
     }
     free(d->item);
     strv_done(&d->other_bitmaps);
+    qmp_parts_done(&d->loose);
     *d = (struct qmp_disks){ 0 };
 }

@@ -9,6 +9,23 @@
 #include "qmp/client.h"
 
 /*
+ * Bytes that a node uses of what a protocol node has open: a file, a device, a
+ * network image.
+ */
+struct qmp_part {
+    char *node, *driver, *filename; /* as QEMU prints it: may be relative */
+    const char *role;    /* "image", "backing file"; static storage */
+    uint64_t start, end; /* END UINT64_MAX: as far as there are any */
+    bool is_written;     /* through the disk: not a backing file */
+    bool is_top;         /* what is the disk's `protocol` */
+};
+struct qmp_parts {
+    size_t count;
+    struct qmp_part *item;
+};
+void qmp_parts_done(struct qmp_parts *p);
+
+/*
  * One guest block device: an entry of query-block, with what
  * query-named-block-nodes tells of its nodes.
  */
@@ -60,6 +77,13 @@ struct qmp_disk {
     bool is_pflash;             /* used by a cfi.pflash device */
     struct qmp_bitmaps bitmaps; /* of the top node */
     bool has_failed;            /* a request of the guest's, which stopped it */
+    /* All that it stands on, its backing files too; and whether that is told
+     * whole. */
+    struct qmp_parts parts;
+    bool graph_known;
+    /* Its layers, filters left out, with numbers for the parts, as
+     * "qcow2( backing:raw 1 file:0)"; NULL: not told. */
+    char *form;
     bool is_inactive; /* it waits for a guest; from 10.0 on QEMU tells */
 };
 struct qmp_disks {
@@ -67,8 +91,12 @@ struct qmp_disks {
     struct qmp_disk *item;
     /* Bitmaps of nodes that are no disk's top node: "NODE (NAME, NAME)" */
     struct strv other_bitmaps;
+    struct qmp_parts loose; /* of nodes of which no disk is made */
 };
-int qmp_query_disks(struct qmp *q, struct qmp_disks *ret, struct qm_error *err);
+/* FEATURES: of that QEMU. */
+struct qmp_features;
+int qmp_query_disks(struct qmp *q, const struct qmp_features *features,
+                    struct qmp_disks *ret, struct qm_error *err);
 void qmp_disks_done(struct qmp_disks *d);
 DEFINE_CLEANUP_DONE(struct qmp_disks, qmp_disks_done)
 

@@ -10,6 +10,7 @@ libqmp_a_SOURCES = \
 	src/qmp/bitmaps.c \
 	src/qmp/bitmaps.h \
 	src/qmp/block-encryption.c \
+	src/qmp/block-graph.c \
 	src/qmp/block-image.c \
 	src/qmp/block-jobs.c \
 	src/qmp/block-protocol.c \

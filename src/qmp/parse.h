@@ -43,6 +43,13 @@ void encryption_parse(struct json_object *inserted, struct qmp_disk *d);
  * node_name is known. */
 void protocol_parse(struct json_object *nodes, struct json_object *inserted,
                     struct qmp_disk *d);
+/* Does that driver hold bytes itself, or ask somebody else for them? */
+bool qmp_is_protocol(const char *driver);
+/* What the disks stand on, by all nodes and, where graph_is_needed(), what
+ * x-debug-query-block-graph told (NULL: nothing). */
+void graph_parse(struct json_object *nodes, struct json_object *told,
+                 struct qmp_disks *disks);
+bool graph_is_needed(struct json_object *nodes);
 /* query-jobs and query-block-jobs */
 int jobs_parse(struct json_object *jobs, struct json_object *block_jobs,
                struct qmp_jobs *ret, struct qm_error *err);

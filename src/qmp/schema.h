@@ -46,6 +46,7 @@
     X(MIRROR_TARGET_IS_ZERO, "blockdev-mirror/target-is-zero")                 \
     X(NBD_TLS_HOSTNAME, "blockdev-add/driver=nbd.tls-hostname")                \
     X(NODE_ACTIVE, "query-named-block-nodes->active")                          \
+    X(BLOCK_GRAPH, "x-debug-query-block-graph")                                \
     X(JOB_DISMISS, "job-dismiss")                                              \
     X(YANK, "yank")
 

@@ -23,6 +23,7 @@ READS = {
     'query-memory-size-summary': 1, 'query-memory-devices': 1,
     'query-memdev': 1, 'query-cpus-fast': 1, 'query-hotpluggable-cpus': 1,
     'query-pci': 1, 'query-named-block-nodes': 1, 'query-block': 1,
+    'x-debug-query-block-graph': 1,
     'query-block-exports': 1, 'query-jobs': 1, 'query-block-jobs': 1,
     'query-migrate': 2, 'query-migrate-capabilities': 2,
     'query-migrate-parameters': 2, 'qom-list': 2, 'qom-get': 1,

@@ -55,6 +55,7 @@ unit_tests = \
 	tests/unit/test-nbd-uri \
 	tests/unit/test-qmp-address \
 	tests/unit/test-qmp-block \
+	tests/unit/test-qmp-graph \
 	tests/unit/test-qmp-client \
 	tests/unit/test-qmp-commands \
 	tests/unit/test-qmp-forward \
@@ -84,6 +85,7 @@ tests_unit_test_tls_pair_SOURCES = tests/unit/test-tls-pair.c $(pki)
 # A client without a peer, and conversations recorded with real QEMUs.
 fake_qmp = tests/unit/fake-qmp.c tests/unit/fake-qmp.h
 tests_unit_test_qmp_block_SOURCES = tests/unit/test-qmp-block.c $(fake_qmp)
+tests_unit_test_qmp_graph_SOURCES = tests/unit/test-qmp-graph.c $(fake_qmp)
 tests_unit_test_qmp_commands_SOURCES = tests/unit/test-qmp-commands.c $(fake_qmp)
 tests_unit_test_qmp_machine_SOURCES = tests/unit/test-qmp-machine.c $(fake_qmp)
 EXTRA_DIST += \

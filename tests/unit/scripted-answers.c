@@ -173,6 +173,7 @@ static struct json_object *nodes_reply(const struct peer *p)
         json_object_object_add(o, "node-name", json_object_new_string(name));
         json_object_object_add(o, "drv", json_object_new_string(p->driver));
         json_object_object_add(o, "active", json_object_get(value));
+        json_object_object_add(o, "children", json_object_new_array());
         if (p->image)
             json_object_object_add(o, "file", json_object_new_string(p->image));
         json_object_array_add(list, o);

@@ -210,7 +210,7 @@ static void test_disks_of_real_qemus(void **state)
         CLEANUP_FREE char *text = NULL;
 
         fake_load(q, names[i]);
-        assert_int_equal(qmp_query_disks(q, &disks, NULL), 0);
+        assert_int_equal(qmp_query_disks(q, NULL, &disks, NULL), 0);
         text = print_disks(&disks);
         assert_string_equal(text, expected_disks);
     }

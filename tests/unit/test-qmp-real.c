@@ -184,6 +184,7 @@ static void features_of_a_real_schema(void **state)
         { QMP_FEATURE_MIRROR_TARGET_IS_ZERO, 10, 1 },
         { QMP_FEATURE_NBD_TLS_HOSTNAME, 7, 2 },
         { QMP_FEATURE_NODE_ACTIVE, 10, 0 },
+        { QMP_FEATURE_BLOCK_GRAPH, 7, 2 },
         { QMP_FEATURE_JOB_DISMISS, 7, 2 },
         { QMP_FEATURE_YANK, 7, 2 },
     };
