@@ -23,6 +23,10 @@ static const struct option_row rows[] = {
       "full" },
     { "shared", "ID,...", parse_ids, PLAN(shared_ids),
       "disks that both sides use, where the engine cannot tell", NULL },
+    { "separate", "ID,...", parse_ids, PLAN(separate_ids),
+      "disks whose destination image holds nothing of the source's other "
+      "images, where the engine cannot tell",
+      NULL },
     { "create-disks", "[=/FOLDER/|=ID=PATH,...]", parse_create_disks, 0,
       "make images at the destination where it has placeholders: in FOLDER, "
       "or each at its PATH",

@@ -30,7 +30,7 @@ void facts_collect_sites(const struct facts_input *in, struct facts *f);
 
 /* facts-backing.c: backing_shared; never fails, what cannot be told is not
  * shared. */
-void facts_collect_backing(const struct facts_input *in, struct facts *f);
+void facts_collect_backing(struct facts *f);
 
 /* facts-memory.c: memory_pair; never fails, what cannot be told is not
  * known. */

@@ -67,7 +67,7 @@ int facts_collect(const struct facts_input *in, struct facts *ret,
     }
     facts_collect_marks(in, &f);
     facts_collect_memory(in, &f);
-    facts_collect_backing(in, &f);
+    facts_collect_backing(&f);
     facts_collect_digests(in, &f);
     facts_collect_sites(in, &f);
     facts_collect_network(in, &f);
@@ -83,6 +83,7 @@ static void side_done(struct side_facts *s)
     qmp_migration_done(&s->migration);
     qmp_disks_done(&s->disks);
     free(s->disk_file);
+    free(s->part_file);
     free(s->disk_digest);
     qmp_jobs_done(&s->jobs);
     strv_done(&s->exports);

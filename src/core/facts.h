@@ -21,6 +21,8 @@ struct side_facts {
     struct qmp_migration migration;
     struct qmp_disks disks;
     struct file_identity *disk_file; /* one a disk; the protocol's file */
+    /* One a part, of all disks and then of no disk; NULL: not asked */
+    struct file_identity *part_file;
     /* One a disk, known where what both sides have had to be compared. */
     struct file_digest *disk_digest;
     struct qmp_jobs jobs;
@@ -55,8 +57,8 @@ struct memory_pair {
 struct facts {
     const struct plan *plan;
     struct side_facts side[SIDES];
-    /* One a disk of the source: whether a mark beside its file was seen
-     * beside the file of its counterpart. */
+    /* One a part of the source and one of the destination: whether a mark
+     * beside one's file was seen beside the other's.  NULL: not tried. */
     enum host_mark *mark;
     size_t memory_pair_count;
     struct memory_pair *memory_pair;

@@ -205,12 +205,21 @@ struct file_identity {
      * What a block device is wherever it is plugged in, in words: "hw:NAME",
      * unique in the world; "weak:NAME", a serial number that somebody gave it;
      * "here:MAJOR:MINOR", which says nothing elsewhere; "dm:UUID" and then the
-     * words of all that this lies on, "@N" behind what is a partition.  "" if
-     * not all of it is known.  PARTITION: its number there, or 0.
+     * words of all that this lies on, "@N" behind what is a partition.  Behind
+     * the name of hardware stands "~local" if it is in this very machine and
+     * at hand of no other, or "~TARGET", who offers it over a network.  "" if
+     * not all of it is known.  PARTITION: its number there, or 0.  Of a file:
+     * of what its file system lies on.
      */
     char block_id[512];
     unsigned partition;
-    uint64_t offset; /* of a loop device, into its file */
+    uint64_t partition_start, partition_size; /* bytes; size 0: not known */
+    uint64_t offset, limit; /* of a loop device: bytes of its file; limit 0:
+                             * to its end */
+    uint64_t links;         /* names that the file has; 0: not known */
+    uint64_t folder_device, folder_inode; /* 0: not known */
+    /* Where a file is mounted by itself its folder says nothing of it. */
+    enum { MOUNTED_UNKNOWN, MOUNTED_WITH_FOLDER, MOUNTED_ALONE } mounted;
 };
 /*
  * Of several files there, as the process PID sees them (its root folder, and

@@ -23,6 +23,8 @@ libcore_a_SOURCES = \
 	src/core/disk-make.c \
 	src/core/disk-make.h \
 	src/core/evidence.c \
+	src/core/extents.c \
+	src/core/extents.h \
 	src/core/facts-digest.c \
 	src/core/facts-backing.c \
 	src/core/facts-host.c \
@@ -82,6 +84,7 @@ libcore_a_SOURCES = \
 	src/core/plan-private.h \
 	src/core/plan-compress.c \
 	src/core/plan-tls.c \
+	src/core/network-names.c \
 	src/core/plan.c \
 	src/core/plan.h \
 	src/core/policy.c \
@@ -99,6 +102,7 @@ libcore_a_SOURCES = \
 	src/core/preflight-left.c \
 	src/core/preflight-machine.c \
 	src/core/preflight-memory.c \
+	src/core/preflight-overwrite.c \
 	src/core/preflight-pairs.c \
 	src/core/preflight-postcopy.c \
 	src/core/preflight-private.h \

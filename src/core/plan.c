@@ -102,6 +102,7 @@ void plan_done(struct plan *p)
     free(p->qmp_tls_dir);
     strv_done(&p->disk_ids);
     strv_done(&p->shared_ids);
+    strv_done(&p->separate_ids);
     strv_done(&p->create_ids);
     strv_done(&p->create_paths);
     strv_done(&p->unencrypted_ids);
@@ -265,6 +266,7 @@ static int check_disks(const struct plan *p, struct qm_error *err)
     }
     if (check_ids("--disks", &p->disk_ids, err) < 0 ||
         check_ids("--shared", &p->shared_ids, err) < 0 ||
+        check_ids("--separate", &p->separate_ids, err) < 0 ||
         check_ids("--allow-unencrypted-destination", &p->unencrypted_ids, err) <
             0) {
         return -1;

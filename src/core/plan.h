@@ -65,6 +65,8 @@ struct plan {
     enum plan_disks disks;
     struct strv disk_ids;   /* of DISKS_LIST: node names or device ids */
     struct strv shared_ids; /* --shared: both sides use it, whatever we find */
+    /* --separate: no image of the source lies in the destination's of these */
+    struct strv separate_ids;
     enum plan_disks_sync disks_sync;
     bool create_disks; /* images in the place of placeholders ... */
     struct strv create_ids, create_paths; /* ... these there, ... */

@@ -22,27 +22,6 @@ static const char *why_never(const struct qmp_disk *d)
 
 /* --- a disk that is copied ---------------------------------------------------- */
 
-/* The destination's image may be one of the source's other disks. */
-static void judge_overwriting(const struct facts *f, size_t i, size_t j,
-                              struct verdicts *v)
-{
-    const struct qmp_disks *disks = &f->side[SOURCE].disks;
-
-    for (size_t k = 0; k < disks->count; k++) {
-        struct verdict *x;
-
-        if (k == i || !facts_is_overwritten(f, k, j)) {
-            continue;
-        }
-        x = verdict_block(
-            v, ABOUT_BOTH, "disk %s would be copied over the source's disk %s",
-            disk_label(&disks->item[i]), disk_label(&disks->item[k]));
-        verdict_why(x, "the destination uses the same image for it");
-        verdict_fix(x, "give the destination's disks the source's names in "
-                       "the source's order");
-    }
-}
-
 /* What should be known before disk I is copied onto J. */
 static void warn_of_copy(const struct facts *f, size_t i,
                          const struct storage *st, struct verdicts *v)
@@ -77,6 +56,20 @@ static void refuse_onto_itself(const struct qmp_disk *a,
         verdict_fix(x, "if it is, say --shared %s", disk_label(a));
     }
     verdict_why(x, "a copy onto itself would destroy it");
+}
+
+/* One image, by other layers or in part: no word mends that. */
+static void refuse_otherwise(const struct qmp_disk *a, const struct storage *st,
+                             struct verdicts *v)
+{
+    struct verdict *x = verdict_block(
+        v, ABOUT_BOTH, "disk %s can be neither copied nor shared: %s",
+        disk_label(a), st->reason);
+
+    verdict_why(x, "a copy would destroy it, and without one the guest would "
+                   "wake up with other bytes");
+    verdict_fix(x, "start the destination with the same layers and parts of "
+                   "it, or with an image of its own");
 }
 
 /* Disk A is to be copied onto B, which is read-only. */
@@ -127,7 +120,7 @@ static void judge_copy(const struct facts *f, size_t i, size_t j,
     } else {
         judge_disk_sizes(a, b, v);
     }
-    judge_overwriting(f, i, j, v);
+    preflight_overwriting(f, i, j, v);
     warn_of_copy(f, i, st, v);
 }
 
@@ -190,6 +183,9 @@ static void choose_by_storage(const struct facts *f, size_t i, size_t j,
     } else if (automatic && st.relation == STORAGE_SAME) {
         decide(c, DISK_SHARED, st.reason);
         preflight_shared_disk(f, i, j, &st, v);
+    } else if (st.relation == STORAGE_OTHERWISE) {
+        decide(c, DISK_REFUSE, st.reason);
+        refuse_otherwise(a, &st, v);
     } else if (automatic) {
         decide(c, DISK_REFUSE, st.reason);
         refuse_unknown(a, &st, v);
@@ -331,6 +327,7 @@ void preflight_choose_disks(const struct facts *f, struct disk_choices *ret,
     }
     judge_names(f, "--disks", &f->plan->disk_ids, v);
     judge_names(f, "--shared", &f->plan->shared_ids, v);
+    judge_names(f, "--separate", &f->plan->separate_ids, v);
     preflight_create_names(f, v);
     verdicts_stamp(v, first, "disks");
     free(counterpart);

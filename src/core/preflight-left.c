@@ -48,13 +48,17 @@ void preflight_shared_disk(const struct facts *f, size_t i, size_t j,
     bool same_size =
         a->virtual_size == f->side[DESTINATION].disks.item[j].virtual_size;
 
-    if (st->relation == STORAGE_DIFFERENT || !same_size) {
+    if (st->relation == STORAGE_DIFFERENT ||
+        st->relation == STORAGE_OTHERWISE || !same_size) {
         struct verdict *x = verdict_block(
             v, ABOUT_BOTH, "disk %s is not shared: %s", disk_label(a),
             same_size ? without_writable(st->reason) : "its size differs");
 
         verdict_why(x, "the guest would wake up with the destination's");
-        verdict_fix(x, "leave it out of --shared, so that it is copied");
+        verdict_fix(x, st->relation == STORAGE_OTHERWISE
+                           ? "start the destination with the same layers and "
+                             "parts of it"
+                           : "leave it out of --shared, so that it is copied");
         return;
     }
     if (!a->read_only) {

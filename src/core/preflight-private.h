@@ -4,6 +4,7 @@
 #ifndef QM_CORE_PREFLIGHT_PRIVATE_H
 #define QM_CORE_PREFLIGHT_PRIVATE_H
 
+#include "core/extents.h"
 #include "core/preflight.h"
 #include "core/verdicts.h"
 
@@ -58,35 +59,31 @@ long version_number(const struct qmp_version *v);
 /* Are both QEMUs known to run on one machine? */
 bool facts_same_machine(const struct facts *f);
 
-/* block-ids.c: of two block_ids (see host.h) */
-enum blocks_relation {
-    BLOCKS_UNKNOWN,
-    BLOCKS_EQUAL,
-    BLOCKS_OVERLAP, /* the same hardware, not in the same way */
-    BLOCKS_APART
-};
-enum blocks_relation block_ids_compare(const char *a, const char *b,
-                                       bool one_machine);
+enum hosts facts_hosts(const struct facts *f);
 
-/* PERHAPS: so likely one that nobody's word may have it copied. */
-enum storage_relation {
-    STORAGE_UNKNOWN,
-    STORAGE_PERHAPS,
-    STORAGE_SAME,
-    STORAGE_DIFFERENT
+/* One of the parts of a disk; of disk number disks.count: of nodes of which no
+ * disk is made. */
+struct part_index {
+    size_t disk, part;
 };
-struct storage {
-    enum storage_relation relation;
-    const char *reason; /* static storage */
-};
-/* Do disk I of the source and disk J of the destination use one image?  The
- * mark that was made for disk I counts for its counterpart. */
+size_t facts_count_parts(const struct side_facts *s);
+struct qmp_parts facts_parts_of(const struct side_facts *s, size_t disk);
+struct extent facts_extent(const struct side_facts *s, size_t disk,
+                           size_t part);
+/* Of the marks for those two; NULL: none was tried. */
+enum host_mark *facts_mark(const struct facts *f, struct part_index source,
+                           struct part_index destination);
+struct storage facts_compare(const struct facts *f, struct part_index source,
+                             struct part_index destination);
+/* Do disk I of the source and disk J of the destination use one image, with
+ * all that lies below it? */
 struct storage facts_storage(const struct facts *f, size_t i, size_t j);
-/* Is disk J of the destination, as far as can be told without marks, an image
- * that disk I of the source uses? */
-bool facts_is_overwritten(const struct facts *f, size_t i, size_t j);
-/* Would a mark beside the file tell? */
-bool facts_need_mark(const struct facts *f, size_t i, size_t j);
+/* Is what lies below their own images one chain, image by image? */
+bool facts_backing_is_shared(const struct facts *f, size_t i, size_t j);
+/* preflight-overwrite.c: what forbids that disk I is copied onto J, since J's
+ * image holds something else that is in use. */
+void preflight_overwriting(const struct facts *f, size_t i, size_t j,
+                           struct verdicts *v);
 
 /* For each device of the source the index + 1 of the destination's, 0 if none
  * is proved to be the same: by id, or, without one, by type and address, which

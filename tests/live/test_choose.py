@@ -39,14 +39,14 @@ def bind(lab, folder):
     return there
 
 
-def fuse(lab, folder, *words):
+def fuse(lab, folder, *words, before=()):
     """The same, but by FUSE: with another device number."""
     if not shutil.which('bindfs'):
         pytest.skip('bindfs is not installed')
     there = lab.folder('fuse')
     lab.on_exit(subprocess.run, ['umount', '-l', str(there)], timeout=30,
                 check=False)
-    lab.spawn(['bindfs', '-f', *words, folder, there],
+    lab.spawn([*before, 'bindfs', '-f', *words, folder, there],
               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_until(lambda: os.path.ismount(there), 10, 'bindfs mounts')
     return there
@@ -127,20 +127,34 @@ def fuse_two_folders(lab):
 
 
 def closed(lab, *which):
-    """Folders into which nobody may write, not even root."""
+    """Folders into which nobody may write, as an export that does not trust
+    root: the image itself can be written."""
+    folder = lab.folder('images')
+    image_in(folder).chmod(0o666)
+    os.chown(folder, 65534, 65534)
+    folder.chmod(0o555)
+    squashed = ('setpriv', '--bounding-set=-dac_override,-dac_read_search')
+    paths = [fuse(lab, folder, before=squashed if n in which else ())
+             for n in range(2)]
+    return paths[0] / 'vm.img', paths[1] / 'vm.img'
+
+
+def mounted_alone(lab):
+    """A single file is mounted beside another one of its folder."""
     folder = lab.folder('images')
     image_in(folder)
-    paths = [fuse(lab, folder), fuse(lab, folder)]
-    for n in which:
-        subprocess.run(['mount', '--bind', paths[n], paths[n]], check=True,
-                       timeout=30)
-        lab.on_exit(subprocess.run, ['umount', '-l', str(paths[n])],
-                    timeout=30, check=False)
-        # the image itself can be written, its folder cannot
-        mount(lab, '--bind', paths[n] / 'vm.img', paths[n] / 'vm.img')
-        subprocess.run(['mount', '-o', 'remount,bind,ro', str(paths[n])],
-                       check=True, timeout=30)
-    return paths[0] / 'vm.img', paths[1] / 'vm.img'
+    image_in(folder, 'other.img')
+    here, there = fuse(lab, folder), fuse(lab, folder)
+    mount(lab, '--bind', there / 'vm.img', there / 'other.img')
+    return here / 'vm.img', there / 'other.img'
+
+
+def hard_link(lab):
+    """One file by two names, in two folders of one export."""
+    folder = lab.folder('images')
+    (folder / 'other').mkdir()
+    os.link(image_in(folder), folder / 'other' / 'disk')
+    return fuse(lab, folder) / 'vm.img', fuse(lab, folder) / 'other' / 'disk'
 
 
 def closed_here(lab):
@@ -190,6 +204,8 @@ ANY_MACHINE = {
     'fuse-link': Choice(fuse_link, 'shared', MARK),
     'fuse-two-names': Choice(fuse_two_names, 'copy', 'two files of one folder'),
     'fuse-two-folders': Choice(fuse_two_folders, 'copy', 'in another folder'),
+    'mounted-alone': Choice(mounted_alone, 'refuse', 'as a single file'),
+    'hard-link': Choice(hard_link, 'refuse', 'was not seen'),
     'closed-here': Choice(closed_here, 'shared', MARK),
     'closed': Choice(closed_everywhere, 'refuse', NO_MARK),
     'closed-said-shared': Choice(closed_everywhere, 'shared',
@@ -305,12 +321,18 @@ mount --bind {{folder}} {SYS} && exec {{program}} "$@"
 # Two paths to one LUN, with a partition; and another LUN.
 PATHS = {'sda/dev': '8:0', 'sda/device/wwid': 'naa.600',
          'sda/sda1/dev': '8:1', 'sda/sda1/partition': '1',
+         'sda/sda1/start': '2048', 'sda/sda1/size': '2048',
          'sda/sda2/dev': '8:2', 'sda/sda2/partition': '2',
+         'sda/sda2/start': '4096', 'sda/sda2/size': '2048',
          'sdb/dev': '8:16', 'sdb/device/wwid': 'naa.600',
          'sdc/dev': '8:32', 'sdc/device/wwid': 'naa.601',
          'sdd/dev': '8:48', 'sdd/serial': 'disk0',
          'sde/dev': '8:64', 'sde/serial': 'disk0',
          'sdf/dev': '8:80'}
+# Who offers all of them, or those of the other folder.
+TARGETS = {'session1/iscsi_session/session1/targetname': 'iqn.2026-01.org.a',
+           'session2/iscsi_session/session2/targetname': 'iqn.2026-01.org.b',
+           'session2/sdg/device/wwid': 'naa.602'}
 
 
 def dm(uuid, *slaves):
@@ -326,32 +348,39 @@ def dm(uuid, *slaves):
 
 
 MPATH = dm('mpath-3600', 'sda', 'sdb')
-VOLUME = dm('LVM-vg0lv0', 'sda/sda1')
+GROUP = 'LVM-0123456789abcdef0123456789abcdef'
+VOLUME = dm(GROUP + 'lv0', 'sda/sda1')
 DEVICES = {
     'one-lun': ('sda', 'sdb', 'shared', 'one block device'),
     'two-luns': ('sda', 'sdc', 'copy', 'two block devices'),
     'multipath': (MPATH, 'sdb', 'shared', 'one block device'),
     'multipath-other': (MPATH, 'sdc', 'copy', 'two block devices'),
     'partition': ('sda/sda1', 'sda/sda1', 'shared', 'one block device'),
-    'two-partitions': ('sda/sda1', 'sda/sda2', 'copy', 'two partitions'),
-    'whole-and-partition': ('sda', 'sda/sda1', 'refuse', 'is a partition'),
+    'two-luns-of-two-targets': ('sda', '../session2/sdg', 'refuse',
+                                'nothing says'),
+    'two-partitions': ('sda/sda1', 'sda/sda2', 'copy', 'no byte in common'),
+    'whole-and-partition': ('sda', 'sda/sda1', 'refuse', 'which overlap'),
     'kpartx': (dm('part1-mpath-3600', 'sda'), 'sda/sda1', 'shared',
                'one block device'),
     'volume': (VOLUME, VOLUME, 'shared', 'one block device'),
-    'two-volumes': (VOLUME, dm('LVM-vg0lv1', 'sda/sda1'), 'copy',
+    'two-volumes': (VOLUME, dm(GROUP + 'lv1', 'sda/sda1'), 'copy',
                     'two block devices'),
     'volume-and-its-lun': (VOLUME, 'sdb', 'refuse', 'the same hardware'),
     'volume-without-a-name': (dm('', 'sda'), 'sdc', 'refuse',
                               'nothing says'),
     'serial-numbers': ('sdd', 'sde', 'refuse', 'nothing says'),
-    'nameless-and-named': ('sdf', 'sdc', 'copy', 'two block devices'),
+    'nameless-and-named': ('sdf', 'sdc', 'refuse', 'nothing says'),
 }
 
 
 def fake_sys(lab, devices):
     """A folder in the place of /sys/dev/block; the two loop devices are what
     they are told to be: a name of PATHS, or the files of a device."""
-    folder, real = lab.folder('sys'), lab.folder('devices')
+    folder, top = lab.folder('sys'), lab.folder('devices')
+    real = top / 'session1'
+    for name, text in TARGETS.items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(text + '\n')
     for name, text in PATHS.items():
         path = real / name
         path.parent.mkdir(parents=True, exist_ok=True)

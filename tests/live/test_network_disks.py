@@ -52,6 +52,18 @@ def inet(address):
 
 
 def one_name(lab):
+    """An address that is one everywhere."""
+    server = Server(lab)
+    for n, name in enumerate(('storage', 'source', 'destination'), 1):
+        lab.host(name).run(['ip', 'addr', 'add', f'198.51.100.{n}/24', 'dev',
+                            'eth0'])
+    assert server.host is lab.host('storage')
+    there = inet('198.51.100.1')
+    return there, there
+
+
+def one_private_name(lab):
+    """An address that each network may have for itself."""
     there = inet(Server(lab).host.address)
     return there, there
 
@@ -83,6 +95,8 @@ def one_folder(lab):
 
 NEAR = 'the same name of something near each host'
 REFUSED = {
+    'one-private-name': (one_private_name, 'the same name, of a server that '
+                         'may be another one for each host'),
     'two-names': (two_names, 'two names of network images'),
     'one-socket': (one_socket, NEAR),
     'a-file-there': (a_server_and_a_file, 'a network image on one side'),

@@ -70,7 +70,8 @@ SPOIL(cd_is_shared_and_cached)
                  "nfs");
         g->disk[side][i].is_cached = true; /* nobody writes */
     }
-    g->mark[i] = MARK_DONE;
+    g->mark[1] = g->mark[2] = MARK_UNSEEN;
+    g->mark[3] = MARK_DONE;
 }
 
 SPOIL(cd_of_another_size)
@@ -156,6 +157,7 @@ SPOIL(cd_perhaps_shared)
 
     snprintf(g->file[SOURCE][i].fs_type, sizeof(g->file[SOURCE][i].fs_type),
              "nfs");
+    g->mark[1] = g->mark[2] = MARK_UNSEEN;
 }
 
 SPOIL(cd_perhaps_shared_and_equal)

@@ -102,9 +102,32 @@ SPOIL(both_local_but_processes_unknown)
 SPOIL(same_network_image)
 {
     for (int side = 0; side < SIDES; side++) {
+        g->disk[side][0].protocol = T("nbd");
+        g->disk[side][0].protocol_filename = T("nbd://198.51.100.9:10809/vm");
+        g->file[side][0].known = false;
+    }
+}
+
+SPOIL(same_private_address)
+{
+    same_network_image(g);
+    for (int side = 0; side < SIDES; side++) {
+        g->disk[side][0].protocol_filename = T("nbd://10.0.0.9:10809/vm");
+    }
+}
+
+SPOIL(same_private_address_one_machine)
+{
+    same_private_address(g);
+    on_one_machine(g);
+}
+
+SPOIL(same_image_of_each_hosts_own_cluster)
+{
+    same_network_image(g);
+    for (int side = 0; side < SIDES; side++) {
         g->disk[side][0].protocol = T("rbd");
         g->disk[side][0].protocol_filename = T("rbd:pool/vm");
-        g->file[side][0].known = false;
     }
 }
 
@@ -120,14 +143,22 @@ SPOIL(same_words_for_two_servers)
 SPOIL(other_network_image)
 {
     same_network_image(g);
-    g->disk[DESTINATION][0].protocol_filename = T("rbd:pool/vm2");
+    g->disk[DESTINATION][0].protocol_filename =
+        T("nbd://198.51.100.9:10809/vm2");
 }
 
 SPOIL(network_image_onto_a_file)
 {
+    g->disk[SOURCE][0].protocol = T("nbd");
+    g->disk[SOURCE][0].protocol_filename = T("nbd://198.51.100.9:10809/vm");
+    g->file[SOURCE][0].known = false;
+}
+
+SPOIL(ceph_image_onto_a_file)
+{
+    network_image_onto_a_file(g);
     g->disk[SOURCE][0].protocol = T("rbd");
     g->disk[SOURCE][0].protocol_filename = T("rbd:pool/vm");
-    g->file[SOURCE][0].known = false;
 }
 
 SPOIL(both_hold_nothing)
@@ -176,6 +207,31 @@ SPOIL(mark_seen_beside_a_hard_link)
 {
     mark_seen_beside_another_file(g);
     g->file[DESTINATION][0].inode = g->file[SOURCE][0].inode;
+    g->file[SOURCE][0].links = g->file[DESTINATION][0].links = 2;
+}
+
+SPOIL(mark_seen_beside_a_name_of_equal_inode)
+{
+    mark_seen_beside_another_file(g);
+    g->file[DESTINATION][0].inode = g->file[SOURCE][0].inode;
+}
+
+SPOIL(mark_seen_beside_a_name_in_capitals)
+{
+    mark_seen(g);
+    g->file[DESTINATION][0].name[0] = 'V';
+}
+
+SPOIL(mark_seen_beside_files_with_further_names)
+{
+    mark_seen_beside_another_file(g);
+    g->file[SOURCE][0].links = g->file[DESTINATION][0].links = 2;
+}
+
+SPOIL(mark_seen_beside_a_file_mounted_alone)
+{
+    mark_seen(g);
+    g->file[SOURCE][0].mounted = MOUNTED_ALONE;
 }
 
 SPOIL(mark_unseen)
@@ -188,6 +244,31 @@ SPOIL(mark_unseen_but_same_inode)
 {
     mark_unseen(g);
     g->file[DESTINATION][0].inode = g->file[SOURCE][0].inode;
+}
+
+SPOIL(mark_unseen_but_further_names)
+{
+    mark_unseen(g);
+    g->file[SOURCE][0].links = g->file[DESTINATION][0].links = 2;
+}
+
+SPOIL(mark_unseen_beside_a_file_mounted_alone)
+{
+    mark_unseen(g);
+    g->file[DESTINATION][0].mounted = MOUNTED_UNKNOWN;
+}
+
+SPOIL(mark_unseen_below_an_overlay)
+{
+    lie_on(g, "overlayfs", "nfs");
+    g->mark[0] = MARK_UNSEEN;
+}
+
+SPOIL(overlay_and_what_it_shows)
+{
+    lie_on(g, "overlayfs", "xfs");
+    on_one_machine(g);
+    g->mark[0] = MARK_DONE;
 }
 
 SPOIL(mark_failed)
@@ -220,155 +301,6 @@ SPOIL(shared_and_cached_one_machine)
     g->disk[SOURCE][0].is_cached = g->disk[DESTINATION][0].is_cached = true;
 }
 
-SPOIL(same_lun)
-{
-    be_devices(g, "hw:naa.6001405", "hw:naa.6001405");
-}
-
-SPOIL(same_lun_by_two_paths_one_machine)
-{
-    same_lun(g);
-    on_one_machine(g);
-    g->file[DESTINATION][0].device = 9;
-}
-
-SPOIL(two_luns)
-{
-    be_devices(g, "hw:naa.6001405", "hw:naa.6001406");
-}
-
-SPOIL(two_partitions)
-{
-    same_lun(g);
-    g->file[SOURCE][0].partition = 1;
-    g->file[DESTINATION][0].partition = 2;
-}
-
-SPOIL(same_partition)
-{
-    same_lun(g);
-    g->file[SOURCE][0].partition = g->file[DESTINATION][0].partition = 1;
-}
-
-SPOIL(whole_and_partition)
-{
-    same_lun(g);
-    g->file[DESTINATION][0].partition = 2;
-}
-
-SPOIL(whole_and_partition_by_name)
-{
-    whole_and_partition(g);
-    name_disk(g, "vd0");
-}
-
-SPOIL(same_volume_group)
-{
-    be_devices(g, "dm:LVM-vgone hw:naa.6001405", "dm:LVM-vgtwo hw:naa.6001405");
-}
-
-SPOIL(volume_and_its_lun)
-{
-    be_devices(g, "dm:LVM-vgone hw:naa.6001405@1", "hw:naa.6001405");
-}
-
-SPOIL(same_volume)
-{
-    be_devices(g, "dm:LVM-vgone hw:naa.6001405@1",
-               "dm:LVM-vgone hw:naa.6001405@1");
-}
-
-SPOIL(cloned_volume)
-{
-    be_devices(g, "dm:LVM-vgone hw:naa.6001405", "dm:LVM-vgone hw:naa.6001406");
-}
-
-SPOIL(equal_serial_numbers)
-{
-    be_devices(g, "weak:disk0", "weak:disk0");
-}
-
-SPOIL(two_serial_numbers)
-{
-    be_devices(g, "weak:disk0", "weak:disk1");
-}
-
-SPOIL(serial_number_and_name)
-{
-    be_devices(g, "weak:disk0", "hw:naa.6001405");
-}
-
-SPOIL(local_volumes)
-{
-    be_devices(g, "dm:LVM-vgone here:8:0", "dm:LVM-vgtwo here:8:0");
-}
-
-SPOIL(nameless_devices)
-{
-    be_devices(g, "here:8:0", "here:8:0");
-}
-
-SPOIL(nameless_devices_one_machine)
-{
-    be_devices(g, "here:8:0", "here:9:0");
-    on_one_machine(g);
-    g->file[DESTINATION][0].device = 9;
-}
-
-SPOIL(device_and_its_partition_one_machine)
-{
-    be_devices(g, "here:8:0", "here:8:0");
-    on_one_machine(g);
-    g->file[DESTINATION][0].device = 9;
-    g->file[DESTINATION][0].partition = 1;
-}
-
-SPOIL(one_nameless_device)
-{
-    be_devices(g, "hw:naa.6001405", "here:8:0");
-}
-
-SPOIL(too_deep_to_follow)
-{
-    be_devices(g, "", "");
-}
-
-SPOIL(nameless_devices_by_name)
-{
-    nameless_devices(g);
-    name_disk(g, "vd0");
-}
-
-SPOIL(nameless_devices_all)
-{
-    nameless_devices(g);
-    g->plan.disks = DISKS_ALL;
-}
-
-SPOIL(nameless_devices_shared)
-{
-    nameless_devices(g);
-    share_disk(g, "disk0");
-}
-
-SPOIL(file_onto_device)
-{
-    g->file[DESTINATION][0] =
-        (struct file_identity){ .known = true, .is_block_device = true };
-}
-
-SPOIL(network_file_onto_device)
-{
-    file_onto_device(g);
-    lie_on(g, "nfs4", "");
-}
-
-SPOIL(two_parts_of_one_file)
-{
-    same_file_one_machine(g);
-    g->file[DESTINATION][0].offset = 512;
-}
-
 SPOIL(nobody_looked)
 {
     g->file[SOURCE][0].known = g->file[DESTINATION][0].known = false;
@@ -399,7 +331,7 @@ SPOIL(shared_is_no_disk)
 SPOIL(shared_of_two)
 {
     add_disk(g, "sd0", "data");
-    g->file[DESTINATION][1].known = false;
+    g->file[DESTINATION][1].block_id[0] = '\0';
     share_disk(g, "sd0");
 }
 
@@ -418,7 +350,14 @@ SPOIL(named_is_shared)
 SPOIL(not_named_is_shared)
 {
     shared_and_cached(g);
+    lie_on(g, "nfs", "nfs");
     add_disk(g, "sd0", "data");
+    g->file[DESTINATION][1] = g->file[SOURCE][1] =
+        (struct file_identity){ .known = true,
+                                .fs_type = "xfs",
+                                .links = 1,
+                                .mounted = MOUNTED_WITH_FOLDER };
+    g->mark[1] = g->mark[2] = MARK_UNSEEN;
     name_disk(g, "sd0");
 }
 

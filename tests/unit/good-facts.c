@@ -1,5 +1,7 @@
 #include "good-facts.h"
 
+#include <stdio.h>
+
 #include "base/buffer.h"
 
 static void init_machine(struct good_facts *g, enum side_id side)
@@ -65,7 +67,11 @@ static void init_side(struct good_facts *g, enum side_id side)
         .inode = side == SOURCE ? 100 : 200,
         .name = "vm.qcow2",
         .fs_type = "xfs",
+        .links = 1,
+        .mounted = MOUNTED_WITH_FOLDER,
     };
+    snprintf(g->file[side][0].block_id, sizeof(g->file[side][0].block_id),
+             "hw:naa.90%d~local", side);
     s->version = (struct qmp_version){ .major = 7, .minor = 2, .micro = 22 };
     s->features.has[QMP_FEATURE_CAP_MULTIFD] = true;
     s->disks = (struct qmp_disks){ .count = 1, .item = g->disk[side] };
@@ -82,12 +88,48 @@ static void init_side(struct good_facts *g, enum side_id side)
     s->tls_read = true;
 }
 
+void good_facts_stand(struct good_facts *g, size_t i)
+{
+    for (int side = 0; side < SIDES; side++) {
+        struct qmp_disk *d = &g->disk[side][i];
+        struct qmp_part *part = g->part[side][i];
+
+        part[d->parts.count++] = (struct qmp_part){
+            .role = "image",
+            .end = UINT64_MAX,
+            .is_written = true,
+            .is_top = true,
+        };
+        d->parts.item = part;
+        d->graph_known = true;
+        d->form = T("image( file:0)");
+    }
+}
+
+void good_facts_back(struct good_facts *g, enum side_id side)
+{
+    struct qmp_disk *d = &g->disk[side][0];
+
+    g->part[side][0][d->parts.count++] = (struct qmp_part){
+        .role = "backing file",
+        .driver = T("file"),
+        .filename = T("/images/base.qcow2"),
+        .end = UINT64_MAX,
+    };
+    d->has_backing = true;
+    d->form = T("qcow2( backing:1 file:0)");
+    g->base[side][1] = g->file[side][0];
+    g->base[side][1].inode += 1000 + (uint64_t)side;
+    g->f.side[side].part_file = g->base[side];
+}
+
 void good_facts_init(struct good_facts *g)
 {
     *g = (struct good_facts){ .f = { .plan = &g->plan } };
     plan_init(&g->plan);
     init_side(g, SOURCE);
     init_side(g, DESTINATION);
+    good_facts_stand(g, 0);
     g->f.mark = g->mark;
     SRC->run_state =
         (struct qmp_run_state){ .running = true, .status = T("running") };

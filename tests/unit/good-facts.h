@@ -20,14 +20,23 @@ struct good_facts {
     struct qmp_memory_device dimm[SIDES][1];
     struct qmp_memory_backend backend[SIDES][1];
     struct qmp_disk disk[SIDES][4];
+    struct qmp_part part[SIDES][4][4];
     struct file_identity file[SIDES][4];
+    struct qmp_part loose;
+    struct file_identity part_file[16];
+    struct file_identity base[SIDES][2]; /* see good_facts_back() */
     struct file_digest digest[SIDES][4];
-    enum host_mark mark[4];
+    enum host_mark mark[16 * 16];
     struct qmp_job job[1];
     struct tls_finding finding[1];
 };
 
 void good_facts_init(struct good_facts *g);
+/* Disk I of both sides is an image, and stands on nothing else. */
+void good_facts_stand(struct good_facts *g, size_t i);
+/* The first disk, the only one, has a backing file on that side, of its own:
+ * base is what it is. */
+void good_facts_back(struct good_facts *g, enum side_id side);
 
 #define SRC (&g->f.side[SOURCE])
 #define DST (&g->f.side[DESTINATION])

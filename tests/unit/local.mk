@@ -195,7 +195,9 @@ tests_unit_test_core_settings_SOURCES = tests/unit/test-core-settings.c \
 	$(good_facts)
 tests_unit_test_core_pairs_SOURCES = tests/unit/test-core-pairs.c $(good_facts)
 tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \
-	tests/unit/disks-cases.h tests/unit/disks-spoil.h \
+	tests/unit/disks-cases.h \
+	tests/unit/disks-devices.h \
+	tests/unit/disks-graphs.h tests/unit/disks-spoil.h \
 	tests/unit/images-spoil.h \
 	tests/unit/disks-read-only.h $(good_facts)
 tests_unit_test_core_preflight_SOURCES = tests/unit/test-core-preflight.c \

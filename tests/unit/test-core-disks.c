@@ -64,10 +64,13 @@ static size_t add_disk(struct good_facts *g, const char *qdev, const char *node)
                                .virtual_size = GIB };
         g->file[side][i] = (struct file_identity){ .known = true,
                                                    .is_block_device = true,
-                                                   .device = 7 };
+                                                   .device = 7 + i };
         snprintf(g->file[side][i].block_id, sizeof(g->file[side][i].block_id),
-                 "hw:naa.%d", side);
+                 "hw:naa.%d%zu~local", side, i);
         g->f.side[side].disks.count = i + 1;
+    }
+    if (node) {
+        good_facts_stand(g, i);
     }
     return i;
 }
@@ -118,6 +121,9 @@ static void be_devices(struct good_facts *g, const char *source_id,
 #include "disks-spoil.h"
 
 #include "disks-cases.h"
+
+#include "disks-devices.h"
+#include "disks-graphs.h"
 #include "disks-read-only.h"
 
 static void words_are_as_expected(void **state)
@@ -201,16 +207,36 @@ static void names_of_network_images(void **state)
         const char *protocol, *name;
         bool same;
     } names[] = {
-        { "rbd", "json:{\"driver\": \"rbd\", \"pool\": \"p\"}", true },
-        { "nbd", "nbd://10.0.0.9:10809/vm", true },
-        { "nbd", "nbd://192.168.127.9:10809/vm", true },
+        { "nbd", "nbd://198.51.100.9:10809/vm", true },
         { "nbd", "nbd://2001:db8::1:10809/vm", true },
-        { "iscsi", "json:{\"portal\": \"san:3260\", \"lun\": 1}", true },
-        { "nfs", "nfs://nas/vm/disk", true },
-        { "gluster", "gluster://node1/vol/disk", true },
-        { "http", "http://nas/vm.iso", true },
-        { "https", "https://nas/vm.iso", true },
-        { "ssh", "json:{\"path\": \"/vm\", \"host\": \"nas\"}", true },
+        { "rbd",
+          "json:{\"driver\": \"rbd\", \"pool\": \"p\", \"server\": "
+          "[{\"host\": \"198.51.100.9\", \"port\": \"3300\"}]}",
+          true },
+        { "iscsi", "json:{\"portal\": \"198.51.100.9:3260\", \"lun\": 1}",
+          true },
+        { "nfs", "nfs://nas.example.com/vm/disk", true },
+        { "https", "https://me@mirror.example.org:8443/vm.iso", true },
+        { "ssh", "json:{\"path\": \"/vm\", \"server.host\": \"a.b.cz\"}",
+          true },
+        { "rbd", "json:{\"driver\": \"rbd\", \"pool\": \"p\"}", false },
+        { "rbd", "json:{\"conf\": \"/etc/ceph/b.conf\", \"pool\": \"p\"}",
+          false },
+        { "nbd", "nbd://10.0.0.9:10809/vm", false },
+        { "nbd", "nbd://172.31.0.9:10809/vm", false },
+        { "nbd", "nbd://100.64.0.9:10809/vm", false },
+        { "nbd", "nbd://192.168.127.9:10809/vm", false },
+        { "nbd", "nbd://169.254.0.9:10809/vm", false },
+        { "nbd", "nbd://fd00::9:10809/vm", false },
+        { "nbd", "nbd://fe80::9:10809/vm", false },
+        { "nbd", "nbd://::ffff:10.0.0.9:10809/vm", false },
+        { "iscsi", "json:{\"portal\": \"san:3260\", \"lun\": 1}", false },
+        { "iscsi", "json:{\"portal\": \"[fd00::1]:3260\"}", false },
+        { "nfs", "nfs://nas/vm/disk", false },
+        { "nfs", "nfs://nas.local/vm/disk", false },
+        { "gluster", "gluster://node1/vol/disk", false },
+        { "http", "http://127.1/vm.iso", false },
+        { "http", "http://0x7f.1/vm.iso", false },
         { "nbd", "nbd://127.0.0.1:10809/vm", false },
         { "nbd", "nbd://::1:10809/vm", false },
         { "nbd", "nbd://localhost:10809/vm", false },
@@ -262,15 +288,21 @@ static void add_tests(struct CMUnitTest *ret, const struct disks_case *c,
 
 int main(void)
 {
-    struct CMUnitTest
-        tests[3 + ARRAY_LEN(cases) + ARRAY_LEN(read_only_cases)] = {
-            cmocka_unit_test(preflight_says_the_same),
-            cmocka_unit_test(only_what_tells_is_read),
-            cmocka_unit_test(names_of_network_images),
-        };
+    struct CMUnitTest tests[3 + ARRAY_LEN(cases) + ARRAY_LEN(read_only_cases) +
+                            ARRAY_LEN(devices_cases) +
+                            ARRAY_LEN(graphs_cases)] = {
+        cmocka_unit_test(preflight_says_the_same),
+        cmocka_unit_test(only_what_tells_is_read),
+        cmocka_unit_test(names_of_network_images),
+    };
+    struct CMUnitTest *at = tests + 3;
 
-    add_tests(tests + 3, cases, ARRAY_LEN(cases));
-    add_tests(tests + 3 + ARRAY_LEN(cases), read_only_cases,
-              ARRAY_LEN(read_only_cases));
+    add_tests(at, cases, ARRAY_LEN(cases));
+    at += ARRAY_LEN(cases);
+    add_tests(at, read_only_cases, ARRAY_LEN(read_only_cases));
+    at += ARRAY_LEN(read_only_cases);
+    add_tests(at, devices_cases, ARRAY_LEN(devices_cases));
+    at += ARRAY_LEN(devices_cases);
+    add_tests(at, graphs_cases, ARRAY_LEN(graphs_cases));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

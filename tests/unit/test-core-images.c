@@ -61,7 +61,7 @@ static void init_device(struct world *w)
                                                      .is_block_device = true,
                                                      .device = 8 };
         snprintf(w->g.file[side][0].block_id,
-                 sizeof(w->g.file[side][0].block_id), "hw:naa.%d", side);
+                 sizeof(w->g.file[side][0].block_id), "hw:naa.%d~local", side);
     }
     w->g.plan.create_disks = false;
     w->g.disk[DESTINATION][0].virtual_size += 4 * MIB;

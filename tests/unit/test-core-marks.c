@@ -177,14 +177,17 @@ static void paths_are_those_of_the_process(void **state)
 static const struct {
     const char *text, *expected;
 } identities[] = {
-    { "65024 77 0 0 regular file\nvm.img\next2/ext3\n-\n-\n-\n",
-      "file 65024 77 vm.img ext2/ext3  0 0" },
-    { "6 102 fe 1 block special file\nvda1\ntmpfs\nhw:naa.6\n1\n-\n",
-      "block 1090921693185 0   hw:naa.6 1 0" },
-    { "65024 77 0 0 regular file\nback.img\nxfs\n-\n-\n512\n",
-      "file 65024 77 back.img xfs  0 512" },
-    { "-\nvm.img\n-\n-\n-\n-\n", "unknown" },
-    { "not a stat\nvm.img\n-\n-\n-\n-\n", "unknown" },
+    { "65024 77 0 0 regular file\nvm.img\next2/ext3\n-\n-\n-\n-\n- -\n1\n"
+      "65024 2\ninside\n",
+      "file 65024 77 vm.img ext2/ext3  0 0+0 0+0 1 65024 2 1" },
+    { "6 102 fe 1 block special file\nvda1\ntmpfs\nhw:naa.6\n1\n-\n-\n"
+      "2048 8\n1\n6 1\n-\n",
+      "block 1090921693185 0   hw:naa.6 1 0+0 1048576+4096 1 6 1 0" },
+    { "65024 77 0 0 regular file\nback.img\nxfs\nhw:naa.6\n2\n512\n1024\n"
+      "- -\n2\n-\nown\n",
+      "file 65024 77 back.img xfs hw:naa.6 2 512+1024 0+0 2 0 0 2" },
+    { "-\nvm.img\n-\n-\n-\n-\n-\n-\n-\n-\n-\n", "unknown" },
+    { "not a stat\nvm.img\n-\n-\n-\n-\n-\n-\n-\n-\n-\n", "unknown" },
     { "65024 77 0 0 regular file\nvm.img\n", "nothing" },
     { "65024 77 0 0 regular file", "nothing" },
     { "", "nothing" },
@@ -203,12 +206,18 @@ static void identities_are_read(void **state)
         } else if (!f.known) {
             text = xstrdup("unknown");
         } else {
-            text = xasprintf("%s %llu %llu %s %s %s %u %llu",
-                             f.is_block_device ? "block" : "file",
-                             (unsigned long long)f.device,
-                             (unsigned long long)f.inode, f.name, f.fs_type,
-                             f.block_id, f.partition,
-                             (unsigned long long)f.offset);
+            text = xasprintf(
+                "%s %llu %llu %s %s %s %u %llu+%llu %llu+%llu "
+                "%llu %llu %llu %d",
+                f.is_block_device ? "block" : "file",
+                (unsigned long long)f.device, (unsigned long long)f.inode,
+                f.name, f.fs_type, f.block_id, f.partition,
+                (unsigned long long)f.offset, (unsigned long long)f.limit,
+                (unsigned long long)f.partition_start,
+                (unsigned long long)f.partition_size,
+                (unsigned long long)f.links,
+                (unsigned long long)f.folder_device,
+                (unsigned long long)f.folder_inode, (int)f.mounted);
         }
         assert_string_equal(text, identities[i].expected);
     }
