@@ -98,9 +98,7 @@ DEFINE_CLEANUP(struct host_key *, key_free)
 
 static const char *output_of(const struct host_key *k)
 {
-    const char *text = child_output(k->child)->data;
-
-    return text ? text : "";
+    return host_said(k->host, k->child);
 }
 
 static bool has_answered(void *arg)

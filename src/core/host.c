@@ -14,10 +14,22 @@
 #include <string.h>
 
 #include "base/child.h"
+#include "base/secret.h"
 #include "base/stream.h"
 #include "core/host-private.h"
 
 enum { SSH_FAILED = 255 }; /* ssh(1): its own errors */
+
+/*
+ * All that the user's login shell there has to understand, whatever shell that
+ * is: a script would meet its own rules for `!` and the like.  The
+ * script is the first line of sh's input (which `read` takes byte by byte, so
+ * that the rest is the script's), and begins with a mark: what a shell's
+ * startup files print comes before.
+ */
+#define BOOTSTRAP "exec sh -c 'IFS= read -r s; eval \"$s\"'"
+#define MARK "qmigrate: the answer"
+#define SAY_MARK "echo; echo \"" MARK "\"; "
 
 static struct host *new_host(struct loop *loop, const struct qmp_address *a)
 {
@@ -124,13 +136,12 @@ const char *host_text(const struct host *h)
 struct command {
     const char *argv[32]; /* NULL-terminated */
     size_t count;
-    char *port, *script;
+    char *port;
 };
 
 static void command_done(struct command *c)
 {
     free(c->port);
-    free(c->script);
 }
 DEFINE_CLEANUP_DONE(struct command, command_done)
 
@@ -205,43 +216,124 @@ static void command_add_script(struct command *c, const struct host *h,
         command_add(c, script);
     } else {
         command_add_ssh(c, h, RUN, NULL);
-        c->script = xasprintf("exec sh -c '%s'", script);
-        command_add(c, c->script);
+        command_add(c, BOOTSTRAP);
     }
+}
+
+/* What goes before the script's own input. */
+static char *head_of_input(const struct host *h, const char *script)
+{
+    return h->local ? xstrdup("") : xasprintf(SAY_MARK "%s\n", script);
+}
+
+/* Behind the mark; NULL if it is not there. */
+static const char *find_answer(const struct host *h, const struct buffer *out)
+{
+    static const char mark[] = "\n" MARK "\n";
+    const char *at;
+
+    if (h->local || out->len == 0) {
+        return h->local ? (out->data ? out->data : "") : NULL;
+    }
+    at = memmem(out->data, out->len, mark, strlen(mark));
+    return at ? at + strlen(mark) : NULL;
+}
+
+const char *host_said(const struct host *h, const struct child *c)
+{
+    const char *answer = find_answer(h, child_output(c));
+
+    return answer ? answer : "";
 }
 
 struct child *host_start(struct host *h, const char *script, const char *input,
                          size_t input_len, struct qm_error *err)
 {
     CLEANUP(command_done) struct command c = { .count = 0 };
+    CLEANUP_FREE char *head = head_of_input(h, script);
+    CLEANUP(secret_free)
+    struct secret *all = secret_new(strlen(head) + input_len);
     const struct child_options options = {
         .argv = c.argv,
-        .input = input,
-        .input_len = input_len,
+        .input = secret_bytes(all),
+        .input_len = secret_len(all),
         .input_stays_open = true,
         .output_max = HOST_OUTPUT_MAX,
         .own_session = true,
     };
 
+    memcpy(secret_bytes(all), head, strlen(head));
+    memcpy(secret_bytes(all) + strlen(head), input, input_len);
     command_add_script(&c, h, script);
     return child_spawn(h->loop, &options, err);
+}
+
+/* Which shell could not do that?  Most can say their name.  NULL if not; the
+ * caller frees it. */
+static char *ask_for_shell(struct host *h, deadline_t by)
+{
+    CLEANUP(command_done) struct command c = { .count = 0 };
+    CLEANUP(buffer_done) struct buffer out = { .len = 0 };
+    CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
+    const char *line;
+
+    command_add_ssh(&c, h, RUN, NULL);
+    command_add(&c, "echo $SHELL");
+    if (run_command(h, &c, NULL, by, &out, NULL, &ignored) != 0) {
+        return NULL;
+    }
+    buffer_append(&out, "", 1);
+    out.data[strcspn(out.data, "\r\n")] = '\0';
+    line = out.data;
+    return *line == '/' ? str_printable(line) : NULL;
+}
+
+static int complain_of_shell(struct host *h, const struct buffer *out,
+                             const char *complaint, deadline_t by,
+                             struct qm_error *err)
+{
+    CLEANUP_FREE char *shell = ask_for_shell(h, by);
+    CLEANUP_FREE char *text = xstrndup(out->data ? out->data : "", out->len);
+    CLEANUP_FREE char *said = NULL;
+
+    text[strcspn(text, "\r\n")] = '\0';
+    said = str_printable(complaint && *complaint ? complaint : text);
+    error_set(err, QM_ERR_SYSTEM,
+              "%s: the login shell there%s%s cannot run `exec sh`%s%s", h->text,
+              shell ? ", " : "", shell ? shell : "", *said ? ": " : "", said);
+    error_hint(err, "give that account a shell that can run commands, or log "
+                    "in as another user");
+    return -1;
 }
 
 int host_run(struct host *h, const char *script, const char *input,
              deadline_t by, struct buffer *out, struct qm_error *err)
 {
     CLEANUP(command_done) struct command c = { .count = 0 };
-    CLEANUP_FREE char *complaint = NULL;
+    CLEANUP(buffer_done) struct buffer said = { .len = 0 };
+    CLEANUP_FREE char *complaint = NULL, *head = head_of_input(h, script);
+    CLEANUP_FREE char *all = xasprintf("%s%s", head, input ? input : "");
+    const char *answer;
     int status;
 
     command_add_script(&c, h, script);
-    status = run_command(h, &c, input, by, out, &complaint, err);
+    status = run_command(h, &c, all, by, &said, &complaint, err);
+    if (status < 0) {
+        return -1;
+    }
     if (!h->local && status == SSH_FAILED) {
         error_set(err, QM_ERR_CONNECT, "%s: ssh failed: %s", h->text,
                   complaint && *complaint ? complaint : "it said nothing");
         error_hint(err, "try: ssh -o BatchMode=yes %s%s%s true",
                    h->user ? h->user : "", h->user ? "@" : "", h->name);
         return -1;
+    }
+    answer = find_answer(h, &said);
+    if (!answer) {
+        return complain_of_shell(h, &said, complaint, by, err);
+    }
+    if (out && said.len > 0) {
+        buffer_append(out, answer, said.len - (size_t)(answer - said.data));
     }
     return status;
 }

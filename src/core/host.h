@@ -32,9 +32,9 @@ const char *host_text(const struct host *h); /* "this machine", "ssh://..." */
 /*
  * Run SCRIPT (a constant) by sh there, with INPUT as its standard input; its
  * output, at most 1 MiB, is appended to OUT.  Returns the exit status, -1 with
- * ERR if it could not be run or took longer than BY.  SCRIPT passes through
- * the user's login shell on its way, whatever that is: no single quote, no
- * backslash, no line break in it.
+ * ERR if it could not be run or took longer than BY.  It is a line: no single
+ * quote, no backslash, no line break in it.  The user's login shell there does
+ * not see it, and what that prints by itself is not in OUT.
  */
 int host_run(struct host *h, const char *script, const char *input,
              deadline_t by, struct buffer *out, struct qm_error *err);
@@ -46,6 +46,8 @@ int host_run(struct host *h, const char *script, const char *input,
 struct child;
 struct child *host_start(struct host *h, const char *script, const char *input,
                          size_t input_len, struct qm_error *err);
+/* The script's output so far, as a string.  Borrowed, until the loop runs. */
+const char *host_said(const struct host *h, const struct child *c);
 
 /*
  * A pre-shared key there: LINE, which ends in a line break, in a file keys.psk

@@ -9,6 +9,7 @@ the host's name.
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -34,10 +35,15 @@ def ssh_env(lab):
 
 class Sshd:
     """Listens on host.address:port until the lab ends. boot_id: who logs in
-    sees another machine, booted as that one; machine_id: of that id."""
+    sees another machine, booted as that one; machine_id: of that id. shell:
+    root's login shell."""
 
-    def __init__(self, lab, host, options=(), boot_id=None, machine_id=None):
+    def __init__(self, lab, host, options=(), boot_id=None, machine_id=None,
+                 shell=None):
         self.lab = lab
+        self.passwd = shell and re.sub(
+            '^(root:.*:).*$', rf'\g<1>{shell}',
+            Path('/etc/passwd').read_text(), flags=re.M)
         self.boot_id = boot_id
         self.machine_id = machine_id
         self.host = host
@@ -106,7 +112,8 @@ class Sshd:
     def _argv(self):
         argv = ['/usr/sbin/sshd', '-D', '-e', '-f', self.dir / 'sshd_config']
         for path, text in ((BOOT_ID, self.boot_id),
-                           ('/etc/machine-id', self.machine_id)):
+                           ('/etc/machine-id', self.machine_id),
+                           ('/etc/passwd', self.passwd)):
             if text:
                 shown = self.dir / Path(path).name
                 shown.write_text(text + '\n')

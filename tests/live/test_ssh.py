@@ -418,3 +418,53 @@ def test_host_that_runs_nothing(lab, pki):
     assert any("the destination's host could not be asked" in v['what']
                for v in verdicts if v['level'] == 'warning')
     assert shells(lab) == []
+
+
+# ---- login shells ----
+
+GREETINGS = {'bash': '.bashrc', 'tcsh': '.tcshrc',
+             'fish': '.config/fish/config.fish'}
+
+
+def with_shell(lab, pki, shell, *options):
+    """A destination behind that login shell; its startup file prints."""
+    pair = Pair(lab, pki)
+    rc = lab.dir / GREETINGS.get(Path(shell).name, 'none')
+    rc.parent.mkdir(parents=True, exist_ok=True)
+    rc.write_text('echo "Welcome!"\necho -n "Today: "\n')
+    Sshd(lab, lab.host('destination'), options, shell=shell,
+         boot_id=str(uuid.uuid4()))
+    return pair
+
+
+@pytest.mark.parametrize('shell', [
+    '/bin/bash', pytest.param('/bin/tcsh', marks=pytest.mark.long),
+    pytest.param('/usr/bin/fish', marks=pytest.mark.long)])
+def test_login_shell(lab, pki, shell):
+    """Whatever it is, and whatever it prints."""
+    if not Path(shell).exists():
+        pytest.skip(f'{shell} is not installed')
+    pair = with_shell(lab, pki, shell)
+    engine = pair.run(Refusal(
+        '', peers=('{source}', 'ssh://destination{destination}'),
+        options=('--tls-psk',)), env=ssh_env(lab))
+    assert engine.process.returncode == 0, engine.text()
+    pair.source.wait_exit()
+    assert pair.destination.status() == 'running'
+    [verdicts] = [e['data']['verdicts'] for e in engine.events('PREFLIGHT')]
+    assert [v['level'] for v in verdicts if v['id'] == 'hosts'] == ['ok', 'ok']
+
+
+def test_login_shell_for_no_commands(lab, pki):
+    """It is named, and what it said."""
+    pair = with_shell(lab, pki, '/usr/sbin/nologin')
+    result = refuse(pair, Refusal(
+        'disk vd0 is shared: .*could not be looked at', '', ('disks',),
+        peers=('{source}', 'ssh://destination{destination}')),
+        env=ssh_env(lab))
+    assert result
+    engine = pair.run(Refusal('', peers=(
+        '{source}', 'ssh://destination{destination}')), 'check',
+        env=ssh_env(lab))
+    assert 'the login shell there cannot run `exec sh`: This account is ' \
+        'currently not available' in engine.text()

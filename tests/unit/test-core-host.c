@@ -456,7 +456,8 @@ static void ssh_gets_its_options(void **state)
         "ControlPath=none\n",
         "ConnectTimeout=10\n",
         "ServerAliveInterval=",
-        "-l\nroot\n-p\n2222\n--\nb.example\nexec sh -c 'true'\n",
+        "-l\nroot\n-p\n2222\n--\nb.example\n"
+        "exec sh -c 'IFS= read -r s; eval \"$s\"'\n",
     };
     struct host_file argv = { .path = xasprintf("%s/argv", dir) };
     struct qm_error err = QM_ERROR_INIT;

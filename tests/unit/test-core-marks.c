@@ -246,9 +246,9 @@ static int set_up(void **state)
     }
     write_file("a/vm.img", "");
     write_file("c/vm.img", "");
-    write_file("ssh", "#!/bin/sh\nfor last; do :; done\n"
-                      "case $last in *\"$FAIL\"*) exit 1 ;; esac\n"
-                      "exec sh -c \"$last\"\n");
+    write_file("ssh", "#!/bin/sh\nIFS= read -r script\n"
+                      "case $script in *\"$FAIL\"*) exit 1 ;; esac\n"
+                      "exec sh -c \"$script\"\n");
     ssh = path_in("ssh");
     chmod(ssh, 0755);
     path = xasprintf("%s:%s", dir, getenv("PATH"));
