@@ -154,6 +154,43 @@ int host_identify_tcp_listener(struct host *h, unsigned port,
     return identify(h, input, where, ret, err);
 }
 
+/* --- what is there instead? --------------------------------------------------- */
+
+enum host_socket host_look_at_socket(struct host *h, const char *path)
+{
+    static const char script[] =
+        "IFS= read -r path; "
+        "if [ -S \"$path\" ]; then "
+        "  if [ -w \"$path\" ]; then echo there; else echo closed; fi; "
+        "elif [ -d \"$path\" ]; then echo folder; "
+        "elif [ -e \"$path\" ]; then echo other; "
+        "else "
+        "  d=${path%/*}; "
+        "  while [ \"$d\" ] && [ ! -e \"$d/\" ]; do d=${d%/*}; done; "
+        "  if [ -x \"$d/\" ]; then echo missing; else echo closed; fi; "
+        "fi";
+    static const char *const words[] = {
+        [HOST_SOCKET_THERE] = "there\n",   [HOST_SOCKET_MISSING] = "missing\n",
+        [HOST_SOCKET_CLOSED] = "closed\n", [HOST_SOCKET_FOLDER] = "folder\n",
+        [HOST_SOCKET_OTHER] = "other\n",
+    };
+    CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
+    CLEANUP(buffer_done) struct buffer out = { .len = 0 };
+    CLEANUP_FREE char *input = xasprintf("%s\n", path);
+
+    if (host_run(h, script, input, deadline_in_ms(HOST_LIMIT_MS), &out,
+                 &ignored) != 0) {
+        return HOST_SOCKET_UNKNOWN;
+    }
+    buffer_append(&out, "", 0);
+    for (size_t i = HOST_SOCKET_THERE; i < ARRAY_LEN(words); i++) {
+        if (str_equal(out.data, words[i])) {
+            return (enum host_socket)i;
+        }
+    }
+    return HOST_SOCKET_UNKNOWN;
+}
+
 /* --- is it that QEMU? -------------------------------------------------------- */
 
 /* One thread's part of the text. */

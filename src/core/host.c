@@ -17,6 +17,7 @@
 #include "base/secret.h"
 #include "base/stream.h"
 #include "core/host-private.h"
+#include "qmp/client-forward.h"
 
 enum { SSH_FAILED = 255 }; /* ssh(1): its own errors */
 
@@ -161,7 +162,7 @@ static void command_add_ssh(struct command *c, const struct host *h,
         "BatchMode=yes",           "ControlMaster=no",
         "ControlPath=none",        "ConnectTimeout=10",
         "ServerAliveInterval=5",   "ServerAliveCountMax=3",
-        "ClearAllForwardings=yes",
+        "ClearAllForwardings=yes", "RemoteCommand=none",
     };
 
     command_add(c, "ssh");
@@ -322,8 +323,10 @@ int host_run(struct host *h, const char *script, const char *input,
         return -1;
     }
     if (!h->local && status == SSH_FAILED) {
+        CLEANUP_FREE char *reason = ssh_reason(complaint ? complaint : "");
+
         error_set(err, QM_ERR_CONNECT, "%s: ssh failed: %s", h->text,
-                  complaint && *complaint ? complaint : "it said nothing");
+                  *reason ? reason : "it said nothing");
         error_hint(err, "try: ssh -o BatchMode=yes %s%s%s true",
                    h->user ? h->user : "", h->user ? "@" : "", h->name);
         return -1;

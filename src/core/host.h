@@ -64,6 +64,18 @@ const char *host_key_dir(const struct host_key *k); /* as that QEMU sees it */
 /* K (may be NULL) is freed; -1 with ERR if it may still be there. */
 int host_key_remove(struct host_key *k, struct qm_error *err);
 
+/* What is at PATH there, where a socket should be that whoever logs in may
+ * connect to. */
+enum host_socket {
+    HOST_SOCKET_UNKNOWN,
+    HOST_SOCKET_THERE,
+    HOST_SOCKET_MISSING,
+    HOST_SOCKET_CLOSED, /* it, or a folder above it, is closed to that user */
+    HOST_SOCKET_FOLDER, /* it is a folder */
+    HOST_SOCKET_OTHER   /* it is a file of another kind */
+};
+enum host_socket host_look_at_socket(struct host *h, const char *path);
+
 /* What is in several files, at most MAX bytes of each, on one trip.  0 when
  * the host was asked; what became of each is its state.  Each needs a path
  * without a line break; the bytes of all of them come to 1 MiB at most. */

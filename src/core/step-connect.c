@@ -50,15 +50,52 @@ static bool is_same_socket(const struct qmp_address *a,
            x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+/* A socket that cannot be connected to: what is there? */
+static void explain_socket(const struct side *s, const struct qmp_address *a,
+                           struct qm_error *err)
+{
+    const char *where = a->text;
+
+    if (!s->host || !a->path ||
+        (err->code != QM_ERR_CONNECT && err->code != QM_ERR_LINK))
+        return;
+    switch (host_look_at_socket(s->host, a->path)) {
+    case HOST_SOCKET_CLOSED:
+        error_clear(err);
+        error_set(err, QM_ERR_CONNECT,
+                  "%s: the user who connects to %s may not open that socket",
+                  s->name, where);
+        error_hint(err, "connect as root or as the user that QEMU runs as%s",
+                   a->type == QMP_ADDRESS_SSH ? ": ssh://USER@HOST/PATH" : "");
+        break;
+    case HOST_SOCKET_FOLDER:
+    case HOST_SOCKET_OTHER:
+        error_clear(err);
+        error_set(err, QM_ERR_CONNECT,
+                  "%s: %s is a folder or a file, not a QMP socket", s->name,
+                  where);
+        error_hint(err, "give the path of the socket: -qmp "
+                        "unix:/PATH,server=on,wait=off");
+        break;
+    case HOST_SOCKET_MISSING:
+    case HOST_SOCKET_THERE:
+    case HOST_SOCKET_UNKNOWN:
+        break;
+    }
+}
+
 static int connect_side(struct migration *m, enum side_id i,
                         struct qm_error *err)
 {
     struct side *s = &m->side[i];
 
-    if (find_host(m, i, err) < 0 ||
-        side_connect(s, m->plan, m->dir, deadline_in_ms(CONNECT_LIMIT_MS),
-                     err) < 0)
+    if (find_host(m, i, err) < 0)
         return -1;
+    if (side_connect(s, m->plan, m->dir, deadline_in_ms(CONNECT_LIMIT_MS),
+                     err) < 0) {
+        explain_socket(s, &m->plan->peer[i], err);
+        return -1;
+    }
     side_identify(s, &m->plan->peer[i]);
     if (!s->process.known)
         return 0;

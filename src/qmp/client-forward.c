@@ -51,13 +51,38 @@ const char *forward_complaint(struct forward *f)
     return f->child ? child_complaint(f->child) : "";
 }
 
+/* What ssh says on any end, whatever the reason, which it said before. */
+static bool is_farewell(const char *line)
+{
+    return str_starts(line, "Connection closed by ") ||
+           str_starts(line, "Connection to ");
+}
+
+char *ssh_reason(const char *complaint)
+{
+    static const char border[] = "; ";
+    const char *last = NULL;
+    size_t len = 0;
+
+    for (const char *line = complaint; *line;) {
+        const char *end = strstr(line, border);
+        size_t n = end ? (size_t)(end - line) : strlen(line);
+
+        if (!last || !is_farewell(line)) {
+            last = line;
+            len = n;
+        }
+        line += n + (end ? strlen(border) : 0);
+    }
+    return xstrndup(last ? last : "", len);
+}
+
 int forward_explain(struct forward *f, struct qm_error *err)
 {
-    const char *complaint = forward_complaint(f);
+    CLEANUP_FREE char *reason = ssh_reason(forward_complaint(f));
 
-    if (*complaint) {
-        return error_set(err, QM_ERR_CONNECT, "ssh to %s: %s", f->host,
-                         complaint);
+    if (*reason) {
+        return error_set(err, QM_ERR_CONNECT, "ssh to %s: %s", f->host, reason);
     }
     return error_set(err, QM_ERR_CONNECT, "ssh to %s ended with status %d",
                      f->host, child_status(f->child));
@@ -149,6 +174,11 @@ static int watch_directory(struct loop *loop, struct forward *f,
  * far sshd leaves Nagle's algorithm on, and an event followed by a reply waits
  * for a delayed ACK: 41 ms for a `stop`, where a session has 0.25.  A server
  * that refuses to run the command still forwards.
+ *
+ * The user's configuration may have forwards of its own for that host, of which
+ * some fail when another ssh has them already; they are not ours to judge, nor
+ * to clear (that would clear ours), and QMP's greeting tells whether ours
+ * works.  A RemoteCommand would be refused together with a command.
  */
 static int start_ssh(struct loop *loop, struct forward *f,
                      const struct qmp_address *a, struct qm_error *err)
@@ -160,7 +190,8 @@ static int start_ssh(struct loop *loop, struct forward *f,
         "-o",  "BatchMode=yes",
         "-o",  "ControlMaster=no",
         "-o",  "ControlPath=none",
-        "-o",  "ExitOnForwardFailure=yes",
+        "-o",  "ExitOnForwardFailure=no",
+        "-o",  "RemoteCommand=none",
         "-o",  "ServerAliveInterval=5",
         "-o",  "ServerAliveCountMax=3",
         "-o",  "ConnectTimeout=10",

@@ -40,6 +40,11 @@ int forward_explain(struct forward *f, struct qm_error *err);
 void forward_free(struct forward *f); /* ends ssh, removes the socket */
 DEFINE_CLEANUP(struct forward *, forward_free)
 
+/* Of what ssh wrote to stderr (child_complaint()), the line that says why it
+ * failed: the last one but for farewells; what comes before are banners and
+ * what it thinks of other forwards.  The caller frees it. */
+char *ssh_reason(const char *complaint);
+
 /* ssh's -L argument for these two paths: public for its test.  The caller
  * frees it. */
 char *forward_argument(const char *local, const char *remote);

@@ -260,7 +260,8 @@ static void fail_greeting(const struct qmp *q, struct qm_error *err)
 {
     error_set(err, QM_ERR_BUSY,
               "the monitor at %s did not greet within %d s: "
-              "another client holds it (libvirt?)",
+              "another client holds it (libvirt?), or it is not a QMP monitor "
+              "(the socket of a guest agent?)",
               q->address.text, GREETING_MS / 1000);
     error_hint(err, "end that client, or give this QEMU a second monitor: "
                     "-qmp unix:/PATH,server=on,wait=off");
@@ -279,8 +280,11 @@ static void limit_fires(void *arg)
                   "the monitor at %s did not answer qmp_capabilities in time",
                   q->address.text);
     } else {
-        error_set(&err, QM_ERR_CONNECT, "no connection to %s in time",
-                  q->address.text);
+        CLEANUP_FREE char *reason =
+            ssh_reason(q->forward ? forward_complaint(q->forward) : "");
+
+        error_set(&err, QM_ERR_CONNECT, "no connection to %s in time%s%s",
+                  q->address.text, *reason ? ": " : "", reason);
     }
     link_fail(q, &err);
 }

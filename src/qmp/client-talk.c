@@ -208,7 +208,8 @@ static bool take_messages(struct qmp *q)
 static void fail_closed(struct qmp *q)
 {
     CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
-    const char *complaint = q->forward ? forward_complaint(q->forward) : "";
+    CLEANUP_FREE char *complaint =
+        ssh_reason(q->forward ? forward_complaint(q->forward) : "");
 
     if (q->state == LINK_GREETING && q->forward) {
         error_set(&err, QM_ERR_CONNECT, "nothing answers on %s at %s%s%s",

@@ -36,13 +36,13 @@ def ssh_env(lab):
 class Sshd:
     """Listens on host.address:port until the lab ends. boot_id: who logs in
     sees another machine, booted as that one; machine_id: of that id. shell:
-    root's login shell."""
+    the login shell of root and of games."""
 
     def __init__(self, lab, host, options=(), boot_id=None, machine_id=None,
                  shell=None):
         self.lab = lab
         self.passwd = shell and re.sub(
-            '^(root:.*:).*$', rf'\g<1>{shell}',
+            '^((?:root|games):.*:).*$', rf'\g<1>{shell}',
             Path('/etc/passwd').read_text(), flags=re.M)
         self.boot_id = boot_id
         self.machine_id = machine_id

@@ -326,6 +326,57 @@ def test_refused_by_ssh(lab, pki, refusal):
     with_ssh(lab, pki, refusal)
 
 
+def test_the_users_own_configuration(lab, pki):
+    """Forwards of a user's own that fail, and a command: not ours to mind."""
+    pair = Pair(lab, pki)
+    make_sshd(lab, 'destination')
+    taken = lab.host('source').socket()
+    taken.bind(('127.0.0.1', 8081))
+    taken.listen()
+    lab.on_exit(taken.close)
+    config = lab.dir / 'ssh-config'
+    config.write_text('Host destination\n'
+                      '    LocalForward 127.0.0.1:8081 127.0.0.1:80\n'
+                      '    RemoteForward 8082 127.0.0.1:80\n'
+                      '    RemoteForward 8082 127.0.0.1:81\n'
+                      '    ExitOnForwardFailure yes\n'
+                      '    RemoteCommand echo hello\n' + config.read_text())
+    engine = pair.run(Refusal(
+        '', peers=('{source}', 'ssh://destination{destination}')),
+        env=ssh_env(lab))
+    assert engine.process.returncode == 0, engine.text()
+    pair.source.wait_exit()
+    assert pair.destination.status() == 'running'
+
+
+def test_a_socket_of_root(lab, pki):
+    """Over a login that may not open it, that is said."""
+    pair = Pair(lab, pki)
+    sshd = Sshd(lab, lab.host('destination'), shell='/bin/sh')
+    for path in (lab.dir, sshd.dir, sshd.dir / 'authorized'):
+        path.chmod(0o755)
+    refuse(pair, Refusal(
+        "destination: the user who connects to ssh://games@\\S* may not open "
+        'that socket', 'as root or as the user', code='connect',
+        peers=('{source}', 'ssh://games@destination{destination}')),
+        env=ssh_env(lab))
+
+
+@pytest.mark.parametrize('kind', ['folder', 'file'])
+def test_what_is_no_socket(lab, pki, kind):
+    """Here and over there."""
+    pair = Pair(lab, pki)
+    make_sshd(lab, 'destination')
+    path = lab.folder('x') if kind == 'folder' else lab.path('x')
+    if kind == 'file':
+        path.write_text('')
+    for peer in (str(path), f'ssh://destination{path}'):
+        refuse(pair, Refusal(
+            f'destination: {peer} is a folder or a file, not a QMP socket',
+            'the path of the socket', code='connect',
+            peers=('{source}', peer)), env=ssh_env(lab))
+
+
 def test_forwarding_forbidden(lab, pki):
     with_ssh(lab, pki, by_ssh('destination: .*(prohibited|open failed)'),
              'DisableForwarding yes')

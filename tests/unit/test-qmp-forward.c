@@ -252,6 +252,32 @@ static void odd_characters_reach_ssh_as_they_are(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void the_reason_is_the_last_line_but_farewells(void **state)
+{
+    static const struct {
+        const char *said, *reason;
+    } rows[] = {
+        { "", "" },
+        { "ssh: connect to host x: no route",
+          "ssh: connect to host x: no route" },
+        { "@@@@; @ WARNING! @; @@@@; Host key verification failed.",
+          "Host key verification failed." },
+        { "Authorized use only.; me@x: Permission denied (publickey).; "
+          "Connection closed by UNKNOWN port 65535",
+          "me@x: Permission denied (publickey)." },
+        { "Connection closed by 10.0.0.1 port 22",
+          "Connection closed by 10.0.0.1 port 22" },
+        { "a; ", "a" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        CLEANUP_FREE char *reason = ssh_reason(rows[i].said);
+
+        assert_string_equal(reason, rows[i].reason);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +288,7 @@ int main(void)
         TEST(ssh_dies_and_is_replaced),
         TEST(ssh_cannot_be_found),
         TEST(directory_is_too_deep),
+        cmocka_unit_test(the_reason_is_the_last_line_but_farewells),
         cmocka_unit_test(odd_characters_reach_ssh_as_they_are),
     };
 
