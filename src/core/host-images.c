@@ -2,8 +2,10 @@
  * Images on a host: is there room, make them, remove them.
  *
  * happy path   An empty file is made with O_EXCL, so that none that is there
- *              is ever overwritten; qemu-img writes into that; then it is
- *              given to the user as whom the QEMU runs.
+ *              is ever overwritten; qemu-img writes into that, then it is
+ *              given to the user as whom the QEMU runs, both by descriptor:
+ *              whoever may write to the folder may have put a link in its
+ *              place by then.
  * what fails   The file is removed again, if it is still the one that was
  *              made: device and inode tell.
  */
@@ -17,26 +19,30 @@
 
 #define MAKE_LIMIT_MS 60000
 
-/* After HOST_ROOT: who logs in ($u), and as whom the QEMU opens files ($qu,
- * $qg). */
+/* After HOST_FIND: who logs in ($u), and as whom the QEMU opens files ($qu,
+ * $qg).  From now on `real` leaves the last name as it is. */
 #define USERS                                                                  \
     "u=$(id -u); qu=$u; qg=$(id -g); "                                         \
     "if [ $pid -gt 0 ] && [ -r /proc/$pid/status ]; then "                     \
     "  while read -r key a b c d; do "                                         \
     "    case $key in Uid:) qu=$d ;; Gid:) qg=$d ;; esac; "                    \
     "  done </proc/$pid/status; "                                              \
-    "fi; "
+    "fi; makes=$u; "
 
-static const char look_script[] = HOST_ROOT USERS
+static const char look_script[] = HOST_FIND USERS
     "tool=no; command -v qemu-img >/dev/null && tool=yes; "
     "echo $tool $u $qu; "
     "while IFS= read -r path; do "
-    "  p=$root$path; dir=${p%/*}/; state=free; "
-    "  if [ -e \"$p\" ] || [ -L \"$p\" ]; then state=taken; "
-    "  elif [ ! -d \"$dir\" ]; then state=nofolder; "
-    "  elif [ ! -w \"$dir\" ] || [ ! -x \"$dir\" ]; then state=closed; fi; "
-    "  number=$(stat -L -c %d -- \"$dir\" 2>/dev/null) || number=0; "
-    "  room=$(stat -f -c \"%a %S\" -- \"$dir\" 2>/dev/null) || room=\"0 0\"; "
+    "  state=free; "
+    "  if [ $sees = no ]; then state=unseen; "
+    "  elif ! real; then state=nofolder; "
+    "  elif [ -e \"$p\" ] || [ -L \"$p\" ]; then state=taken; "
+    "  elif [ ! -w . ] || [ ! -x . ]; then state=closed; fi; "
+    "  number=0; room=\"0 0\"; "
+    "  case $state in unseen|nofolder) ;; *) "
+    "    number=$(stat -c %d . 2>/dev/null) || number=0; "
+    "    room=$(stat -f -c \"%a %S\" . 2>/dev/null) || room=\"0 0\" ;; "
+    "  esac; "
     "  echo $state $number $room; "
     "done";
 
@@ -46,10 +52,9 @@ bool image_site_parse(const char *line, struct image_site *ret)
         const char *word;
         enum image_site_state state;
     } states[] = {
-        { "free", SITE_FREE },
-        { "taken", SITE_TAKEN },
-        { "nofolder", SITE_NO_FOLDER },
-        { "closed", SITE_CLOSED },
+        { "free", SITE_FREE },          { "taken", SITE_TAKEN },
+        { "nofolder", SITE_NO_FOLDER }, { "closed", SITE_CLOSED },
+        { "unseen", SITE_UNSEEN },
     };
     uint64_t number, blocks, size;
     char word[16];
@@ -129,22 +134,38 @@ int host_look_at_sites(struct host *h, int pid, struct image_site *sites,
 
 /* --- making ------------------------------------------------------------------ */
 
-/* Says "made DEVICE INODE", or a word and the reason. */
-static const char make_script[] = HOST_ROOT USERS
+/*
+ * Says "made DEVICE INODE", or a word and the reason.  `make` has the new file
+ * as its descriptor 3; a shell that may not clobber still opens what is no
+ * regular file.
+ */
+static const char make_script[] = HOST_FIND USERS
     "IFS= read -r path; read -r format; read -r size; read -r options; "
-    "p=$root$path; umask 077; "
+    "umask 077; "
+    "real && [ $p != . ] "
+    "  || { echo failed its folder cannot be entered as that QEMU sees it; "
+    "       exit; }; "
     "who() { stat -c \"%d %i\" -- \"$p\" 2>/dev/null; }; "
-    "if why=$( (set -C; : >\"$p\") 2>&1 ); then :; "
-    "elif [ -e \"$p\" ] || [ -L \"$p\" ]; then echo taken; exit; "
-    "else echo failed \"${why##*: }\"; exit; fi; "
-    "made=$(who); "
-    "if why=$(qemu-img create -q -f \"$format\" ${options:+-o \"$options\"} "
-    "         -- \"$p\" \"$size\" 2>&1) "
-    "   && { [ $u != 0 ] || why=$(chown $qu:$qg -- \"$p\" 2>&1); } "
-    "   && [ \"$(who)\" = \"$made\" ]; "
-    "then echo made $made; "
-    "else [ \"$(who)\" = \"$made\" ] && rm -f -- \"$p\"; "
-    "  echo failed \"$why\"; fi";
+    "make() { "
+    "  set +C; file=/proc/self/fd/0; "
+    "  case $(LC_ALL=C stat -L -c %F:%h:%s $file <&3) in "
+    "    regular*:1:0) ;; *) echo taken; return ;; "
+    "  esac; "
+    "  made=$(stat -L -c \"%d %i\" $file <&3); "
+    "  if why=$(qemu-img create -q -f \"$format\" "
+    "           ${options:+-o \"$options\"} -- $file \"$size\" 2>&1 <&3) "
+    "     && { [ $u != 0 ] || why=$(chown $qu:$qg $file 2>&1 <&3); } "
+    "     && [ \"$(who)\" = \"$made\" ]; "
+    "  then echo made $made; "
+    "  else [ \"$(who)\" = \"$made\" ] && rm -f -- \"$p\"; "
+    "    echo failed \"${why:-another file was put in its place}\"; fi; "
+    "}; "
+    "set -C; said=$( { make 3>\"$p\"; } 2>&1 ); "
+    "case $said in "
+    "  made*|failed*|taken*) echo \"$said\" ;; "
+    "  *) if [ -e \"$p\" ] || [ -L \"$p\" ]; then echo taken; "
+    "     else echo failed \"${said##*: }\"; fi ;; "
+    "esac";
 
 static int complain_of_making(const struct host *h,
                               const struct image_spec *spec, const char *said,
@@ -192,12 +213,17 @@ int host_make_image(struct host *h, int pid, const struct image_spec *spec,
     return 0;
 }
 
+/* That QEMU may have ended, and its root with it: then the file is looked for
+ * as whoever logs in sees it; it has to be that very one. */
 static const char remove_script[] =
-    HOST_ROOT "IFS= read -r path; read -r made; p=$root$path; "
-              "who() { stat -c \"%d %i\" -- \"$p\" 2>/dev/null; }; "
-              "if [ \"$(who)\" != \"$made\" ]; then echo other; exit; fi; "
-              "why=$(rm -f -- \"$p\" 2>&1); "
-              "if [ -e \"$p\" ]; then echo \"${why##*: }\"; else echo done; fi";
+    HOST_FIND USERS "IFS= read -r path; read -r made; "
+                    "[ $sees = yes ] || { sees=yes; top=$(inode /.); }; "
+                    "real || { echo other; exit; }; "
+                    "who() { stat -c \"%d %i\" -- \"$p\" 2>/dev/null; }; "
+                    "[ \"$(who)\" = \"$made\" ] || { echo other; exit; }; "
+                    "why=$(rm -f -- \"$p\" 2>&1); "
+                    "if [ -e \"$p\" ]; then echo \"${why##*: }\"; "
+                    "else echo done; fi";
 
 int host_remove_image(struct host *h, int pid, const char *path,
                       const struct made_image *made, struct qm_error *err)

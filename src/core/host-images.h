@@ -1,8 +1,8 @@
 /*
  * Making images on a host, and removing them.
  *
- * Paths are absolute, and those of the QEMU (PID; 0: as whoever logs in sees
- * them), which may live in a root folder of its own.
+ * Paths are absolute, and those of the QEMU (PID), which may live in a root
+ * folder of its own; 0, and one whose files cannot be seen, makes nothing.
  */
 #ifndef QM_CORE_HOST_IMAGES_H
 #define QM_CORE_HOST_IMAGES_H
@@ -16,7 +16,8 @@ enum image_site_state {
     SITE_FREE,
     SITE_TAKEN,     /* something is there, be it a dangling link */
     SITE_NO_FOLDER, /* its folder is not there */
-    SITE_CLOSED     /* no file can be made in its folder */
+    SITE_CLOSED,    /* no file can be made in its folder */
+    SITE_UNSEEN     /* which file system it is in cannot be determined */
 };
 struct image_site {
     char *path; /* NULL: no image is to be made, or nobody knows where: */

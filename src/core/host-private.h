@@ -131,10 +131,14 @@ bool host_put_paths(struct buffer *in, int pid, const char *const *paths,
  * wherever in the path it is, and `..` ends there.  Whoever owns those folders
  * may exchange one for a link meanwhile: what was entered has to be right
  * below where we were.  The links of /proc lead wherever it is read.
+ *
+ * For a new file $makes is set, to the user who makes it: then a link of that
+ * name is left as it is, and root follows no other user's link, which might
+ * lead to a folder that is closed to that user.
  */
 #define HOST_FIND                                                              \
     HOST_ROOT                                                                  \
-    "unset CDPATH; "                                                           \
+    "unset CDPATH; makes=; "                                                   \
     "inode() { stat -c %d:%i \"$1\" 2>/dev/null; }; "                          \
     "enter() { cd -P \"$1\" 2>/dev/null; }; "                                  \
     "top=$(inode \"$root/.\"); "                                               \
@@ -149,6 +153,7 @@ bool host_put_paths(struct buffer *in, int pid, const char *const *paths,
     "follow() { "                                                              \
     "  links=$((links + 1)); "                                                 \
     "  [ $links -le 40 ] && [ \"$(stat -f -c %T .)\" != proc ] || return 1; "  \
+    "  case $makes$(stat -c %u \"$1\") in 0[1-9]*) return 1 ;; esac; "         \
     "  t=$(readlink -n -- \"$1\" && echo .) || return 1; t=${t%.}; "           \
     "  case $t in "                                                            \
     "    \"\") return 1 ;; "                                                   \
@@ -170,7 +175,8 @@ bool host_put_paths(struct buffer *in, int pid, const char *const *paths,
     "      \"\"|.) continue ;; "                                               \
     "      ..) up || return 1; continue ;; "                                   \
     "    esac; "                                                               \
-    "    if [ -L \"./$c\" ]; then follow \"./$c\" || return 1; "               \
+    "    if [ -L \"./$c\" ] && { [ \"$rest\" ] || [ -z \"$makes\" ]; }; then " \
+    "      follow \"./$c\" || return 1; "                                      \
     "    elif [ \"$rest\" ]; then down \"$c\" || return 1; "                   \
     "    else p=./$c; return 0; fi; "                                          \
     "  done; "                                                                 \

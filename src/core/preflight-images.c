@@ -249,8 +249,11 @@ static void judge_site(const struct facts *f, size_t i, struct verdicts *v)
     static const char *const whys[] = {
         [SITE_UNKNOWN] = "it could not be looked at",
         [SITE_TAKEN] = "that name is taken, and nothing is overwritten",
-        [SITE_NO_FOLDER] = "its folder is not there",
+        [SITE_NO_FOLDER] = "its folder is not there, or is reached by the link "
+                           "of another user",
         [SITE_CLOSED] = "its folder cannot be written to",
+        [SITE_UNSEEN] = "whoever logs in cannot determine which file system "
+                        "that QEMU sees",
         [SITE_FREE] = NULL,
     };
     const char *label = disk_label(disk_of(f, SOURCE, i));

@@ -29,6 +29,11 @@ def contained(lab, root, *mounts):
         '-c', ' && '.join(lines), 'sh', *binary.argv))
 
 
+def child_of(pid):
+    """unshare's, which waits for it."""
+    return int(Path(f'/proc/{pid}/task/{pid}/children').read_text())
+
+
 def filled(path, letter):
     Path(path).write_bytes(letter * SIZE)
     return Image(str(path), size=SIZE)
@@ -55,10 +60,7 @@ class Boxed(Pair):
         super().__init__(lab, pki, Refusal(
             '', source=options['source'] | refusal.source,
             destination=options['destination'] | refusal.destination))
-        # unshare waits for it
-        self.source.pid = int(Path(
-            f'/proc/{self.source.process.pid}/task/{self.source.process.pid}'
-            '/children').read_text())
+        self.source.pid = child_of(self.source.process.pid)
 
     def copied(self, engine):
         """By what is in the files, and that its process was known."""

@@ -7,6 +7,7 @@ import pwd
 import signal
 import stat
 import subprocess
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from cases import DONE, FAILED, LEFT_HERE, Case
 from made import SIZE, STILL, Made, check_alike, hide, small
 from qemu import MIB
+from test_container import child_of, contained
 from test_mirror import allocated
 
 # ---- images are made ----
@@ -129,6 +131,77 @@ def test_plan_names_the_image(lab, pki):
     assert told == ['disk vd0 will be copied (64 MiB, raw), onto an image '
                     f'that is made: {move.paths[0]}']
     assert not move.paths[0].exists()
+
+
+# ---- where others may write ----
+
+def test_link_in_the_root_of_its_qemu(lab, pki):
+    """A folder of the path is an absolute link: it is meant in that QEMU's
+    root, and the image is made there."""
+    folder, other, root = (lab.folder(n) for n in ('made', 'other', 'root'))
+    link = lab.path('link')
+    link.symlink_to(folder)
+
+    def boxed(binary):
+        return contained(lab, root, (other, folder))._replace(
+            name=binary.name)
+
+    move = Made(lab, pki, replace(STILL, tls=False), folder=link, binary=boxed)
+    move.destination.pid = child_of(move.destination.process.pid)
+    move.start()
+    assert move.engine.wait(60) == DONE, move.engine.text()
+    assert os.listdir(folder) == []
+    assert os.listdir(other) == ['made0.raw']
+
+
+class Swapper(threading.Thread):
+    """Puts a link to the victim in the place of a file as soon as that is
+    there, again and again."""
+
+    def __init__(self, lab, path, victim):
+        super().__init__(daemon=True)
+        self.path, self.victim = path, victim
+        self.link = path.with_name('link')
+        self.swapped = 0
+        self._over = threading.Event()
+        lab.on_exit(self.stop)
+        self.start()
+
+    def run(self):
+        self.link.symlink_to(self.victim)
+        while not self._over.is_set():
+            if os.path.lexists(self.path):
+                os.rename(self.link, self.path)
+                self.link.symlink_to(self.victim)
+                self.swapped += 1
+
+    def stop(self):
+        self._over.set()
+        self.join(5)
+
+
+def test_file_is_swapped_for_a_link(lab, pki):
+    """By whoever may write to the folder, while root makes it: what the link
+    leads to is neither written to nor given away."""
+    folder, victim = lab.folder('made'), lab.path('secret')
+    for path in (lab.dir, folder):
+        path.chmod(0o755)
+    victim.write_text("root's alone")
+    victim.chmod(0o600)
+    before = os.stat(victim)
+    move = Made(lab, pki, replace(STILL, tls=False, formats=('qcow2',)),
+                folder=folder, options='qcow2',
+                binary=lambda binary: binary._replace(
+                    argv=(*binary.argv, '-run-with', 'user=nobody')))
+    swapper = Swapper(lab, move.paths[0], victim)
+    move.start()
+    assert move.engine.wait(60) == FAILED, move.engine.text()
+    swapper.stop()
+    assert swapper.swapped > 0
+    assert victim.read_text() == "root's alone"
+    after = os.stat(victim)
+    assert (after.st_uid, after.st_mode) == (before.st_uid, before.st_mode)
+    assert move.source.status() == 'running'
 
 
 # ---- failures in the middle ----

@@ -21,6 +21,7 @@ unit_tests = \
 	tests/unit/test-cli-words \
 	tests/unit/test-core-result \
 	tests/unit/test-core-login \
+	tests/unit/test-core-make \
 	tests/unit/test-core-walk \
 	tests/unit/test-core-samples \
 	tests/unit/test-nbd-bad \

@@ -166,7 +166,8 @@ static const struct images_case {
       NO_SITE " at /images/vm.qcow2: that name is taken, and nothing is "
               "overwritten" NO_SITE_FIX },
     { "no_folder", init_placeholder, no_folder, MAKE_IMAGE,
-      NO_SITE " at /images/vm.qcow2: its folder is not there" NO_SITE_FIX },
+      NO_SITE " at /images/vm.qcow2: its folder is not there, or is "
+              "reached by the link of another user" NO_SITE_FIX },
     { "closed_folder", init_placeholder, closed_folder, MAKE_IMAGE,
       NO_SITE " at /images/vm.qcow2: its folder cannot be written "
               "to" NO_SITE_FIX },

@@ -73,7 +73,7 @@ static const struct marks_case {
       false },
     { "link_to_the_image", "a/vm.img", "c/link", "NOTHING", MARK_DONE, false },
     { "looking_fails", "a/vm.img", "b/vm.img", "unseen", MARK_FAILED, false },
-    { "ssh_fails", "a/vm.img", "b/vm.img", "sh", MARK_FAILED, false },
+    { "ssh_fails", "a/vm.img", "b/vm.img", "read", MARK_FAILED, false },
     { "made_there_and_not_removed", "nowhere/vm.img", "b/vm.img", "rm -f",
       MARK_FAILED, true },
 };

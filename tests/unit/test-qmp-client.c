@@ -59,7 +59,8 @@ static void taken_monitor_is_busy(void **state)
     assert_non_null(strstr(x->err.hint, "second monitor"));
     expect_error(x, QM_ERR_BUSY,
                  "source: the monitor at %s did not greet within 5 s: another "
-                 "client holds it (libvirt?)",
+                 "client holds it (libvirt?), or it is not a QMP monitor "
+                 "(the socket of a guest agent?)",
                  x->path);
     assert_string_equal(x->fake.heard.data ? x->fake.heard.data : "", "");
 }
