@@ -192,6 +192,16 @@ void host_capacity(struct host *h, const struct process_identity *p,
 
 /* --- what preflight asks about a process --------------------------------- */
 
+/* A process that waits for the one that is asked about, or for one that does;
+ * its words are as it or its host has them. */
+struct parent_facts {
+    int pid;
+    char *name;  /* as the kernel has it: at most 15 characters */
+    char *args;  /* the beginning of its command line, or NULL */
+    char *dir;   /* its working folder, or NULL */
+    char *state; /* what the tool of that supervisor says of it, or NULL */
+};
+
 struct unit_facts {
     char *unit;    /* systemd service the process runs in, or NULL */
     char *restart; /* its Restart=, or NULL if it could not be asked */
@@ -200,8 +210,19 @@ struct unit_facts {
     bool ends_unit;
     bool clean_exit_is_final; /* RestartPreventExitStatus= has 0 */
     bool enabled;             /* started at boot */
+    bool is_mute;    /* systemd runs there, and does not say which unit it is */
+    bool is_asked;   /* it does, or that it is of none */
     bool is_libvirt; /* started by libvirtd/virtqemud: machine.slice scope or
                       * libvirt's paths in its command line */
+    struct strv cgroups;   /* the lines of /proc/PID/cgroup */
+    struct buffer cmdline; /* of the process, with its zeros */
+    size_t parent_count;   /* the nearest first */
+    struct parent_facts *parent;
+    char *container_tool;   /* "docker", "podman", or NULL */
+    char *container;        /* its id */
+    char *restart_policy;   /* of it, as the tool says it, or NULL */
+    bool is_container_main; /* the container ends with it */
+    bool is_ha; /* Proxmox VE's HA manager has that guest on its list */
 };
 int host_unit_facts(struct host *h, const struct process_identity *id,
                     struct unit_facts *ret, struct qm_error *err);

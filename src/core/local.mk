@@ -109,6 +109,7 @@ libcore_a_SOURCES = \
 	src/core/preflight-read-only.c \
 	src/core/preflight-settings.c \
 	src/core/preflight-snapshots.c \
+	src/core/preflight-restart.c \
 	src/core/preflight-state.c \
 	src/core/preflight-storage.c \
 	src/core/preflight-tls.c \
@@ -123,6 +124,8 @@ libcore_a_SOURCES = \
 	src/core/record-past.c \
 	src/core/record.c \
 	src/core/record.h \
+	src/core/restarters.c \
+	src/core/restarters.h \
 	src/core/result.c \
 	src/core/recover-journal.c \
 	src/core/recover-meet.c \

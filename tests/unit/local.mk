@@ -52,6 +52,7 @@ unit_tests = \
 	tests/unit/test-core-recipe \
 	tests/unit/test-core-record \
 	tests/unit/test-core-recovery \
+	tests/unit/test-core-restarters \
 	tests/unit/test-nbd-compare \
 	tests/unit/test-nbd-probe \
 	tests/unit/test-nbd-uri \
@@ -203,7 +204,8 @@ tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \
 	tests/unit/images-spoil.h \
 	tests/unit/disks-read-only.h $(good_facts)
 tests_unit_test_core_preflight_SOURCES = tests/unit/test-core-preflight.c \
-	tests/unit/preflight-cases.h tests/unit/preflight-spoil.h $(good_facts)
+	tests/unit/preflight-cases.h tests/unit/preflight-spoil.h \
+	tests/unit/restart-spoil.h $(good_facts)
 
 # Tests of what was built, rather than of its functions.
 unit_scripts = \

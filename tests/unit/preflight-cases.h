@@ -398,6 +398,26 @@ static const struct preflight_case {
       "vm.service again | a second guest could boot from the disks that "
       "are left behind | on the source's host: systemctl show -p Restart "
       "vm.service\n" },
+    { "restart_mute", restart_mute,
+      "warning source restart: cannot determine which unit of systemd the "
+      "source is, and whether it is started again | a second guest could "
+      "boot from the disks that are left behind | on the source's host: "
+      "systemctl status 100\n" },
+    { "restart_by_runit", restart_by_runit,
+      "blocker source restart: the source would be started again by runit "
+      "(process 7, runsv) | a second guest would boot from the disks that "
+      "were left behind | on the source's host: sv once '/sv/vm'\n" },
+    { "restart_by_runit_kept", restart_by_runit_kept,
+      "warning source restart: the source would be started again by runit "
+      "(process 7, runsv) | when you end the source that is kept, a second "
+      "guest could boot from its disks | on the source's host: sv once "
+      "'/sv/vm'\n" },
+    { "restart_by_runit_no_more", restart_by_runit_no_more, "" },
+    { "restart_by_supervisord", restart_by_supervisord,
+      "warning source restart: the source may be started again by supervisord "
+      "(process 7, supervisord) | a second guest could boot from the disks "
+      "that are left behind | on the source's host: grep -rn autorestart "
+      "/etc/supervisor* (it must be false)\n" },
     { "boot", boot,
       "warning source boot: systemd starts vm.service when the source's "
       "host boots | a second guest would boot from the disks that are "

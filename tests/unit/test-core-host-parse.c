@@ -78,60 +78,83 @@ static void qemu_is_known_by_a_thread(void **state)
     }
 }
 
-static void unit_facts_are_parsed(void **state)
-{
 #define CMDLINE                                                                \
     "cmdline\nqemu\0-name\0guest\0-drive\0"                                    \
     "file=/var/lib/libvirt/images/a.qcow2\0"
-    static const struct {
-        const char *text;
-        size_t len;
-        struct unit_facts expected;
-    } rows[] = {
+static const struct {
+    const char *text;
+    size_t len;
+    struct unit_facts expected;
+} units[] = {
 #define ROW(t) .text = t, .len = sizeof(t) - 1
-        { ROW("cgroup /system.slice/vm.service\nbelow\nMainPID=7\n"
-              "Restart=always\nUnitFileState=enabled\n"
-              "RestartPreventExitStatus=\n" CMDLINE),
-          { .unit = (char *)"vm.service",
-            .restart = (char *)"always",
-            .ends_unit = true,
-            .enabled = true } },
-        { ROW("cgroup /system.slice/system-vm.slice/vm@a\\x2db.service/emu\n"
-              "Restart=on-success\nUnitFileState=enabled-runtime\n"
-              "RestartPreventExitStatus=3 0 SIGKILL\n" CMDLINE),
-          { .unit = (char *)"vm@a\\x2db.service",
-            .restart = (char *)"on-success",
-            .clean_exit_is_final = true } },
-        { ROW("cgroup /user.slice/user-7.slice/user@7.service/app.slice/"
-              "vm.service\nRestart=no\nUnitFileState=static\n" CMDLINE),
-          { .unit = (char *)"vm.service",
-            .restart = (char *)"no",
-            .of_user = true } },
-        { ROW("cgroup /user.slice/user-7.slice/session-3.scope\n" CMDLINE),
-          { .unit = NULL } },
-        { ROW("cgroup /user.slice/user-7.slice/user@7.service/tmux.scope\n"),
-          { .unit = NULL } },
-        { ROW("cgroup /machine.slice/machine-qemu\\x2d1\\x2dvm.scope/libvirt/"
-              "emulator\n" CMDLINE),
-          { .is_libvirt = true } },
-        { ROW("cgroup /\ncmdline\nqemu\0-object\0secret,file=/home/u/.config/"
-              "libvirt/qemu/lib/domain-1-vm/master-key.aes\0"),
-          { .is_libvirt = true } },
-        { ROW("cgroup /\ncmdline\nqemu\0-mon\0chardev=charmonitor\0-chardev\0"
-              "socket,id=charmonitor,fd=21,server=on\0"),
-          { .is_libvirt = true } },
-        { ROW(""), { .unit = NULL } },
-    };
+    /* as systemd says it, whatever the path is */
+    { ROW("cgroup 1:name=systemd:/\ncgroup 0::/other.service\n"
+          "unit vm.service\nbelow\nMainPID=7\n"
+          "Restart=always\nUnitFileState=enabled\n"
+          "RestartPreventExitStatus=\n" CMDLINE),
+      { .unit = (char *)"vm.service",
+        .restart = (char *)"always",
+        .is_asked = true,
+        .ends_unit = true,
+        .enabled = true } },
+    { ROW("unit vm@a\\x2db.service\n"
+          "Restart=on-success\nUnitFileState=enabled-runtime\n"
+          "RestartPreventExitStatus=3 0 SIGKILL\n" CMDLINE),
+      { .unit = (char *)"vm@a\\x2db.service",
+        .restart = (char *)"on-success",
+        .is_asked = true,
+        .clean_exit_is_final = true } },
+    { ROW("user\nunit vm.service\nRestart=no\nUnitFileState=static\n" CMDLINE),
+      { .unit = (char *)"vm.service",
+        .restart = (char *)"no",
+        .is_asked = true,
+        .of_user = true } },
+    { ROW("cgroup 0::/vm.service\nunit session-3.scope\n" CMDLINE),
+      { .unit = NULL, .is_asked = true } },
+    { ROW("cgroup 0::/system.slice/vm.service\nasked\n" CMDLINE),
+      { .unit = NULL, .is_asked = true } },
+    /* it cannot be asked: as the path says */
+    { ROW("cgroup 0::/system.slice/system-vm.slice/vm@a.service/emu\n"
+          "mute\n" CMDLINE),
+      { .unit = (char *)"vm@a.service", .is_mute = true } },
+    { ROW("cgroup 4:memory:/x.service\ncgroup 1:name=systemd:/\n"
+          "cgroup 0::/system.slice/vm.service\n" CMDLINE),
+      { .unit = (char *)"vm.service" } },
+    { ROW("cgroup 1:name=systemd:/system.slice/vm.service\n"
+          "cgroup 0::/\nmute\n" CMDLINE),
+      { .unit = (char *)"vm.service", .is_mute = true } },
+    { ROW("cgroup 0::/user.slice/user-7.slice/user@7.service/app.slice/"
+          "vm.service\nmute\n" CMDLINE),
+      { .unit = (char *)"vm.service", .is_mute = true, .of_user = true } },
+    { ROW("cgroup 0::/user.slice/user-7.slice/session-3.scope\n" CMDLINE),
+      { .unit = NULL } },
+    { ROW("cgroup 0::/user.slice/user-7.slice/user@7.service/tmux.scope\n" CMDLINE),
+      { .unit = NULL } },
+    { ROW("cgroup 0::/machine.slice/machine-qemu\\x2d1\\x2dvm.scope/"
+          "libvirt/emulator\n" CMDLINE),
+      { .is_libvirt = true } },
+    { ROW("cgroup 0::/\ncmdline\nqemu\0-object\0secret,file=/home/u/.config/"
+          "libvirt/qemu/lib/domain-1-vm/master-key.aes\0"),
+      { .is_libvirt = true } },
+    { ROW("cgroup 0::/\ncmdline\nqemu\0-mon\0chardev=charmonitor\0-chardev\0"
+          "socket,id=charmonitor,fd=21,server=on\0"),
+      { .is_libvirt = true } },
+    { ROW(""), { .unit = NULL } },
+};
 
+static void unit_facts_are_parsed(void **state)
+{
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        const struct unit_facts *e = &rows[i].expected;
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        const struct unit_facts *e = &units[i].expected;
         struct unit_facts u = { .unit = NULL };
 
-        unit_facts_parse(rows[i].text, rows[i].len, &u);
+        unit_facts_parse(units[i].text, units[i].len, &u);
         assert_true(str_equal(u.unit, e->unit));
         assert_true(str_equal(u.restart, e->restart));
         assert_int_equal(u.of_user, e->of_user);
+        assert_int_equal(u.is_mute, e->is_mute);
+        assert_int_equal(u.is_asked, e->is_asked);
         assert_int_equal(u.ends_unit, e->ends_unit);
         assert_int_equal(u.enabled, e->enabled);
         assert_int_equal(u.clean_exit_is_final, e->clean_exit_is_final);

@@ -25,6 +25,7 @@ static char *judge(const struct good_facts *g, enum verdict_level level)
 }
 
 #include "preflight-spoil.h"
+#include "restart-spoil.h"
 
 /* it names what the other defines */
 #include "preflight-cases.h"
