@@ -7,24 +7,31 @@
 #include "core/result.h"
 
 /* A side that is away now may be back soon; what is waited between two tries
- * is doubled, up to a minute: a minute in all, or, where nobody knows where the
- * guest is, so that it may stand still, a quarter of an hour. */
+ * is doubled, up to a minute: a minute in all where only something is left to
+ * clean up.  Where it is not known that the guest runs, it may stand still
+ * until somebody acts: then there is no last try. */
 enum {
     TRIES_MAX = 7,
-    UNDECIDED_TRIES_MAX = 20,
     FIRST_WAIT_MS = 1000,
     LAST_WAIT_MS = 60000,
 };
 
 static struct supervise_verdict end(int code)
 {
-    return (struct supervise_verdict){ SUPERVISE_EXIT, code, 0 };
+    return (struct supervise_verdict){ .action = SUPERVISE_EXIT, .code = code };
 }
 
 static struct supervise_verdict recover_in(int wait_ms)
 {
     return (struct supervise_verdict){ .action = SUPERVISE_RECOVER,
                                        .wait_ms = wait_ms };
+}
+
+/* A recover that was killed, or refused, does not say. */
+static bool may_be_stopped(const struct supervise_facts *f)
+{
+    return f->signal > 0 || f->code == QM_EXIT_BUG ||
+           f->code == QM_EXIT_REFUSED || f->code == QM_EXIT_UNDECIDED;
 }
 
 static struct supervise_verdict after_engine(const struct supervise_facts *f)
@@ -42,17 +49,12 @@ static struct supervise_verdict after_engine(const struct supervise_facts *f)
 }
 
 /* What another try may better, if the journal is still open: 6 and 8 left
- * something, 7 knew too little, and 3 found another one at it. */
+ * something. */
 static bool may_be_better(const struct supervise_facts *f)
 {
-    static const int codes[] = { QM_EXIT_BUG, QM_EXIT_REFUSED,
-                                 QM_EXIT_LEFT_THERE, QM_EXIT_UNDECIDED,
-                                 QM_EXIT_LEFT_HERE };
-
-    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
-        if (f->signal == 0 && f->code == codes[i])
-            return true;
-    return f->signal > 0;
+    return may_be_stopped(f) ||
+           (f->tries < TRIES_MAX &&
+            (f->code == QM_EXIT_LEFT_THERE || f->code == QM_EXIT_LEFT_HERE));
 }
 
 static int wait_before(unsigned tries)
@@ -66,14 +68,11 @@ static struct supervise_verdict after_recover(const struct supervise_facts *f)
 {
     bool says_where =
         f->signal == 0 && f->code != QM_EXIT_REFUSED && f->code != QM_EXIT_BUG;
+    struct supervise_verdict again = recover_in(wait_before(f->tries));
 
-    unsigned most = f->signal == 0 && f->code == QM_EXIT_UNDECIDED
-                        ? UNDECIDED_TRIES_MAX
-                        : TRIES_MAX;
-
-    if (f->journal == JOURNAL_OPEN && may_be_better(f) && f->tries < most &&
-        !f->told_to_end)
-        return recover_in(wait_before(f->tries));
+    again.until_told = may_be_stopped(f);
+    if (f->journal == JOURNAL_OPEN && may_be_better(f) && !f->told_to_end)
+        return again;
     return end(says_where ? f->code : QM_EXIT_UNDECIDED);
 }
 

@@ -9,8 +9,9 @@
  * what fails   The engine is killed.  It locked what it worked on, and we hold
  *              nothing of it, so that `recover` can begin at once, in a child
  *              of its own that is not to be interrupted.  If that is killed as
- *              well, or a side cannot be reached, it is tried again, in the
- *              end given up; INT and TERM then mean: no more tries.
+ *              well, or a side cannot be reached, it is tried again, for as
+ *              long as the guest may be stopped; INT and TERM then mean: no
+ *              more tries.
  *              We are killed: the engine goes on without us.
  */
 #include "cli/supervise.h"
@@ -224,8 +225,11 @@ static void say_how_it_ended(const struct supervisor *s,
     CLEANUP_FREE char *then = NULL;
 
     if (v->action == SUPERVISE_RECOVER && v->wait_ms > 0)
-        then = xasprintf("%s: recovering %sin %d s", how,
-                         s->tries > 0 ? "again " : "", v->wait_ms / 1000);
+        then = xasprintf("%s: recovering %sin %d s%s", how,
+                         s->tries > 0 ? "again " : "", v->wait_ms / 1000,
+                         v->until_told ? "; the guest may be stopped, so this "
+                                         "goes on until SIGTERM or Ctrl-C"
+                                       : "");
     else if (v->action == SUPERVISE_RECOVER)
         then = xasprintf("%s: recovering", how);
     else if (s->tries > 0 && f->journal != JOURNAL_OVER)

@@ -62,6 +62,8 @@ struct supervise_verdict {
     } action;
     int code;
     int wait_ms;
+    bool
+        until_told; /* the guest may be stopped: only a person ends the tries */
 };
 
 struct supervise_verdict supervise_decide(const struct supervise_facts *f);

@@ -206,6 +206,8 @@ def test_operator_wants_no_more_tries(lab, pki):
     assert command(move, 'status').out.startswith(f'{NAME}  recovering: ')
     move.engine.interrupt(signal.SIGTERM)
     assert move.engine.wait(30) == UNDECIDED
+    assert 'the guest may be stopped, so this goes on until' in \
+        move.engine.err
     assert '` is still needed' in move.engine.err
     assert move.ran_at_once() == []
     move.destination.proxy.refuse(False)

@@ -28,49 +28,47 @@ static const struct {
     /* signal, code, tries, journal, told to end: action, code, wait */
 
     /* the engine exits: so do we, whatever it left */
-    { { 0, 0, 0, OVER, false }, { EXIT, 0, 0 } },
-    { { 0, 3, 0, OVER, false }, { EXIT, 3, 0 } },
-    { { 0, 7, 0, OVER, false }, { EXIT, 7, 0 } },
-    { { 0, 7, 0, DAMAGED, false }, { EXIT, 7, 0 } },
-    { { 0, 6, 0, OPEN, false }, { EXIT, 6, 0 } },
-    { { 0, 1, 0, OVER, false }, { EXIT, 1, 0 } },
+    { { 0, 0, 0, OVER, false }, { EXIT, 0, 0, false } },
+    { { 0, 3, 0, OVER, false }, { EXIT, 3, 0, false } },
+    { { 0, 7, 0, OVER, false }, { EXIT, 7, 0, false } },
+    { { 0, 7, 0, DAMAGED, false }, { EXIT, 7, 0, false } },
+    { { 0, 6, 0, OPEN, false }, { EXIT, 6, 0, false } },
+    { { 0, 1, 0, OVER, false }, { EXIT, 1, 0, false } },
     /* it is killed, or ends as it never should */
-    { { SIGKILL, 0, 0, OPEN, false }, { RECOVER, 0, 0 } },
-    { { SIGSEGV, 0, 0, DAMAGED, false }, { RECOVER, 0, 0 } },
-    { { SIGTERM, 0, 0, OPEN, true }, { RECOVER, 0, 0 } },
-    { { 0, 1, 0, OPEN, false }, { RECOVER, 0, 0 } },
+    { { SIGKILL, 0, 0, OPEN, false }, { RECOVER, 0, 0, false } },
+    { { SIGSEGV, 0, 0, DAMAGED, false }, { RECOVER, 0, 0, false } },
+    { { SIGTERM, 0, 0, OPEN, true }, { RECOVER, 0, 0, false } },
+    { { 0, 1, 0, OPEN, false }, { RECOVER, 0, 0, false } },
     /* it gave up, and nobody knows where the guest is: a side may be back */
-    { { 0, 7, 0, OPEN, false }, { RECOVER, 0, 1000 } },
-    { { 0, 7, 0, OPEN, true }, { EXIT, 7, 0 } },
+    { { 0, 7, 0, OPEN, false }, { RECOVER, 0, 1000, false } },
+    { { 0, 7, 0, OPEN, true }, { EXIT, 7, 0, false } },
     /* before there was anything to recover */
-    { { SIGKILL, 0, 0, OVER, false }, { DIE, 0, 0 } },
-    { { SIGINT, 0, 0, OVER, false }, { DIE, 0, 0 } },
+    { { SIGKILL, 0, 0, OVER, false }, { DIE, 0, 0, false } },
+    { { SIGINT, 0, 0, OVER, false }, { DIE, 0, 0, false } },
 
     /* recover says where the guest is */
-    { { 0, 0, 1, OVER, false }, { EXIT, 0, 0 } },
-    { { 0, 4, 1, OVER, false }, { EXIT, 4, 0 } },
-    { { 0, 6, 1, OVER, false }, { EXIT, 6, 0 } },
-    { { 0, 9, 1, OPEN, false }, { EXIT, 9, 0 } },
+    { { 0, 0, 1, OVER, false }, { EXIT, 0, 0, false } },
+    { { 0, 4, 1, OVER, false }, { EXIT, 4, 0, false } },
+    { { 0, 6, 1, OVER, false }, { EXIT, 6, 0, false } },
+    { { 0, 9, 1, OPEN, false }, { EXIT, 9, 0, false } },
     /* a side was away, or another recover at it: again, ever later */
-    { { 0, 7, 1, OPEN, false }, { RECOVER, 0, 1000 } },
-    { { 0, 6, 2, OPEN, false }, { RECOVER, 0, 2000 } },
-    { { 0, 8, 3, OPEN, false }, { RECOVER, 0, 4000 } },
-    { { 0, 3, 4, OPEN, false }, { RECOVER, 0, 8000 } },
-    { { SIGKILL, 0, 6, OPEN, false }, { RECOVER, 0, 32000 } },
-    /* not for ever, and not against the operator */
-    { { 0, 7, 7, OPEN, false }, { RECOVER, 0, 60000 } },
-    { { 0, 7, 19, OPEN, false }, { RECOVER, 0, 60000 } },
-    { { 0, 7, 20, OPEN, false }, { EXIT, 7, 0 } },
-    { { 0, 3, 7, OPEN, false }, { EXIT, 7, 0 } },
-    { { 0, 8, 7, OPEN, false }, { EXIT, 8, 0 } },
-    { { SIGKILL, 0, 7, OPEN, false }, { EXIT, 7, 0 } },
-    { { 0, 6, 1, OPEN, true }, { EXIT, 6, 0 } },
-    { { SIGKILL, 0, 1, OPEN, true }, { EXIT, 7, 0 } },
+    { { 0, 7, 1, OPEN, false }, { RECOVER, 0, 1000, false } },
+    { { 0, 6, 2, OPEN, false }, { RECOVER, 0, 2000, false } },
+    { { 0, 8, 3, OPEN, false }, { RECOVER, 0, 4000, false } },
+    { { 0, 3, 4, OPEN, false }, { RECOVER, 0, 8000, false } },
+    { { SIGKILL, 0, 6, OPEN, false }, { RECOVER, 0, 32000, false } },
+    /* not for ever where the guest runs, and not against the operator */
+    { { 0, 8, 6, OPEN, false }, { RECOVER, 0, 32000, false } },
+    { { 0, 8, 7, OPEN, false }, { EXIT, 8, 0, false } },
+    { { 0, 6, 7, OPEN, false }, { EXIT, 6, 0, false } },
+    { { 0, 6, 1, OPEN, true }, { EXIT, 6, 0, false } },
+    { { 0, 7, 1000, OPEN, true }, { EXIT, 7, 0, false } },
+    { { SIGKILL, 0, 1, OPEN, true }, { EXIT, 7, 0, false } },
     /* what cannot be read will not become better */
-    { { 0, 7, 1, DAMAGED, false }, { EXIT, 7, 0 } },
+    { { 0, 7, 1, DAMAGED, false }, { EXIT, 7, 0, false } },
     /* another one has recovered it: where the guest is, it knows */
-    { { 0, 3, 1, OVER, false }, { EXIT, 7, 0 } },
-    { { SIGKILL, 0, 1, OVER, false }, { EXIT, 7, 0 } },
+    { { 0, 3, 1, OVER, false }, { EXIT, 7, 0, false } },
+    { { SIGKILL, 0, 1, OVER, false }, { EXIT, 7, 0, false } },
 };
 
 static void what_follows(void **state)
@@ -79,6 +77,7 @@ static void what_follows(void **state)
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         struct supervise_verdict v = supervise_decide(&table[i].facts);
 
+        /* UNTIL_TOLD: the next test */
         if (v.action != table[i].verdict.action ||
             v.code != table[i].verdict.code ||
             v.wait_ms != table[i].verdict.wait_ms)
@@ -86,9 +85,42 @@ static void what_follows(void **state)
     }
 }
 
+/* Where the guest may be stopped: each minute, by a clock that is told; and it
+ * says that it does so until it is told. */
+static void tries_do_not_end_while_the_guest_may_be_stopped(void **state)
+{
+    static const struct supervise_facts rows[] = {
+        { .code = QM_EXIT_UNDECIDED, .journal = OPEN },
+        { .code = QM_EXIT_REFUSED, .journal = OPEN },
+        { .code = QM_EXIT_BUG, .journal = OPEN },
+        { .signal = SIGKILL, .journal = OPEN },
+    };
+    const int64_t month_ms = 30LL * 24 * 60 * 60 * 1000;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct supervise_facts f = rows[i];
+        int64_t now_ms = 0;
+
+        for (f.tries = 1; now_ms < month_ms; f.tries++) {
+            struct supervise_verdict v = supervise_decide(&f);
+
+            assert_int_equal(v.action, RECOVER);
+            assert_true(v.until_told);
+            assert_in_range(v.wait_ms, 1000, 60000);
+            assert_true(f.tries < 7 || v.wait_ms == 60000);
+            now_ms += v.wait_ms;
+        }
+        f.told_to_end = true;
+        assert_int_equal(supervise_decide(&f).action, EXIT);
+        assert_int_equal(supervise_decide(&f).code, QM_EXIT_UNDECIDED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tries_do_not_end_while_the_guest_may_be_stopped),
         cmocka_unit_test(what_follows),
     };
 
