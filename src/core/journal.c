@@ -18,6 +18,8 @@
 
 #define SUFFIX ".journal"
 
+enum { RESERVED_BYTES = 32 * 1024 };
+
 struct journal {
     int fd;
     bool broken; /* it ends in the midst of a record that cannot be cut off */
@@ -127,6 +129,23 @@ static struct journal *journal_new(const char *path, const char *name,
     return j;
 }
 
+/*
+ * Room for what follows the first lines, so that a file system that fills up
+ * meanwhile does not keep the last ones from it.  Some file systems know of no
+ * such thing.
+ */
+static int reserve(struct journal *j, struct qm_error *err)
+{
+    off_t end = lseek(j->fd, 0, SEEK_END);
+
+    if (end < 0 ||
+        fallocate(j->fd, FALLOC_FL_KEEP_SIZE, end, RESERVED_BYTES) == 0 ||
+        errno != ENOSPC)
+        return 0;
+    return error_set_errno(err, QM_ERR_SYSTEM, errno, "reserve %d KiB for %s",
+                           RESERVED_BYTES / 1024, j->new_path);
+}
+
 /* Locked, and not a journal yet. */
 static int create(struct journal *j, struct qm_error *err)
 {
@@ -171,11 +190,11 @@ struct journal *journal_begin(const char *name, const char *id,
 {
     CLEANUP_FREE char *path = journal_path_of(name, err);
     struct journal *j = path ? journal_new(path, name, id) : NULL;
-    bool begun = j && create(j, err) == 0 &&
-                 append_line(j, json_object_get(story), false, err) == 0 &&
-                 append(j, owner_record(SOURCE), err) == 0 &&
-                 failpoint("journal", "new", err) == 0 &&
-                 publish(j, name, err) == 0;
+    bool begun =
+        j && create(j, err) == 0 &&
+        append_line(j, json_object_get(story), false, err) == 0 &&
+        append(j, owner_record(SOURCE), err) == 0 && reserve(j, err) == 0 &&
+        failpoint("journal", "new", err) == 0 && publish(j, name, err) == 0;
 
     json_object_put(story);
     if (j)

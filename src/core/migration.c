@@ -342,7 +342,9 @@ static void judge(struct migration *m, bool succeeded, struct result *r)
     evidence_list(m, r);
 }
 
-static void close_journal(struct migration *m, const struct result *r)
+/* What was found is said; that it could not be written down is something left
+ * to do. */
+static void close_journal(struct migration *m, struct result *r)
 {
     struct qm_error err = QM_ERROR_INIT;
 
@@ -359,7 +361,10 @@ static void close_journal(struct migration *m, const struct result *r)
     }
     if (journal_end(m->journal, outcome_name(r->outcome),
                     guest_place_name(r->guest), &err) < 0)
-        migration_warn(m, "%s", err.message);
+        strv_addf(&r->left,
+                  "the journal is still open (%s): once that is mended, "
+                  "`qmigrate recover %s` closes it",
+                  err.message, m->name);
     error_clear(&err);
 }
 

@@ -27,7 +27,7 @@ struct recover {
 /* Find it, and lock it; read it: it is about this migration. */
 int recover_open_journal(struct recover *r, struct qm_error *err);
 int recover_read_journal(struct recover *r, struct qm_error *err);
-/* From here on what was decided holds, for whoever comes after us too. */
+/* The journal is gone on with, and says what was decided, if it takes it. */
 int recover_take_over(struct recover *r, struct qm_error *err);
 /* One with its last record, whose writer died before it was history: what is
  * said of it (the caller frees it), and what comes of it. */
