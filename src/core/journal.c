@@ -18,11 +18,16 @@
 
 #define SUFFIX ".journal"
 
-enum { RESERVED_BYTES = 32 * 1024 };
+enum {
+    RESERVED_BYTES = 32 * 1024,
+    LIMITS_BYTES = 64 * 1024,
+    FULL_BYTES = 8 * MIB, /* half of what is read again */
+};
 
 struct journal {
     int fd;
     bool broken; /* it ends in the midst of a record that cannot be cut off */
+    off_t limits_begin, limits_end; /* lines of limits, one behind the other */
     char *path, *new_path, *done_path;
 };
 
@@ -272,13 +277,39 @@ int journal_port(struct journal *j, const char *key, unsigned port,
     return append(j, o, err);
 }
 
+int journal_check_room(const struct journal *j, struct qm_error *err)
+{
+    off_t end = lseek(j->fd, 0, SEEK_END);
+
+    if (end < FULL_BYTES)
+        return 0;
+    error_set(err, QM_ERR_REFUSED,
+              "the journal of this migration has %lld MiB, and takes no more "
+              "changes",
+              (long long)(end / (off_t)MIB));
+    error_hint(err, "the limits stay as they are; cancel the migration to "
+                    "start with others");
+    return -1;
+}
+
+/* Only the last of them counts: a run of such lines that became long is begun
+ * anew.  Should the engine die in between, those of before are in force. */
 int journal_limits(struct journal *j, struct json_object *limits,
                    struct qm_error *err)
 {
     struct json_object *o = json_object_new_object();
+    off_t end = lseek(j->fd, 0, SEEK_END);
 
     json_object_object_add(o, "limits", limits);
-    return append_line(j, o, false, err);
+    if (end < 0 || j->limits_end != end)
+        j->limits_begin = end;
+    else if (end - j->limits_begin > LIMITS_BYTES &&
+             ftruncate(j->fd, j->limits_begin) < 0)
+        j->limits_begin = end;
+    if (append_line(j, o, false, err) < 0)
+        return -1;
+    j->limits_end = lseek(j->fd, 0, SEEK_END);
+    return 0;
 }
 
 int journal_fact(struct journal *j, const char *key, bool value,

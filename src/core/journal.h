@@ -76,9 +76,13 @@ int journal_made(struct journal *j, const char *path, uint64_t device,
  * "ram-port"; durable. */
 int journal_port(struct journal *j, const char *key, unsigned port,
                  struct qm_error *err);
-/* The limits were changed, and are LIMITS (consumed) now. */
+/* The limits were changed, and are LIMITS (consumed) now; the lines of several
+ * changes, one after the other, do not let it grow. */
 int journal_limits(struct journal *j, struct json_object *limits,
                    struct qm_error *err);
+/* REFUSED once it has become so long that it could not be read again if
+ * anybody made it longer at will. */
+int journal_check_room(const struct journal *j, struct qm_error *err);
 /* KEY ("was-running", "started", "returned") is so now; durable. */
 int journal_fact(struct journal *j, const char *key, bool value,
                  struct qm_error *err);

@@ -211,6 +211,8 @@ static int serve_set(struct migration *m, const struct limit_changes *c,
 {
     struct limits before = m->limits;
 
+    if (m->journal && journal_check_room(m->journal, err) < 0)
+        return -1;
     if (in_postcopy(m))
         side_hurry(source_of(m), deadline_in_ms(SET_LIMIT_MS));
     for (int i = 0; i < LIMITS; i++) {

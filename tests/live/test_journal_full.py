@@ -12,6 +12,9 @@ import pytest
 from cases import (DONE, FAILED, LEFT_HERE, LEFT_THERE, REFUSED, Case,
                    Move)
 from engine import state_dir
+from qemu import MIB
+from test_control import SLOW_DISK, Client
+from test_mirror import Stored, data
 
 PAGE = 4096
 PAD = b'{"of":"another kind"}\n'
@@ -135,3 +138,27 @@ def test_guest_that_stands_still_is_freed(lab, pki):
     move.recover()
     move.filler.touch()
     move.undone((FAILED,), 'gone')
+
+
+# ---- an operator who sets limits without end ----
+
+@pytest.mark.long
+def test_set_does_not_let_it_grow(lab, pki):
+    """A thousand times; then its journal is long for another reason."""
+    move = Stored(lab, pki, Case(live=False, options=SLOW_DISK), data).start()
+    move.wait_step('mirror disks')
+    client = Client(move)
+    for n in range(1, 1001):
+        assert client.ask('set', **{'timeout-s': n})['return']['timeout-s'] == n
+    (journal,) = move.journals()
+    assert journal.stat().st_size < 100_000
+    with open(journal, 'ab', buffering=0) as file:
+        file.write(PAD * (9 * MIB // len(PAD)))
+    before = move.source.spy.cmd('query-migrate-parameters')
+    refused = client.ask('set', bandwidth=1)['error']
+    assert 'takes no more changes' in refused['desc']
+    assert move.source.spy.cmd('query-migrate-parameters') == before
+    client.close()
+    move.engine.kill()
+    move.recover()
+    move.undone((FAILED,), 'any')

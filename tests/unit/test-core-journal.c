@@ -353,6 +353,51 @@ static void half_a_line_is_cut_off(void **state)
     unlink(path);
 }
 
+static struct json_object *limits_of(int bandwidth)
+{
+    struct json_object *o = json_object_new_object();
+
+    json_add_int(o, "bandwidth", bandwidth);
+    return o;
+}
+
+/* Somebody who sets a limit each second, for a day. */
+static void limits_do_not_let_it_grow(void **state)
+{
+    char path[] = "/tmp/test-core-journal-XXXXXX";
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+    CLEANUP(journal_close) struct journal *j = NULL;
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, BEGUN, strlen(BEGUN)), strlen(BEGUN));
+    j = journal_resume(fd, path, "vm", "qm-0123abcd", strlen(BEGUN), &err);
+    assert_non_null(j);
+    for (int i = 1; i <= 86400; i++) {
+        assert_int_equal(journal_limits(j, limits_of(i), &err), 0);
+        if (i % 20000 == 0)
+            assert_int_equal(journal_step(j, "converge", "done", false, &err),
+                             0);
+        if (i % 9973 == 0) {
+            CLEANUP(journal_content_done)
+            struct journal_content c = { .name = NULL };
+
+            lseek(fd, 0, SEEK_SET);
+            assert_int_equal(journal_load(fd, path, &c, &err), 0);
+            assert_int_equal(c.limits.to.value[LIMIT_BANDWIDTH], i);
+            assert_true(i < 20000 || journal_did(&c, "converge"));
+        }
+    }
+    assert_in_range(lseek(fd, 0, SEEK_END), strlen(BEGUN), 1024 * 1024);
+    assert_int_equal(journal_check_room(j, &err), 0);
+    /* whatever else made it long */
+    assert_int_equal(ftruncate(fd, 8 * 1024 * 1024), 0);
+    assert_int_equal(journal_check_room(j, &err), -1);
+    assert_int_equal(err.code, QM_ERR_REFUSED);
+    unlink(path);
+}
+
 /* --- those that have ended ---------------------------------------------------- */
 
 static char folder[] = "/tmp/qm-past-XXXXXX";
@@ -482,6 +527,7 @@ int main(void)
         cmocka_unit_test(owner_goes_back_only_from_the_dead),
         cmocka_unit_test(end_is_read),
         cmocka_unit_test(half_a_line_is_cut_off),
+        cmocka_unit_test(limits_do_not_let_it_grow),
         cmocka_unit_test(history_is_read),
         cmocka_unit_test(damage_is_explained),
     };
