@@ -135,6 +135,7 @@ static int read_record(struct journal_reader *r, struct json_object *o,
         r->c.was_running = json_get_bool(o, "was-running");
     r->c.started = r->c.started || json_get_bool(o, "started");
     r->c.gave_up = r->c.gave_up || json_get_bool(o, "source-gave-up");
+    r->c.guest_over = r->c.guest_over || json_get_bool(o, "guest-ended");
     r->c.returned = r->c.returned || json_get_bool(o, "returned");
     return json_get(o, "end") ? read_end(r, o, err) : 0;
 }

@@ -48,8 +48,9 @@ struct journal_content {
     bool started; /* the guest was seen to run at the destination */
     /* The owner was written before the source had given the guest up. */
     bool postcopy;
-    bool gave_up;  /* the source was seen to have given it up */
-    bool returned; /* it never ran there, and never will */
+    bool gave_up;    /* the source was seen to have given it up */
+    bool returned;   /* it never ran there, and never will */
+    bool guest_over; /* it ended by itself, at the source */
     size_t row_count;
     struct journal_row *row;
     bool ended; /* so: */

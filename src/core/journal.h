@@ -15,6 +15,7 @@
  *     {"started": true}               the guest was seen to run there
  *     {"returned": true}              it never ran there, and never will: the
  *                                     destination is ended next
+ *     {"guest-ended": true}           by itself, while it ran at the source
  *     {"recover": "undo", "owner": "source"}          what recover decided
  *     {"source-gave-up": true}        once too: it was seen `completed`, or in
  *                                     post-copy; where post-copy was asked for
@@ -83,7 +84,7 @@ int journal_limits(struct journal *j, struct json_object *limits,
 /* REFUSED once it has become so long that it could not be read again if
  * anybody made it longer at will. */
 int journal_check_room(const struct journal *j, struct qm_error *err);
-/* KEY ("was-running", "started", "returned") is so now; durable. */
+/* KEY ("was-running", "started", "returned", "guest-ended") is so now; durable. */
 int journal_fact(struct journal *j, const char *key, bool value,
                  struct qm_error *err);
 /* What recover is about to do, for whom it found the guest to be: durable. */

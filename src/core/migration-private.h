@@ -201,6 +201,11 @@ int halt_check(struct migration *m, struct qm_error *err);
  * QEMU has but a few seconds left for all that it is told or asked. */
 void undo_hurry(struct migration *m);
 
+/* A process may be seen dead before its last events were read: why it ended,
+ * for instance that its guest shut down.  Half a second, or until its link is
+ * at its end. */
+void let_it_speak(struct side *s);
+
 /* The sides' own words about why the stream failed, for an error that says
  * so. */
 int stream_failure(struct migration *m, struct qm_error *err);

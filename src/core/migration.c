@@ -279,8 +279,7 @@ static void hint_after_failure(struct migration *m, struct result *r)
         hint_fresh_destination(&r->error);
     else if (s->given_up)
         error_hint(&r->error, "the guest has ended, but its QEMU hangs: end "
-                              "that one by force (kill -9), and the "
-                              "destination's by `quit`");
+                              "that one by force (kill -9)");
     else if (r->guest == GUEST_NOWHERE && m->postcopy_asked &&
              m->completed_us > 0)
         error_hint(&r->error, "its memory was on both sides, and cannot be put "

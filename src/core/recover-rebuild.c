@@ -129,6 +129,7 @@ void recover_rebuild(struct recover *r)
     m->disk = STEAL(c->disk);
     m->disk_count = c->disk_count;
     c->disk_count = 0;
+    source_of(m)->guest_ended = source_of(m)->guest_is_over = c->guest_over;
     source_of(m)->disk = m->disk;
     source_of(m)->disk_count = m->disk_count;
     rebuild_progress(m, c);

@@ -165,10 +165,11 @@ static void on_pass(struct side *s, const struct qmp_event *e)
                                         });
 }
 
+/* Also by a `quit` or a signal: what ran here then is nowhere else. */
 static void on_guest_ended(struct side *s, const struct qmp_event *e)
 {
-    (void)e;
     s->guest_ended = true;
+    s->guest_is_over |= s->running || qmp_event_is_guest_shutdown(e);
 }
 
 static void on_panic(struct side *s, const struct qmp_event *e)
@@ -176,7 +177,7 @@ static void on_panic(struct side *s, const struct qmp_event *e)
     if (qmp_event_pauses(e))
         s->halting = halt_word("guest-panicked");
     else if (!qmp_event_panic_goes_on(e))
-        s->guest_ended = true;
+        s->guest_ended = s->guest_is_over = true;
 }
 
 static const struct {

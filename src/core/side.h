@@ -105,6 +105,7 @@ struct side {
     unsigned pauses;    /* how often its post-copy was paused */
     bool sample_due;    /* a pass began: worth a sample */
     bool guest_ended;   /* SHUTDOWN, or a GUEST_PANICKED for good */
+    bool guest_is_over; /* while it ran here: nobody has a newer one */
     bool given_up;      /* used up, and could not be ended */
     bool process_dead;  /* proved */
     bool quit_answered; /* QEMU said yes to `quit` */

@@ -180,11 +180,25 @@ static void leave_source(struct migration *m, const struct qm_error *err)
                    err->message);
 }
 
+/* A guest that came to its end at the source, where it ran, is not at the
+ * destination either, whatever becomes of its QEMU.  Whoever recovers cannot
+ * see that any more. */
+static bool guest_is_over(struct migration *m)
+{
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+
+    if (!source_of(m)->guest_is_over)
+        return false;
+    if (journal_fact(m->journal, "guest-ended", true, &err) < 0)
+        migration_warn(m, "%s", err.message);
+    return true;
+}
+
 /*
  * The source first, and the destination only once the source is known to be
  * back: if the source cannot be asked, the destination may hold the only
  * whole guest (doc/model/README.md).  Not so while both hang in a handshake:
- * the guest has not begun to move.
+ * the guest has not begun to move; nor if it has ended by itself.
  */
 void undo_start(struct migration *m)
 {
@@ -192,7 +206,9 @@ void undo_start(struct migration *m)
 
     if (!m->stream_started)
         return;
-    m->source_is_back = false;
+    if (side_is_gone(source_of(m)))
+        let_it_speak(source_of(m));
+    m->source_is_back = guest_is_over(m);
     if (side_is_gone(source_of(m)))
         return;
     if (m->door_hangs)

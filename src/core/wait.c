@@ -248,9 +248,7 @@ static bool link_is_down(void *arg)
     return !qmp_is_up(s->qmp);
 }
 
-/* A process may be seen dead before its last events were read: why it ended,
- * for instance that its guest shut down. */
-static void let_it_speak(struct side *s)
+void let_it_speak(struct side *s)
 {
     loop_wait(s->loop, link_is_down, s, deadline_in_ms(LAST_WORDS_MS));
 }

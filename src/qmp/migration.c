@@ -50,6 +50,11 @@ bool qmp_event_pauses(const struct qmp_event *e)
     return str_equal(json_get_string(e->data, "action"), "pause");
 }
 
+bool qmp_event_is_guest_shutdown(const struct qmp_event *e)
+{
+    return json_get_bool(e->data, "guest");
+}
+
 /* The port of the first inet address; it is a string in QAPI. */
 static uint64_t parse_socket_port(struct json_object *addresses)
 {

@@ -63,6 +63,8 @@ int64_t qmp_event_pass(const struct qmp_event *e);
 bool qmp_event_panic_goes_on(const struct qmp_event *e);
 /* Is it paused by this GUEST_PANICKED, or WATCHDOG? */
 bool qmp_event_pauses(const struct qmp_event *e);
+/* SHUTDOWN: the guest itself wanted it. */
+bool qmp_event_is_guest_shutdown(const struct qmp_event *e);
 
 /* query-status */
 struct qmp_run_state {

@@ -177,6 +177,8 @@ def test_guest_ends_while_it_moves(lab, pki):
     assert move.engine.wait(60) == NOWHERE
     assert move.engine.result()['guest'] == 'nowhere'
     assert 'guest' in move.error
+    move.destination.wait_exit()
+    move.check_folders()
 
 
 def test_guest_that_reboots_moves(lab, pki):
@@ -205,3 +207,58 @@ def test_undecided_is_never_started(lab, pki):
     assert move.ran_at_once() == []
     assert move.source.status() == 'postmigrate'
     move.check_folders(open_journals=1)
+
+
+# ---- a guest that comes to its end ----
+
+class Ending(Move):
+    """One that a reset ends."""
+
+    def _extra(self, name):
+        return ('-no-reboot',)
+
+    def reset(self):
+        self.source.spy.cmd('system_reset')
+
+
+def end_at_migrate(lab, pki, how):
+    move = Ending(lab, pki, replace(STILL, formats=()))
+    rule = move.source.proxy.call('migrate', lambda: how(move))
+    move.start()
+    move.engine.wait(60)
+    assert rule.has_arrived
+    return move
+
+
+def nothing_is_left(move):
+    """An end, not a question: nothing waits, and nothing is open."""
+    assert move.engine.wait(60) == NOWHERE, move.engine.text()
+    assert move.engine.result()['guest'] == 'nowhere'
+    assert move.engine.result()['left'] == []
+    move.destination.wait_exit()
+    move.check_folders()
+
+
+def test_guest_that_ends_leaves_nothing(lab, pki):
+    nothing_is_left(end_at_migrate(lab, pki, Ending.reset))
+
+
+@pytest.mark.long
+def test_guest_that_ends_is_recovered(lab, pki):
+    """The destination could not be told: that is made up for."""
+    def end(move):
+        move.destination.proxy.refuse()
+        move.destination.proxy.cut()
+        move.reset()
+
+    move = Ending(lab, pki, replace(STILL, formats=()))
+    # nor killed: it is not known which process it is
+    move.destination.proxy.fail('query-cpus-fast')
+    move.source.proxy.call('migrate', lambda: end(move))
+    move.start(QMIGRATE_PATIENCE_MS='2000')
+    assert move.engine.wait(90) == NOWHERE, move.engine.text()
+    assert move.engine.result()['left'] != []
+    move.check_folders(open_journals=1)
+    move.destination.proxy.refuse(False)
+    move.recover()
+    nothing_is_left(move)

@@ -161,11 +161,12 @@ static void records_are_read(void **state)
                     "{\"made\":\"/i.raw\",\"device\":3,\"inode\":4}\n"
                     "{\"was-running\":false}\n{\"of\":\"another kind\"}\n" STEP(
                         "switch over", "begins")
-                        OWNER("destination") "{\"started\":true}\n");
+                        OWNER("destination") "{\"started\":true}\n"
+                                             "{\"guest-ended\":true}\n");
 
     (void)state;
     assert_int_equal(c.owner, DESTINATION);
-    assert_true(c.started && !c.was_running);
+    assert_true(c.started && !c.was_running && c.guest_over);
     assert_true(journal_did(&c, "agree capabilities"));
     assert_true(journal_began(&c, "switch over"));
     assert_false(journal_did(&c, "switch over"));
