@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 #define PRIVATE_PREFIX "tmp."
 #define PRIVATE_ATTEMPTS 10
+#define LOCK_ATTEMPTS 10
 
 /* A directory of ours: made if missing, and then looked at, since somebody
  * else may have made it for us. */
@@ -173,37 +175,68 @@ void rundir_remove_private(char *dir, int lock)
 
 /* --- locks ------------------------------------------------------------------- */
 
+/* Removed meanwhile by who had it is -2. */
+static int open_lock(const char *path, struct qm_error *err)
+{
+    CLEANUP(close_fd)
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int kept = fd;
+
+    if (fd < 0)
+        return error_set_errno(err, QM_ERR_SYSTEM, errno, "open %s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return error_set(err, QM_ERR_BUSY, "it is locked");
+    if (!is_still_there(path, fd))
+        return -2;
+    fd = -1;
+    return kept;
+}
+
 /*
  * The lock is the file's flock, so it goes with the engine however that ends.
- * The file is removed by the kernel's tmpfs at the next boot at the latest; it
- * is left there, since removing a lock file races with who waits for it.
+ * Only who has it removes the file, and who gets it makes sure that its name
+ * still leads to it: else somebody else may have made, and locked, another one
+ * of that name.
  */
 int rundir_lock_process(const char *who, const struct process_identity *id,
                         struct qm_error *err)
 {
     CLEANUP_FREE char *base = rundir_path(err);
     CLEANUP_FREE char *path = NULL;
-    CLEANUP(close_fd) int fd = -1;
-    int kept;
+    struct qm_error failed = QM_ERROR_INIT;
+    int fd = -2;
 
     if (!base)
         return -1;
     path = xasprintf("%s/qemu-%.8s-%d-%llu.lock", base, id->place.boot_id,
                      id->pid, (unsigned long long)id->start_time);
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return error_set_errno(err, QM_ERR_SYSTEM, errno, "open %s", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        error_set(err, QM_ERR_BUSY,
-                  "%s: another qmigrate is at work on this QEMU (pid %d)", who,
-                  id->pid);
-        error_hint(err, "wait for it, or end it: `qmigrate status` lists the "
-                        "migrations under way");
-        return -1;
+    for (int i = 0; i < LOCK_ATTEMPTS && fd == -2; i++)
+        fd = open_lock(path, &failed);
+    if (fd >= 0)
+        return fd;
+    if (fd == -1 && failed.code != QM_ERR_BUSY)
+        return error_move(err, &failed);
+    error_clear(&failed);
+    error_set(err, QM_ERR_BUSY,
+              "%s: another qmigrate is at work on this QEMU (pid %d)", who,
+              id->pid);
+    error_hint(err, "wait for it, or end it: `qmigrate status` lists the "
+                    "migrations under way");
+    return -1;
+}
+
+void rundir_unlock_process(int lock)
+{
+    CLEANUP_FREE char *link = xasprintf("/proc/self/fd/%d", lock);
+    char path[PATH_MAX];
+    ssize_t len = lock < 0 ? -1 : readlink(link, path, sizeof(path) - 1);
+
+    if (len > 0) {
+        path[len] = '\0';
+        if (is_still_there(path, lock))
+            unlink(path);
     }
-    kept = fd;
-    fd = -1;
-    return kept;
+    close_fd(lock);
 }
 
 static int by_name(const void *a, const void *b)

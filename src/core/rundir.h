@@ -22,11 +22,13 @@ void rundir_remove_private(char *dir, int lock);
 
 /*
  * Lock a QEMU's process (boot id, pid, start time) against other engines of
- * this user on this machine.  The lock lasts until the fd is closed.  -1:
- * BUSY if another engine has it.
+ * this user on this machine.  The lock lasts until the fd is closed; who ends
+ * in order removes its file as well.  -1: BUSY if another engine has it.
  */
 int rundir_lock_process(const char *who, const struct process_identity *id,
                         struct qm_error *err);
+
+void rundir_unlock_process(int lock); /* may be -1 */
 
 /* What stands before SUFFIX in the names of FOLDER's files, where it is one that
  * IS_ONE takes; added to RET and all of it sorted.  -1 with a SYSTEM error. */

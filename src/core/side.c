@@ -5,6 +5,7 @@
 
 #include "core/disk-make.h"
 #include "core/failpoint.h"
+#include "core/rundir.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,7 +33,7 @@ void side_done(struct side *s)
     qmp_close(s->qmp);
     loop_watch_free(s->pidfd_watch);
     close_fd(s->pidfd);
-    close_fd(s->lock);
+    rundir_unlock_process(s->lock);
     host_free(s->host);
     free_string(s->error_desc);
     free_string(s->run_state);

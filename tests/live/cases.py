@@ -301,7 +301,7 @@ class Move:
 
     def check_folders(self, open_journals=0):
         """Nothing of the engine's is left but finished journals (and the
-        locks, which go with the machine's next boot)."""
+        lock files of engines that were killed)."""
         names = [p.name for p in run_dir(self.lab).iterdir()]
         assert [n for n in names if not re.match(r'qemu-.*\.lock$', n)] == []
         unfinished = [p.name for p in self.journals() if p.suffix != '.done']

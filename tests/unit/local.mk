@@ -53,6 +53,7 @@ unit_tests = \
 	tests/unit/test-core-record \
 	tests/unit/test-core-recovery \
 	tests/unit/test-core-restarters \
+	tests/unit/test-core-rundir \
 	tests/unit/test-nbd-compare \
 	tests/unit/test-nbd-probe \
 	tests/unit/test-nbd-uri \
