@@ -73,7 +73,8 @@ static const char unit_script[] =
     "  elif [ -n \"$(ctl show -p Version)\" ]; then echo asked; "
     "  else echo mute; fi; "
     "  case $unit in *.service) facts=$(ctl show -p MainPID -p Restart "
-    "    -p UnitFileState -p RestartPreventExitStatus -- \"$unit\"); "
+    "    -p UnitFileState -p TriggeredBy -p UpheldBy "
+    "    -p RestartPreventExitStatus -- \"$unit\"); "
     "    main=${facts#*MainPID=}; main=${main%%[!0-9]*}; say \"$facts\" ;; "
     "  esac; "
     "fi; "
@@ -293,6 +294,18 @@ static void take_file_state(struct unit_facts *ret, const char *text)
                    !str_ends(text, "-runtime"); /* gone at the next boot */
 }
 
+/* Words separated by spaces. */
+static void take_triggers(struct unit_facts *ret, const char *text)
+{
+    CLEANUP_FREE char *copy = xstrdup(text);
+    char *save = NULL;
+
+    for (char *word = strtok_r(copy, " ", &save); word;
+         word = strtok_r(NULL, " ", &save)) {
+        strv_add(&ret->triggers, word);
+    }
+}
+
 static void parse_line(const char *line, struct unit_facts *ret)
 {
     static const struct {
@@ -310,6 +323,8 @@ static void parse_line(const char *line, struct unit_facts *ret)
         { "Restart=", take_restart },
         { "RestartPreventExitStatus=", take_prevent },
         { "UnitFileState=", take_file_state },
+        { "TriggeredBy=", take_triggers },
+        { "UpheldBy=", take_triggers },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
@@ -387,6 +402,7 @@ void unit_facts_done(struct unit_facts *u)
     free(u->container_tool);
     free(u->container);
     free(u->restart_policy);
+    strv_done(&u->triggers);
     strv_done(&u->cgroups);
     buffer_done(&u->cmdline);
     for (size_t i = 0; i < u->parent_count; i++) {

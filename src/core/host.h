@@ -210,6 +210,8 @@ struct unit_facts {
     bool ends_unit;
     bool clean_exit_is_final; /* RestartPreventExitStatus= has 0 */
     bool enabled;             /* started at boot */
+    struct strv triggers; /* units that start it: timers, paths, sockets; and
+                           * those that keep it up (Upholds=) */
     bool is_mute;    /* systemd runs there, and does not say which unit it is */
     bool is_asked;   /* it does, or that it is of none */
     bool is_libvirt; /* started by libvirtd/virtqemud: machine.slice scope or

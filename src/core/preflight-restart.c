@@ -114,6 +114,21 @@ static void judge_unit(const struct facts *f, struct verdicts *v)
     warn_of_unknown(u, v);
 }
 
+/* Whatever it is that they wait for. */
+static void judge_triggers(const struct unit_facts *u, struct verdicts *v)
+{
+    for (size_t i = 0; u->unit && u->ends_unit && i < u->triggers.count; i++) {
+        struct verdict *w =
+            verdict_warn(v, ABOUT_SOURCE, "%s may start %s again",
+                         u->triggers.item[i], u->unit);
+
+        verdict_why(w, "a second guest could boot from the disks that are left "
+                       "behind");
+        verdict_fix(w, "on the source's host: %s stop %s", systemctl(u),
+                    u->triggers.item[i]);
+    }
+}
+
 /* systemd runs there, and did not say of which unit the source is. */
 static void judge_silence(const struct facts *f, struct verdicts *v)
 {
@@ -171,6 +186,7 @@ void preflight_restart(const struct facts *f, struct verdicts *v)
         return;
     }
     judge_unit(f, v);
+    judge_triggers(&f->side[SOURCE].unit, v);
     judge_silence(f, v);
     r = restarters_find(&f->side[SOURCE].unit);
     for (size_t i = 0; i < r.count; i++) {

@@ -398,6 +398,10 @@ static const struct preflight_case {
       "vm.service again | a second guest could boot from the disks that "
       "are left behind | on the source's host: systemctl show -p Restart "
       "vm.service\n" },
+    { "restart_by_a_timer", restart_by_a_timer,
+      "warning source restart: vm.timer may start vm.service again | a second "
+      "guest could boot from the disks that are left behind | on the source's "
+      "host: systemctl stop vm.timer\n" },
     { "restart_mute", restart_mute,
       "warning source restart: cannot determine which unit of systemd the "
       "source is, and whether it is started again | a second guest could "

@@ -69,6 +69,14 @@ SPOIL(restart_unknown)
     SRC->unit.ends_unit = false;
 }
 
+SPOIL(restart_by_a_timer)
+{
+    static char *timers[] = { T("vm.timer") };
+
+    use_unit(g, "no");
+    SRC->unit.triggers = (struct strv){ .item = timers, .count = 1 };
+}
+
 SPOIL(restart_mute)
 {
     SRC->unit = (struct unit_facts){ .is_mute = true };

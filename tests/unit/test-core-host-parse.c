@@ -99,11 +99,13 @@ static const struct {
         .enabled = true } },
     { ROW("unit vm@a\\x2db.service\n"
           "Restart=on-success\nUnitFileState=enabled-runtime\n"
-          "RestartPreventExitStatus=3 0 SIGKILL\n" CMDLINE),
+          "RestartPreventExitStatus=3 0 SIGKILL\nTriggeredBy=a.timer b.path\n"
+          "UpheldBy=\n" CMDLINE),
       { .unit = (char *)"vm@a\\x2db.service",
         .restart = (char *)"on-success",
         .is_asked = true,
-        .clean_exit_is_final = true } },
+        .clean_exit_is_final = true,
+        .triggers = { .count = 2 } } },
     { ROW("user\nunit vm.service\nRestart=no\nUnitFileState=static\n" CMDLINE),
       { .unit = (char *)"vm.service",
         .restart = (char *)"no",
@@ -153,6 +155,7 @@ static void unit_facts_are_parsed(void **state)
         assert_true(str_equal(u.unit, e->unit));
         assert_true(str_equal(u.restart, e->restart));
         assert_int_equal(u.of_user, e->of_user);
+        assert_int_equal(u.triggers.count, e->triggers.count);
         assert_int_equal(u.is_mute, e->is_mute);
         assert_int_equal(u.is_asked, e->is_asked);
         assert_int_equal(u.ends_unit, e->ends_unit);
