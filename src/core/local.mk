@@ -108,6 +108,7 @@ libcore_a_SOURCES = \
 	src/core/preflight-private.h \
 	src/core/preflight-read-only.c \
 	src/core/preflight-settings.c \
+	src/core/preflight-rekey.c \
 	src/core/preflight-snapshots.c \
 	src/core/preflight-restart.c \
 	src/core/preflight-state.c \

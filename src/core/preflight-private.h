@@ -49,6 +49,9 @@ preflight_check preflight_encryption;
 preflight_check preflight_address;
 /* preflight-tls.c */
 preflight_check preflight_tls;
+/* preflight-rekey.c: a warning where so much goes over one stream that GnuTLS
+ * gives it new keys, of which a QEMU may die. */
+preflight_check preflight_rekey;
 /* preflight-host.c */
 preflight_check preflight_same_process, preflight_hosts, preflight_libvirt,
     preflight_restart, preflight_boot;

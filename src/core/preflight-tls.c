@@ -130,6 +130,7 @@ void preflight_tls(const struct facts *f, struct verdicts *v)
     }
     if (f->plan->tls_psk) {
         judge_psk(f, v);
+        preflight_rekey(f, v);
         return;
     }
     for (int side = 0; side < SIDES; side++) {
@@ -148,4 +149,5 @@ void preflight_tls(const struct facts *f, struct verdicts *v)
     }
     verdicts_add_tls(v, ABOUT_BOTH, "", &f->tls_pair);
     judge_authz(f, v);
+    preflight_rekey(f, v);
 }

@@ -52,6 +52,38 @@ static const char *fault_of(const char *priority, const char **ret_at)
     return fault;
 }
 
+static bool has(const unsigned *list, int count, unsigned one)
+{
+    for (int i = 0; i < count; i++)
+        if (list[i] == one)
+            return true;
+    return false;
+}
+
+/* GnuTLS gives a key of these as many records as is safe, and then makes
+ * another; ChaCha20-Poly1305 needs no other. */
+bool tls_priority_makes_new_keys(const char *priority)
+{
+    static const unsigned ciphers[] = { GNUTLS_CIPHER_AES_128_GCM,
+                                        GNUTLS_CIPHER_AES_256_GCM,
+                                        GNUTLS_CIPHER_AES_128_CCM };
+    const unsigned *versions, *allowed;
+    gnutls_priority_t p;
+    bool makes = false;
+    int count;
+
+    if (gnutls_priority_init(&p, priority ? priority : "NORMAL", NULL) < 0)
+        return true;
+    count = gnutls_priority_protocol_list(p, &versions);
+    if (has(versions, count, GNUTLS_TLS1_3)) {
+        count = gnutls_priority_cipher_list(p, &allowed);
+        for (size_t i = 0; i < ARRAY_LEN(ciphers); i++)
+            makes = makes || has(allowed, count, ciphers[i]);
+    }
+    gnutls_priority_deinit(p);
+    return makes;
+}
+
 int tls_priority_check(const char *priority, struct qm_error *err)
 {
     CLEANUP_FREE char *shown = str_printable(priority);

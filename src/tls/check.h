@@ -91,6 +91,9 @@ void tls_check_pair(const struct tls_files *client,
 /* Is PRIORITY a priority string of GnuTLS, by which two sides can agree on
  * TLS 1.2 or newer, and never on a cipher that hides nothing?  -1 with USAGE. */
 int tls_priority_check(const char *priority, struct qm_error *err);
+/* May a session by PRIORITY (NULL: GnuTLS's own) be given new keys by GnuTLS
+ * itself, after 2^24 records?  Of TLS 1.3 with AES it is. */
+bool tls_priority_makes_new_keys(const char *priority);
 
 /* "2024-01-01 12:00 UTC"; the caller frees it. */
 char *tls_moment(int64_t seconds);

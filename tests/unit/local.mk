@@ -27,6 +27,7 @@ unit_tests = \
 	tests/unit/test-nbd-bad \
 	tests/unit/test-core-backing \
 	tests/unit/test-core-at-rest \
+	tests/unit/test-core-rekey \
 	tests/unit/test-core-blackout \
 	tests/unit/test-core-bitmaps \
 	tests/unit/test-core-channels \
@@ -184,6 +185,7 @@ tests_unit_test_core_control_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=rundir_path
 good_facts = tests/unit/good-facts.c tests/unit/good-facts.h
 tests_unit_test_core_record_SOURCES = tests/unit/test-core-record.c $(good_facts)
 tests_unit_test_core_at_rest_SOURCES = tests/unit/test-core-at-rest.c $(good_facts)
+tests_unit_test_core_rekey_SOURCES = tests/unit/test-core-rekey.c $(good_facts)
 tests_unit_test_core_backing_SOURCES = tests/unit/test-core-backing.c $(good_facts)
 tests_unit_test_core_bitmaps_SOURCES = tests/unit/test-core-bitmaps.c $(good_facts)
 tests_unit_test_core_image_place_SOURCES = \
