@@ -4,6 +4,8 @@
  * yank first, since draining a dead connection freezes QEMU's main loop
  * (QEMU.md fact 10), then cancel, dismiss, delete.
  */
+#include <string.h>
+
 #include "core/migration-private.h"
 #include "core/mirror.h"
 #include "core/nodes.h"
@@ -64,7 +66,17 @@ static int run_yank(struct side *s, void *arg, struct qm_error *err)
 
 static int run_cancel(struct side *s, void *arg, struct qm_error *err)
 {
-    return qmp_block_job_cancel(s->qmp, arg, err);
+    struct qm_error failed = QM_ERROR_INIT;
+
+    if (qmp_block_job_cancel(s->qmp, arg, &failed) == 0)
+        return 0;
+    /* A job that a person has paused ends only once it goes on. */
+    if (failed.code != QM_ERR_QEMU || !strstr(failed.message, "paused"))
+        return error_move(err, &failed);
+    error_clear(&failed);
+    return qmp_block_job_resume(s->qmp, arg, err) < 0
+               ? -1
+               : qmp_block_job_cancel(s->qmp, arg, err);
 }
 
 void mirror_yank(struct migration *m, struct disk_copy *d)

@@ -60,6 +60,15 @@ static void watch_writes(struct migration *m, struct qmp_request *asked)
 
 static void warn_quiet(struct migration *m, const struct disk_copy *d)
 {
+    if (d->rests) {
+        migration_warn(m,
+                       "disk %s: somebody has paused its mirror; continue it "
+                       "with block-job-resume %s at the source, or the "
+                       "migration is given up after %lld s",
+                       d->label, d->job_id,
+                       (long long)d->quiet.limit_ms / 1000);
+        return;
+    }
     migration_warn(m,
                    "disk %s: no byte has moved to the destination for %lld "
                    "s%s; after %lld s the migration is given up",
@@ -72,6 +81,15 @@ static void warn_quiet(struct migration *m, const struct disk_copy *d)
 static int stuck_error(const struct migration *m, const struct disk_copy *d,
                        struct qm_error *err)
 {
+    if (d->rests) {
+        error_set(err, QM_ERR_TIMEOUT,
+                  "source: somebody has paused the mirror of disk %s (job %s), "
+                  "for more than %lld s",
+                  d->label, d->job_id, (long long)d->quiet.limit_ms / 1000);
+        error_hint(err, "see who sends block-job-pause to that QEMU; the guest "
+                        "goes on at the source");
+        return -1;
+    }
     error_set(err, QM_ERR_TIMEOUT,
               "source: no byte of disk %s has moved to the destination for "
               "%lld s%s",

@@ -52,6 +52,7 @@ void disk_copy_done(struct disk_copy *d)
     free_string(d->source_file);
     free_string(d->snapshots);
     free_string(d->encryption);
+    strv_done(&d->old_bitmaps);
     free_string(d->backing_node);
     free_string(d->destination_file);
     free_string(d->export_id);
@@ -353,6 +354,8 @@ static void record_job(struct disk_copy *d, const struct qmp_job *job)
     d->current_bytes = job->current;
     d->total_bytes = job->total;
     d->actively_synced = job->actively_synced;
+    d->rests =
+        str_equal(job->status, "paused") || str_equal(job->status, "standby");
     if (d->state == MIRROR_FAILED)
         return;
     if (mirror_state_of(job) == MIRROR_FAILED)

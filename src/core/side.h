@@ -32,11 +32,12 @@ struct disk_copy {
     char *destination_node;
     char *source_file, *destination_file;
     uint64_t size_bytes;
-    char *snapshots;        /* internal ones that stay behind, or NULL */
-    char *encryption;       /* disk_choice_encryption(), or NULL */
-    struct disk_make *make; /* how it comes to be; NULL: it is there */
-    bool top;               /* its overlay alone is copied, after ... */
-    bool backing_shared;    /* ... its own chain was found there, or ... */
+    char *snapshots;         /* internal ones that stay behind, or NULL */
+    char *encryption;        /* disk_choice_encryption(), or NULL */
+    struct strv old_bitmaps; /* disk_choice_old_bitmaps() */
+    struct disk_make *make;  /* how it comes to be; NULL: it is there */
+    bool top;                /* its overlay alone is copied, after ... */
+    bool backing_shared;     /* ... its own chain was found there, or ... */
     char *backing_node; /* ... what this node of the source shows was proved */
     bool discard;       /* the target may be opened with discard=unmap */
     bool was_inactive;  /* the destination's node; exporting makes it active */
@@ -58,6 +59,7 @@ struct disk_copy {
     /* Recorded by callbacks and side_refresh(), read by steps */
     enum mirror_state state;
     bool actively_synced;
+    bool rests; /* its job is paused: by a person, or for a moment by QEMU */
     char *error;
     bool write_failed; /* the destination's fault, not the source's */
     uint64_t current_bytes, total_bytes;

@@ -13,6 +13,8 @@
  *              Only where the destination itself refused `cont`, and is then
  *              proved dead, does the guest return to the source.
  */
+#include <string.h>
+
 #include "core/migration-private.h"
 
 #define ALIVE_LIMIT_MS 2000
@@ -129,6 +131,10 @@ static int end_mirrors(struct migration *m, struct qm_error *err)
         if (i < at_once && !error_is_set(&ended[i]))
             continue;
         ret = end_mirror(m, &m->disk[i], i < at_once ? &ended[i] : NULL, err);
+        if (ret < 0 && err->code == QM_ERR_QEMU &&
+            strstr(err->message, "paused"))
+            error_hint(err, "somebody has paused that mirror; see who sends "
+                            "block-job-pause to the source's QEMU");
         if (ret < 0)
             error_wrap(err, "disk %s", m->disk[i].label);
     }

@@ -206,6 +206,14 @@ int qmp_block_job_set_speed(struct qmp *q, const char *job_id,
     return qmp_command(q, "block-job-set-speed", args, QMP_CONTROL, NULL, err);
 }
 
+int qmp_block_job_resume(struct qmp *q, const char *job_id,
+                         struct qm_error *err)
+{
+    return qmp_command(q, "block-job-resume",
+                       json_with_string("device", job_id), QMP_CONTROL, NULL,
+                       err);
+}
+
 int qmp_job_dismiss(struct qmp *q, const char *job_id, struct qm_error *err)
 {
     return qmp_command(q, "job-dismiss", json_with_string("id", job_id),

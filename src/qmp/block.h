@@ -212,6 +212,9 @@ int qmp_block_job_cancel(struct qmp *q, const char *job_id,
 /* The same, to be finished by qmp_finish(). */
 struct qmp_request *qmp_send_block_job_cancel(struct qmp *q,
                                               const char *job_id);
+/* One that a person has paused. */
+int qmp_block_job_resume(struct qmp *q, const char *job_id,
+                         struct qm_error *err);
 int qmp_block_job_write_blocking(struct qmp *q, const char *job_id,
                                  struct qm_error *err);
 int qmp_block_job_set_speed(struct qmp *q, const char *job_id,
