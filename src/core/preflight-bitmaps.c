@@ -123,6 +123,23 @@ char *preflight_bitmap_mapping(const struct facts *f, enum side_id side)
     return mapping;
 }
 
+void disk_choice_old_bitmaps(const struct facts *f, const struct disk_choice *c,
+                             struct strv *ret)
+{
+    const struct qmp_disk *a = &f->side[SOURCE].disks.item[c->source];
+    const struct qmp_disk *b = &f->side[DESTINATION].disks.item[c->destination];
+
+    /* a shared image keeps the source's own */
+    if (!c->copy || c->making == MAKE_IMAGE || find_obstacle(f, c).why) {
+        return;
+    }
+    for (size_t i = 0; i < b->stored_bitmaps.count; i++) {
+        if (has_bitmap(a, b->stored_bitmaps.item[i])) {
+            strv_add(ret, b->stored_bitmaps.item[i]);
+        }
+    }
+}
+
 /* --- what is said ----------------------------------------------------------- */
 
 /* The names of those that are persistent; the caller frees them. */
@@ -186,6 +203,50 @@ static const char *format_there(const struct facts *f,
                : f->side[DESTINATION].disks.item[c->destination].driver;
 }
 
+/*
+ * An image that is copied to may keep bitmaps of what it held before.  Those
+ * of other names stay, and a mirror need not write what it finds to be zero
+ * already: a backup that trusts one may miss a change.
+ */
+static void say_old(const struct facts *f, const struct disk_choice *c,
+                    struct verdicts *v)
+{
+    const struct qmp_disk *b = &f->side[DESTINATION].disks.item[c->destination];
+    const char *label = disk_label(&f->side[SOURCE].disks.item[c->source]);
+    CLEANUP(strv_done) struct strv removed = { .count = 0 };
+    CLEANUP(strv_done) struct strv stay = { .count = 0 };
+    CLEANUP_FREE char *names = NULL, *others = NULL;
+    struct verdict *x;
+
+    if (!c->copy || c->making == MAKE_IMAGE) {
+        return;
+    }
+    disk_choice_old_bitmaps(f, c, &removed);
+    for (size_t i = 0; i < b->stored_bitmaps.count; i++) {
+        if (!strv_contains(&removed, b->stored_bitmaps.item[i])) {
+            strv_add(&stay, b->stored_bitmaps.item[i]);
+        }
+    }
+    names = strv_join_words(&removed);
+    others = strv_join_words(&stay);
+    if (removed.count > 0) {
+        verdict_ok(v, ABOUT_DESTINATION,
+                   "the destination's image of disk %s keeps dirty bitmaps of "
+                   "those names, of what it held before: %s; they are removed "
+                   "as it is overwritten",
+                   label, names);
+    }
+    if (stay.count > 0) {
+        x = verdict_warn(v, ABOUT_DESTINATION,
+                         "the destination's image of disk %s keeps dirty "
+                         "bitmaps of what it held before: %s",
+                         label, others);
+        verdict_why(x, "an incremental backup that trusts them may be wrong");
+        verdict_fix(x, "remove them with block-dirty-bitmap-remove, or before "
+                       "with qemu-img bitmap --remove");
+    }
+}
+
 static void say_others(const struct facts *f, struct verdicts *v)
 {
     const struct strv *others = &f->side[SOURCE].disks.other_bitmaps;
@@ -212,6 +273,7 @@ void preflight_bitmaps(const struct facts *f, struct verdicts *v)
         const struct qmp_disk *a = &f->side[SOURCE].disks.item[one->source];
         struct obstacle o;
 
+        say_old(f, one, v);
         /* a read-only image that is not copied has its own at both sides */
         if (a->bitmaps.count == 0 || one->verdict == DISK_REFUSE ||
             (a->read_only && !one->copy)) {

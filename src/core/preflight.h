@@ -110,6 +110,10 @@ bool preflight_mirror_loses_writes(const struct side_facts *source);
  * that can.  The caller frees it.
  */
 char *preflight_bitmap_mapping(const struct facts *f, enum side_id side);
+/* Added to RET: the dirty bitmaps that the image of C's counterpart keeps from
+ * before, under names of those that travel to it.  They are in the way. */
+void disk_choice_old_bitmaps(const struct facts *f, const struct disk_choice *c,
+                             struct strv *ret);
 /* The format of an image that is to be like D's: "raw" or "qcow2", NULL if none
  * can be made; and qemu-img's -o for it, maybe "": the caller frees it. */
 const char *image_format(const struct qmp_disk *d);

@@ -233,6 +233,7 @@ static void prepare_disk(struct migration *m, size_t index,
                                                : d->filename);
     copy->snapshots = disk_choice_snapshots(&m->facts, c);
     copy->encryption = xstrdup(disk_choice_encryption(&m->facts, c));
+    disk_choice_old_bitmaps(&m->facts, c, &copy->old_bitmaps);
     if (d->read_only)
         prepare_writer(m, index, d);
     copy->size_bytes = s->virtual_size;

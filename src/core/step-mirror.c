@@ -12,6 +12,8 @@
  *              A mirror that stops advancing is a failure: mirror-watch.c.
  * undo         mirror-undo.c
  */
+#include <string.h>
+
 #include "core/migration-private.h"
 #include "core/mirror.h"
 #include "core/nodes.h"
@@ -107,6 +109,43 @@ static int start_mirror(struct migration *m, struct disk_copy *d,
 {
     return add_node(m, d, err) < 0 ? -1 : start_job(m, d, err);
 }
+
+/* --- bitmaps of what the destination's image held before -------------------- */
+
+struct old_bitmap {
+    const char *node, *name;
+};
+
+static int run_remove_bitmap(struct side *s, void *arg, struct qm_error *err)
+{
+    const struct old_bitmap *b = arg;
+    struct qm_error failed = QM_ERROR_INIT;
+
+    if (qmp_bitmap_remove(s->qmp, b->node, b->name, &failed) == 0)
+        return 0;
+    if (failed.code == QM_ERR_QEMU && strstr(failed.message, "not found")) {
+        error_clear(&failed); /* it was removed, and the reply lost */
+        return 0;
+    }
+    return error_move(err, &failed);
+}
+
+/* The stream brings those of the source under these names, and cannot load
+ * them beside.  The export has made the image active, which loaded them; and
+ * by now it is overwritten. */
+static int remove_old_bitmaps(struct migration *m, const struct disk_copy *d,
+                              struct qm_error *err)
+{
+    for (size_t i = 0; i < d->old_bitmaps.count; i++) {
+        struct old_bitmap b = { d->destination_node, d->old_bitmaps.item[i] };
+
+        if (side_do(destination_of(m), run_remove_bitmap, NULL, &b, err) < 0)
+            return error_wrap(err, "remove a dirty bitmap");
+    }
+    return 0;
+}
+
+/* --- until they are in sync -------------------------------------------------- */
 
 static bool some_mirror_overtaken(struct migration *m)
 {
@@ -230,7 +269,8 @@ int step_mirror(struct migration *m, struct qm_error *err)
     if (m->disk_count == 0)
         return 0;
     for (size_t i = 0; i < m->disk_count; i++)
-        if (start_mirror(m, &m->disk[i], err) < 0)
+        if (start_mirror(m, &m->disk[i], err) < 0 ||
+            remove_old_bitmaps(m, &m->disk[i], err) < 0)
             return error_wrap(err, "disk %s", m->disk[i].label);
     if (copy_until_ready(m, err) < 0)
         return -1;

@@ -98,6 +98,38 @@ def test_they_travel(lab, pki, case):
         'the dirty bitmaps of disk vd0 travel along: off, light, kept']
 
 
+class Returns(WithBitmaps):
+    """The destination's image is what the guest left there once: it keeps a
+    bitmap of a name that comes again, and one of another."""
+
+    def _make_image(self, name, image_format):
+        image = super()._make_image(name, image_format)
+        if name.startswith('destination'):
+            for bitmap in ('kept', 'ancient'):
+                subprocess.run(['qemu-img', 'bitmap', '--add', '-g', '1M',
+                                image.path, bitmap], check=True, timeout=30)
+        return image
+
+
+@pytest.mark.parametrize('binaries', [('qemu10', 'qemu10'), pytest.param(
+    ('system', 'system'), marks=pytest.mark.long)])
+def test_they_travel_to_where_the_guest_was_before(lab, pki, binaries):
+    """The source's bitmap takes the place of the old one; another old one is
+    warned of."""
+    move = Returns(lab, pki, Case(formats=('qcow2',), options=STAY, live=False,
+                                  binaries=binaries))
+    before = contents(move.source)
+    move.start()
+    assert move.engine.wait(60) == 0, move.engine.text()
+    there = kinds(move.destination)
+    assert {n: there[n] for n in NAMES} == move.kinds
+    assert contents(move.destination) == before
+    assert 'ancient' in there
+    assert the_warning(move) == (
+        "the destination's image of disk vd0 keeps dirty bitmaps of what it "
+        'held before: ancient')
+
+
 def test_they_go_on_recording(lab, pki):
     """What the guest writes there is recorded there, and the persistent one
     is in the image when that QEMU has ended."""

@@ -74,6 +74,23 @@ SPOIL(there_already)
         (struct qmp_bitmaps){ .count = 1, .item = there };
 }
 
+/* a guest that comes back */
+SPOIL(stored_there)
+{
+    static char *item[] = { T("weekly"), T("ancient") };
+
+    g->disk[DESTINATION][0].stored_bitmaps =
+        (struct strv){ .count = 2, .item = item };
+}
+
+SPOIL(stored_and_busy)
+{
+    stored_there(g);
+    busy(g);
+}
+
+SPOIL(stored_and_shared);
+
 SPOIL(too_old)
 {
     DST->features.has[QMP_FEATURE_CAP_DIRTY_BITMAPS] = false;
@@ -107,6 +124,12 @@ SPOIL(shared)
     g->file[DESTINATION][0] = g->file[SOURCE][0];
 }
 
+SPOIL(stored_and_shared)
+{
+    stored_there(g);
+    shared(g);
+}
+
 SPOIL(refused)
 {
     g->file[SOURCE][0].known = false;
@@ -132,6 +155,12 @@ SPOIL(raw_there)
 #define LEFT(why)                                                              \
     "warning source : the dirty bitmaps of disk vd0 do not travel (daily, "    \
     "weekly): " why
+#define OLD(names)                                                             \
+    "warning destination : the destination's image of disk vd0 keeps dirty "   \
+    "bitmaps of what it held before: " names                                   \
+    " | an incremental backup that trusts them may be wrong | remove them "    \
+    "with block-dirty-bitmap-remove, or before with qemu-img bitmap "          \
+    "--remove\n"
 #define FULL " | the next incremental backup has to be a full one"
 #define MAPPING(node)                                                          \
     "[{\"node-name\":\"" node "\",\"alias\":\"disk0\",\"bitmaps\":["           \
@@ -156,6 +185,14 @@ static const struct bitmaps_case {
     { "there_already", there_already, false,
       LEFT("weekly is at the destination already") FULL
       " | remove the destination's with block-dirty-bitmap-remove\n" },
+    { "stored_there", stored_there, true,
+      "ok destination : the destination's image of disk vd0 keeps dirty "
+      "bitmaps of those names, of what it held before: weekly; they are "
+      "removed as it is overwritten\n" OLD("ancient") OK },
+    { "stored_and_busy", stored_and_busy, false,
+      OLD("weekly and ancient") LEFT("weekly is in use") FULL
+      " | wait until the backup, or whatever uses it, is over\n" },
+    { "stored_and_shared", stored_and_shared, true, OK },
     { "too_old", too_old, false,
       LEFT("one of the two QEMUs is too old to carry them") FULL "\n" },
     { "no_mapping", no_mapping, false,
