@@ -56,7 +56,6 @@ static const struct {
     { "watchdog", false, "was stopped by its watchdog", NULL },
     { "inmigrate", false, "waits for a guest itself: is it the destination?",
       NULL },
-    { "postmigrate", false, "was already moved elsewhere", NULL },
     { "finish-migrate", false, "is at the end of another migration", NULL },
     { "save-vm", false, "is being saved", NULL },
     { "restore-vm", false, "is being restored", NULL },
@@ -81,12 +80,54 @@ static char *failed_disks(const struct facts *f)
                : xstrdup("");
 }
 
+/*
+ * Stopped at the end of a migration.  QEMU before 10.0 leaves a guest so that
+ * was stopped before, also where the migration failed, and refuses to migrate
+ * it again until it has run.  What became of the guest is the status's to say.
+ */
+static void judge_postmigrate(const struct facts *f, struct verdicts *v)
+{
+    static const char again[] =
+        "`cont` at the source and, if it is to stay stopped, `stop` at once "
+        "(it runs for a moment in between); then try again";
+    enum migration_status status = f->side[SOURCE].migration.status;
+    bool failed = status == MIGRATION_FAILED || status == MIGRATION_CANCELLED;
+    struct verdict *b;
+
+    if (failed) {
+        b = verdict_block(v, ABOUT_SOURCE,
+                          "the source's guest is stopped, and still there: a "
+                          "migration of it %s",
+                          status == MIGRATION_FAILED ? "failed"
+                                                     : "was cancelled");
+        verdict_why(b, "QEMU calls that 'postmigrate', and refuses to migrate "
+                       "such a guest until it has run");
+        verdict_fix(b, "%s", again);
+        return;
+    }
+    b = verdict_block(v, ABOUT_SOURCE,
+                      status == MIGRATION_COMPLETED
+                          ? "the source's guest was moved elsewhere, or saved: "
+                            "its last migration completed"
+                          : "the source's guest is stopped after a migration, "
+                            "and it cannot be determined what became of that");
+    verdict_why(b, "QEMU says 'postmigrate'");
+    verdict_fix(b,
+                "use the QEMU that has it now; only if that is proved to have "
+                "ended, or never to have started it: %s",
+                again);
+}
+
 void preflight_run_state(const struct facts *f, struct verdicts *v)
 {
     const char *word = f->side[SOURCE].run_state.status;
     CLEANUP_FREE char *failed = failed_disks(f);
     struct verdict *b;
 
+    if (str_equal(word, "postmigrate")) {
+        judge_postmigrate(f, v);
+        return;
+    }
     for (size_t i = 0; i < ARRAY_LEN(run_states); i++) {
         if (!str_equal(run_states[i].word, word)) {
             continue;

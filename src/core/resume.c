@@ -84,7 +84,8 @@ int source_resume(struct migration *m, struct qm_error *err)
     if ((!m->was_running || s->halted) &&
         str_equal(s->run_state, "postmigrate"))
         migration_warn(m, "the guest, which was stopped before, is now in "
-                          "QEMU's state postmigrate; `cont` starts it");
+                          "QEMU's state postmigrate; `cont` starts it, and "
+                          "before that this QEMU does not let it be moved");
     /* what QEMU has stopped, a person starts */
     if (!m->was_running || s->running || s->guest_ended || s->halted)
         return 0;

@@ -356,3 +356,26 @@ def test_slow_devices_as_long_as_is_allowed(lab, pki, allowed):
         return
     result = move.moved()
     assert result['handover']['device-ms'] > 10000
+
+
+def test_stopped_guest_of_an_old_qemu_is_tried_again(lab, pki):
+    """7.2 leaves a stopped guest `postmigrate` where its move failed at the
+    switch, and refuses to move it again until it has run."""
+    move = Move(lab, pki, Case(formats=(), live=False, stopped=True,
+                               proxied=True, binaries=('system', 'system')))
+    move.source.proxy.call('migrate-continue', move.destination.kill)
+    move.start()
+    assert move.engine.wait(60) == FAILED
+    assert move.engine.result()['guest'] == 'source'
+    assert move.source.status() == 'postmigrate'
+    assert 'does not let it be moved' in move.engine.text()
+    move.new_destination()
+    move.start()
+    assert move.engine.wait(60) == REFUSED
+    assert 'still there: a migration of it failed' in move.error
+    assert '`cont` at the source' in move.error
+    assert move.source.status() == 'postmigrate'
+    assert move.unlike_before(move.destination) == []
+    move.source.spy.cmd('cont')
+    move.source.spy.cmd('stop')
+    move.start().moved(paused=True)

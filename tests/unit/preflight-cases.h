@@ -18,6 +18,19 @@ static const struct preflight_case {
       "blocker source run-state: the source's guest has panicked | only a "
       "running, paused or not yet started guest can be moved; QEMU says "
       "'guest-panicked'\n" },
+    { "source_failed_before", source_failed_before,
+      "blocker source run-state: the source's guest is stopped, and still "
+      "there: a migration of it failed | QEMU calls that 'postmigrate', and "
+      "refuses to migrate such a guest until it has run | `cont` at the "
+      "source and, if it is to stay stopped, `stop` at once (it runs for a "
+      "moment in between); then try again\n" },
+    { "source_moved_before", source_moved_before,
+      "blocker source run-state: the source's guest was moved elsewhere, or "
+      "saved: its last migration completed | QEMU says 'postmigrate' | use "
+      "the QEMU that has it now; only if that is proved to have ended, or "
+      "never to have started it: `cont` at the source and, if it is to stay "
+      "stopped, `stop` at once (it runs for a moment in between); then try "
+      "again\n" },
     { "source_state_unknown", source_state_unknown,
       "blocker source run-state: the source is in a state that is not "
       "known: 'dreaming\\x0a' | only a running, paused or not yet started "

@@ -30,6 +30,18 @@ SPOIL(source_panicked)
     SRC->run_state.status = T("guest-panicked");
 }
 
+SPOIL(source_failed_before)
+{
+    SRC->run_state.status = T("postmigrate");
+    SRC->migration.status = MIGRATION_FAILED;
+}
+
+SPOIL(source_moved_before)
+{
+    SRC->run_state.status = T("postmigrate");
+    SRC->migration.status = MIGRATION_COMPLETED;
+}
+
 SPOIL(source_state_unknown)
 {
     SRC->run_state.status = T("dreaming\n");
