@@ -40,25 +40,51 @@ static const char *without_writable(const char *reason)
     return str_starts(reason, word) ? reason + strlen(word) : reason;
 }
 
+/* A QEMU has the size that the image had when it was opened there, until it is
+ * told block_resize. */
+static void refuse_other_size(const struct qmp_disk *a,
+                              const struct qmp_disk *b, bool named,
+                              struct verdicts *v)
+{
+    struct verdict *x = verdict_block(
+        v, ABOUT_BOTH,
+        "shared disk %s has %llu bytes at the source and %llu at the "
+        "destination",
+        disk_label(a), (unsigned long long)a->virtual_size,
+        (unsigned long long)b->virtual_size);
+
+    verdict_why(x, "a QEMU has the size that the image had when it was opened "
+                   "there");
+    verdict_fix(x,
+                a->virtual_size > b->virtual_size
+                    ? "start a fresh destination%s"
+                    : "block_resize at the source, if the image has grown%s",
+                named ? "; or, if the two are not one image, leave it out of "
+                        "--shared, so that it is copied"
+                      : "");
+}
+
 void preflight_shared_disk(const struct facts *f, size_t i, size_t j,
                            const struct storage *st, struct verdicts *v)
 {
     const struct qmp_disk *a = &f->side[SOURCE].disks.item[i];
-
-    bool same_size =
-        a->virtual_size == f->side[DESTINATION].disks.item[j].virtual_size;
+    const struct qmp_disk *b = &f->side[DESTINATION].disks.item[j];
 
     if (st->relation == STORAGE_DIFFERENT ||
-        st->relation == STORAGE_OTHERWISE || !same_size) {
-        struct verdict *x = verdict_block(
-            v, ABOUT_BOTH, "disk %s is not shared: %s", disk_label(a),
-            same_size ? without_writable(st->reason) : "its size differs");
+        st->relation == STORAGE_OTHERWISE) {
+        struct verdict *x =
+            verdict_block(v, ABOUT_BOTH, "disk %s is not shared: %s",
+                          disk_label(a), without_writable(st->reason));
 
         verdict_why(x, "the guest would wake up with the destination's");
         verdict_fix(x, st->relation == STORAGE_OTHERWISE
                            ? "start the destination with the same layers and "
                              "parts of it"
                            : "leave it out of --shared, so that it is copied");
+        return;
+    }
+    if (a->virtual_size != b->virtual_size) {
+        refuse_other_size(a, b, disk_is_among(&f->plan->shared_ids, a), v);
         return;
     }
     if (!a->read_only) {

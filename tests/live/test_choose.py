@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 import pytest
 
-from cases import BINARIES, Case, Move
-from engine import program
+from cases import BINARIES, REFUSED, Case, Move
+from engine import Engine, program
 from lab import wait_until
 from qemu import Image, Qemu, make_image
 from refusals import Pair, Refusal, blockers, state_of, unlike
+from snapshot import Snapshot
 from sshd import Sshd, ssh_env
 from test_refuse import pc
 
@@ -500,3 +501,21 @@ def test_flash_of_another_size_is_refused(lab, pki):
     assert engine.process.returncode == 3, engine.text()
     assert any('has 262144 bytes at the source and 131072' in b['what']
                for b in blockers(engine))
+
+
+def test_shared_disk_that_has_grown(lab, pki):
+    """The destination has the size that the image had when it was started."""
+    image = make_image(lab, 'shared')
+    source = Qemu(lab, lab.host('source'), [image], live=False)
+    destination = Qemu(lab, lab.host('destination'), [image], incoming=True,
+                       live=False)
+    source.spy.cmd('block_resize', node_name='disk0', size=2 * image.size)
+    before = Snapshot(source), Snapshot(destination)
+    engine = Engine(lab, 'migrate', '--json', '--insecure', '--address',
+                    destination.host.address, source.qmp, destination.qmp,
+                    host=source.host, env=lab.env())
+    assert engine.wait() == REFUSED
+    text = engine.text()
+    assert f'{2 * image.size} bytes at the source and {image.size}' in text
+    assert 'start a fresh destination' in text and '--shared' not in text
+    assert (Snapshot(source), Snapshot(destination)) == before

@@ -183,9 +183,17 @@ static const struct disks_case {
           "out of --shared, so that it is copied\n" },
         { "shared_but_other_size", shared_but_other_size,
           "vd0 shared: named by --shared\n"
-          "blocker both disks: disk vd0 is not shared: its size differs | "
-          "the guest would wake up with the destination's | leave it out of "
-          "--shared, so that it is copied\n" },
+          "blocker both disks: shared disk vd0 has 10737418240 bytes at the "
+          "source and 10737418752 at the destination | a QEMU has the size "
+          "that the image had when it was opened there | block_resize at the "
+          "source, if the image has grown; or, if the two are not one image, "
+          "leave it out of --shared, so that it is copied\n" },
+        { "shared_has_grown", shared_has_grown,
+          "vd0 shared: one file, which both sides use\n"
+          "blocker both disks: shared disk vd0 has 10737418240 bytes at the "
+          "source and 10737417728 at the destination | a QEMU has the size "
+          "that the image had when it was opened there | start a fresh "
+          "destination\n" },
         { "shared_is_no_disk", shared_is_no_disk,
           "vd0 -> vd0: writable, local to each host\n"
           "blocker source disks: --shared names vd7, which is no disk | the "

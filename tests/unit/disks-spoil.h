@@ -323,6 +323,12 @@ SPOIL(shared_but_other_size)
     share_disk(g, "vd0");
 }
 
+SPOIL(shared_has_grown)
+{
+    same_file_one_machine(g);
+    g->disk[DESTINATION][0].virtual_size -= 512;
+}
+
 SPOIL(shared_is_no_disk)
 {
     share_disk(g, "vd7");
