@@ -50,6 +50,20 @@ char *subject_printable(gnutls_x509_crt_t crt)
     return str_printable(text);
 }
 
+/* An address that stands where a name belongs does not hold for an address. */
+static char *as_name(char *name)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+    char *told;
+
+    if (inet_pton(AF_INET, name, bytes) != 1 &&
+        inet_pton(AF_INET6, name, bytes) != 1)
+        return name;
+    told = xasprintf("%s as a name, not as an IP address", name);
+    free(name);
+    return told;
+}
+
 /* One subject alternative name that matters to TLS, or NULL. */
 static char *alt_name(unsigned type, const char *bytes, size_t len)
 {
@@ -57,7 +71,7 @@ static char *alt_name(unsigned type, const char *bytes, size_t len)
 
     if (type == GNUTLS_SAN_DNSNAME) {
         CLEANUP_FREE char *name = xstrndup(bytes, len);
-        return str_printable(name);
+        return as_name(str_printable(name));
     }
     if (type != GNUTLS_SAN_IPADDRESS || (len != 4 && len != 16) ||
         !inet_ntop(len == 4 ? AF_INET : AF_INET6, bytes, address,
@@ -76,7 +90,7 @@ static char *common_name(gnutls_x509_crt_t crt)
                                       bytes, &len) < 0)
         return NULL;
     CLEANUP_FREE char *name = xstrndup(bytes, len);
-    return str_printable(name);
+    return as_name(str_printable(name));
 }
 
 char *names_of(gnutls_x509_crt_t crt)
