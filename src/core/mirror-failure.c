@@ -53,26 +53,38 @@ static double in_mib(uint64_t bytes)
     return (double)bytes / (double)MIB;
 }
 
+char *mirror_room_hint(uint64_t left, const uint64_t *room)
+{
+    const uint64_t little = MIB / 10;
+
+    if (!room)
+        return xasprintf("the guest was not disturbed; make room there: at "
+                         "most %.1f MiB were still to be copied, beside what "
+                         "the guest writes meanwhile",
+                         in_mib(left));
+    if (left < *room + little)
+        return xasprintf("the guest was not disturbed; %.1f MiB are free there "
+                         "now, and at most %.1f MiB were still to be copied: "
+                         "see whether a quota or a reserve ends earlier, or "
+                         "somebody else filled it meanwhile",
+                         in_mib(*room), in_mib(left));
+    return xasprintf("the guest was not disturbed; %.1f MiB are free there, "
+                     "and at most %.1f MiB were still to be copied: make room "
+                     "for %.1f MiB more",
+                     in_mib(*room), in_mib(left), in_mib(left - *room));
+}
+
 static void explain_full(struct migration *m, const struct disk_copy *d,
                          struct qm_error *err)
 {
+    CLEANUP_FREE char *hint = NULL;
     uint64_t left = d->total_bytes > d->current_bytes
                         ? d->total_bytes - d->current_bytes
                         : 0;
     uint64_t room;
 
-    if (!find_free_space(m, d, &room))
-        error_hint(err,
-                   "the guest was not disturbed; make room there for at most "
-                   "%.1f MiB more, which were still to be copied",
-                   in_mib(left));
-    else
-        error_hint(err,
-                   "the guest was not disturbed; %.1f MiB are free there, and "
-                   "at most %.1f MiB were still to be copied: make room for "
-                   "%.1f MiB more",
-                   in_mib(room), in_mib(left),
-                   left > room ? in_mib(left - room) : 0.0);
+    hint = mirror_room_hint(left, find_free_space(m, d, &room) ? &room : NULL);
+    error_hint(err, "%s", hint);
 }
 
 bool some_mirror_has_failed(const struct migration *m)

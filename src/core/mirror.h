@@ -14,6 +14,10 @@ bool some_mirror_has_failed(const struct migration *m);
  * Returns -1. */
 int mirror_failure(struct migration *m, struct qm_error *err);
 
+/* What to do about a disk's file system that is full: LEFT bytes were to be
+ * copied, *ROOM are free there now, or NULL; the caller frees it. */
+char *mirror_room_hint(uint64_t left, const uint64_t *room);
+
 /* End D's mirror for another one that follows: its node stays. */
 int mirror_end(struct migration *m, struct disk_copy *d, struct qm_error *err);
 

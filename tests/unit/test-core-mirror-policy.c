@@ -9,8 +9,12 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/util.h"
 #include "core/mirror-policy.h"
+#include "core/mirror.h"
 
 #define M (1024ULL * 1024)
 #define STEP_MS 250
@@ -301,6 +305,32 @@ static void test_told_once_a_minute(void **state)
     assert_int_equal(told, 5);
 }
 
+static void room_is_asked_for_where_it_lacks(void **state)
+{
+    static const struct {
+        uint64_t left, room; /* MiB / 10 */
+        const char *says;
+    } rows[] = {
+        { 1000, 400, "for 60.0 MiB more" },
+        { 1000, 999, "for 0.1 MiB more" },
+        { 1000, 1000, "a quota" },
+        { 1000, 2000, "a quota" },
+        { 0, 0, "a quota" },
+    };
+    CLEANUP_FREE char *unknown = mirror_room_hint(MIB, NULL);
+
+    (void)state;
+    assert_non_null(strstr(unknown, "at most 1.0 MiB"));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        uint64_t room = rows[i].room * MIB / 10;
+        CLEANUP_FREE char *hint =
+            mirror_room_hint(rows[i].left * MIB / 10, &room);
+
+        assert_non_null(strstr(hint, rows[i].says));
+        assert_null(strstr(hint, " 0.0 MiB more"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +341,7 @@ int main(void)
         cmocka_unit_test(test_held_up_for_long),
         cmocka_unit_test(test_stuck),
         cmocka_unit_test(test_idle_before),
+        cmocka_unit_test(room_is_asked_for_where_it_lacks),
         cmocka_unit_test(test_told_once_a_minute),
     };
 
