@@ -81,6 +81,15 @@ struct figure figure_left(int64_t ms)
     return f;
 }
 
+struct figure figure_in(int64_t ms)
+{
+    struct figure left = figure_left(ms), f;
+
+    snprintf(f.s, sizeof(f.s), "in %s%.20s",
+             str_starts(left.s, "under") ? "" : "about ", left.s);
+    return f;
+}
+
 unsigned percent_of(uint64_t part, uint64_t total)
 {
     unsigned percent;

@@ -17,6 +17,7 @@ struct figure figure_rate(uint64_t bps);    /* "812.4 MiB/s" */
 struct figure figure_ms(int64_t ms);
 /* The same without a fraction: what is left is never known that well. */
 struct figure figure_left(int64_t ms);
+struct figure figure_in(int64_t ms); /* "in about 2 s", "in under 1 s" */
 /* How much of TOTAL is PART: 0 to 100, and 100 only when nothing is missing. */
 unsigned percent_of(uint64_t part, uint64_t total);
 

@@ -46,17 +46,15 @@ static void ram_in_words(struct buffer *b, size_t start,
                    figure_ms(p->downtime_limit_ms).s);
     }
     if (p->outlook == OUTLOOK_FIRST_PASS) {
-        add_figure(b, start, "first pass ends in about ",
-                   figure_left(p->left_ms).s);
+        add_figure(b, start, "first pass ends ", figure_in(p->left_ms).s);
     } else if (p->outlook == OUTLOOK_NEVER) {
         add_figure(b, start, "never ends this way: hot set ",
                    figure_bytes(p->hot_bytes).s);
     } else if (p->outlook == OUTLOOK_ENDS) {
-        add_figure(b, start, "ends in about ", figure_left(p->left_ms).s);
+        add_figure(b, start, "ends ", figure_in(p->left_ms).s);
         add_figure(b, start, "blackout about ", figure_ms(p->blackout_ms).s);
     } else if (p->outlook == OUTLOOK_REST) {
-        add_figure(b, start, "all is across in about ",
-                   figure_left(p->left_ms).s);
+        add_figure(b, start, "all is across ", figure_in(p->left_ms).s);
     } else if (p->outlook == OUTLOOK_LOST) {
         buffer_printf(b, ", the network is lost");
     }
@@ -128,6 +126,15 @@ void lines_progress(struct buffer *b, int64_t elapsed_ms, bool insecure,
         buffer_printf(b, "still at it");
     }
     buffer_printf(b, "\n");
+}
+
+const struct progress *progress_of_step(const struct progress *last,
+                                        const char *step, struct progress *bare)
+{
+    if (str_equal(last->step, step))
+        return last;
+    *bare = (struct progress){ .step = step };
+    return bare;
 }
 
 void lines_sentence(struct buffer *b, int64_t elapsed_ms, const char *sentence)

@@ -25,6 +25,10 @@ static inline const char *dress(const struct style *style, const char *code)
 void lines_narration(struct buffer *b, int64_t elapsed_ms, bool insecure,
                      const struct narration *n);
 /* INSECURE: say so, as the migration goes on. */
+/* LAST if it is of STEP, else *BARE, which says the step alone. */
+const struct progress *progress_of_step(const struct progress *last,
+                                        const char *step,
+                                        struct progress *bare);
 void lines_progress(struct buffer *b, int64_t elapsed_ms, bool insecure,
                     const struct progress *p);
 void lines_sentence(struct buffer *b, int64_t elapsed_ms, const char *sentence);

@@ -276,13 +276,15 @@ void show_narration(void *arg, const struct narration *n)
 void show_tick(struct show *s)
 {
     CLEANUP(buffer_done) struct buffer b = { .data = NULL };
+    struct progress bare;
     int64_t now = clock_now_ms();
 
     draw(s);
-    /* Progress that is told has its own lines; this is for the other steps. */
+    /* Progress that is told has its own lines; this is for the other steps, and
+     * for the figures of this one that came too soon after another line. */
     if (s->is_lines && s->bar.step && now - s->line_at_ms >= LINE_INTERVAL_MS) {
         lines_progress(&b, now - s->started_ms, s->bar.insecure,
-                       &(struct progress){ .step = s->bar.step });
+                       progress_of_step(&s->progress, s->bar.step, &bare));
         s->line_at_ms = now;
         show_text(s->err, LINE_INDENT, &b);
     }

@@ -35,6 +35,9 @@ static void figures(void **state)
     assert_string_equal(figure_left(1000).s, "1 s");
     assert_string_equal(figure_left(12001).s, "13 s");
     assert_string_equal(figure_left(59500).s, "1 min 00 s");
+    assert_string_equal(figure_in(0).s, "in under 1 s");
+    assert_string_equal(figure_in(12001).s, "in about 13 s");
+    assert_string_equal(figure_in(59500).s, "in about 1 min 00 s");
 }
 
 static void a_hundred_percent_is_all(void **state)
@@ -130,6 +133,21 @@ static void lines_of_progress(void **state)
         "[    71.0 s] last page: RAM 75 % in pass 5, 0.0 MiB/s, "
         "the network is lost\n"
         "[     5.0 s] INSECURE connect: still at it\n");
+}
+
+static void figures_of_a_step_are_shown_again(void **state)
+{
+    struct progress bare;
+
+    (void)state;
+    assert_ptr_equal(progress_of_step(&mirroring, "mirror disks", &bare),
+                     &mirroring);
+    assert_ptr_equal(progress_of_step(&mirroring, "converge", &bare), &bare);
+    assert_string_equal(bare.step, "converge");
+    assert_int_equal(bare.disk_count, 0);
+    assert_ptr_equal(
+        progress_of_step(&(struct progress){ .step = NULL }, "connect", &bare),
+        &bare);
 }
 
 static void lines_of_what_happens(void **state)
@@ -281,6 +299,7 @@ int main(void)
         cmocka_unit_test(figures),
         cmocka_unit_test(a_hundred_percent_is_all),
         cmocka_unit_test(lines_of_progress),
+        cmocka_unit_test(figures_of_a_step_are_shown_again),
         cmocka_unit_test(lines_of_what_happens),
         cmocka_unit_test(limits_in_a_line),
         cmocka_unit_test(bar_of_80_columns),
