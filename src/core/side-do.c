@@ -13,6 +13,8 @@
 /* How often it is looked at while its link is awaited. */
 #define LOOK_INTERVAL_MS 3000
 #define HURRIED_MIN_MS 1000
+/* Of a link that is made: greeting and negotiation, and a command. */
+#define LINK_TRIPS 3
 
 int side_gone_error(const struct side *s, struct qm_error *err)
 {
@@ -35,7 +37,8 @@ static bool link_back_or_gone(void *arg)
 static deadline_t link_deadline(const struct side *s)
 {
     deadline_t by = deadline_in_ms(s->patience_ms);
-    deadline_t soon = deadline_in_ms(HURRIED_MIN_MS);
+    deadline_t soon =
+        deadline_in_ms(HURRIED_MIN_MS + side_trips_ms(s, LINK_TRIPS));
 
     return s->hurry_by > soon ? deadline_earlier(by, s->hurry_by) : soon;
 }

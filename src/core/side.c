@@ -265,6 +265,11 @@ void side_hurry(struct side *s, deadline_t by)
         qmp_hurry(s->qmp, by);
 }
 
+int64_t side_trips_ms(const struct side *s, int count)
+{
+    return s->qmp ? qmp_round_trip_ms(s->qmp) * count : 0;
+}
+
 static void watch_process(struct side *s)
 {
     s->pidfd = (int)syscall(SYS_pidfd_open, s->process.pid, 0);

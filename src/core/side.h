@@ -129,6 +129,9 @@ void side_be_patient(struct side *s, int64_t ms);
 /* Until told otherwise commands, and broken links, have no longer than until
  * BY, but a second at least; DEADLINE_NEVER: what they usually have. */
 void side_hurry(struct side *s, deadline_t by);
+/* So many round trips of its monitor, as they were measured: what a limit of
+ * silence has on top. */
+int64_t side_trips_ms(const struct side *s, int count);
 /* Learn the process: its identity, a pidfd where it is local. */
 void side_identify(struct side *s, const struct qmp_address *a);
 

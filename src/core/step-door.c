@@ -35,6 +35,8 @@
 #define SOURCE_PATIENCE_MS 3000
 #define DESTINATION_PATIENCE_MS 2000
 #define HANGS_ALLOWED 2
+/* A question to a side is three commands. */
+#define QUESTION_TRIPS 3
 
 char *door_uri(const char *host, unsigned port)
 {
@@ -147,7 +149,7 @@ static int ask_within(struct side *s, int64_t ms, struct qm_error *err)
 {
     int ret;
 
-    side_hurry(s, deadline_in_ms(ms));
+    side_hurry(s, deadline_in_ms(ms + side_trips_ms(s, QUESTION_TRIPS)));
     ret = side_refresh(s, err);
     side_hurry(s, DEADLINE_NEVER);
     return ret;
@@ -166,16 +168,23 @@ static int ask_door(struct migration *m, struct qm_error *err)
     return 0;
 }
 
-static const struct wait wait_for_answer = {
-    .what = "the destination, whose RAM port is open, to answer",
-    .holds = door_has_answered,
-    .limit_ms = ANSWER_LIMIT_MS,
-    .ends_on = ENDS_ON_CANCEL | ENDS_ON_SOURCE_DEATH |
-               ENDS_ON_DESTINATION_DEATH | ENDS_ON_MIRROR_FAILURE |
-               ENDS_ON_GUEST_END,
-    .ask = ask_door,
-    .interval_ms = ANSWER_INTERVAL_MS,
-};
+static int await_answer(struct migration *m, struct qm_error *err)
+{
+    const int questions = ANSWER_LIMIT_MS / ANSWER_PATIENCE_MS + 1;
+    const struct wait wait = {
+        .what = "the destination, whose RAM port is open, to answer",
+        .holds = door_has_answered,
+        .limit_ms = ANSWER_LIMIT_MS + side_trips_ms(destination_of(m),
+                                                    questions * QUESTION_TRIPS),
+        .ends_on = ENDS_ON_CANCEL | ENDS_ON_SOURCE_DEATH |
+                   ENDS_ON_DESTINATION_DEATH | ENDS_ON_MIRROR_FAILURE |
+                   ENDS_ON_GUEST_END,
+        .ask = ask_door,
+        .interval_ms = ANSWER_INTERVAL_MS,
+    };
+
+    return migration_wait(m, &wait, err);
+}
 
 static void hint_firewall(const struct migration *m, struct qm_error *err)
 {
@@ -221,7 +230,7 @@ int door_check(struct migration *m, struct qm_error *err)
     struct side *d = destination_of(m);
 
     m->door_answered = false;
-    if (migration_wait(m, &wait_for_answer, err) < 0) {
+    if (await_answer(m, err) < 0) {
         if (err->code == QM_ERR_TIMEOUT || err->code == QM_ERR_SILENT)
             return say_silent(m, err);
         if (d->process_dead)
@@ -279,9 +288,14 @@ int door_ask_handshake(struct migration *m, struct qm_error *err)
     m->door_hangs = true;
     error_set(err, QM_ERR_TIMEOUT,
               "source: it hangs in the TLS handshake with %s port %u: somebody "
-              "else may be connected there, or in between, and be silent",
+              "else may be connected there, or in between, and be silent, or "
+              "large packets may be lost on the way",
               m->facts.address, m->ram_port);
-    hint_firewall(m, err);
+    error_hint(err,
+               "let nobody but the source's host reach %s port %u, by a "
+               "firewall; compare the MTU of both hosts and of what lies "
+               "between",
+               m->facts.bind, m->ram_port);
     return -1;
 }
 

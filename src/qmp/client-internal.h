@@ -70,7 +70,9 @@ struct qmp {
     /* Commands, in the order of sending; see client-request.c */
     struct qmp_request *requests;
     int64_t last_id;
-    deadline_t hurry_by; /* qmp_hurry() */
+    deadline_t hurry_by;   /* qmp_hurry() */
+    bool round_trip_known; /* and then: */
+    int64_t round_trip_ms; /* of its quickest answer */
 };
 
 /* Start the first attempt. */

@@ -19,7 +19,11 @@
 
 #include "qmp/client-internal.h"
 
-enum { IN_BAND_MAX = 4, HURRIED_MIN_MS = 1000 };
+enum {
+    IN_BAND_MAX = 4,
+    HURRIED_MIN_MS = 1000,
+    NEAR_MS = 100, /* a round trip below that makes no difference to limits */
+};
 
 /* QEMU.md 1.4 */
 static const int64_t class_ms[] = {
@@ -42,7 +46,7 @@ struct qmp_request {
     struct qmp *q; /* valid until DONE */
     struct qmp_request *next;
     enum request_state state;
-    int64_t id, limit_ms;
+    int64_t id, limit_ms, sent_ms;
     deadline_t by;
     const char *who;
     char *name;
@@ -102,6 +106,7 @@ void requests_push(struct qmp *q)
         buffer_append(&q->out, r->line, strlen(r->line));
         free(STEAL(r->line));
         r->state = REQUEST_SENT;
+        r->sent_ms = clock_now_ms();
     }
     talk_flush(q);
 }
@@ -139,14 +144,32 @@ void qmp_hurry(struct qmp *q, deadline_t by)
     q->hurry_by = by;
 }
 
-static int64_t hurried(const struct qmp *q, int64_t ms)
+int64_t qmp_round_trip_ms(const struct qmp *q)
+{
+    return q->round_trip_ms < NEAR_MS ? 0 : q->round_trip_ms;
+}
+
+/* The quickest answer says how far away it is; the others waited in QEMU. */
+static void measure_round_trip(struct qmp *q, const struct qmp_request *r)
+{
+    int64_t took_ms = clock_now_ms() - r->sent_ms;
+
+    if (!q->round_trip_known || took_ms < q->round_trip_ms) {
+        q->round_trip_ms = took_ms;
+    }
+    q->round_trip_known = true;
+}
+
+/* What is on its way is not silence: the way, there and back, and once more for
+ * what queues up on it. */
+static int64_t limit_of(const struct qmp *q, int64_t ms)
 {
     int64_t left = q->hurry_by - clock_now_ms();
 
     if (left < HURRIED_MIN_MS) {
         left = HURRIED_MIN_MS;
     }
-    return left < ms ? left : ms;
+    return (left < ms ? left : ms) + 2 * qmp_round_trip_ms(q);
 }
 
 static struct qmp_request *send_request(struct qmp *q, const char *name,
@@ -159,7 +182,7 @@ static struct qmp_request *send_request(struct qmp *q, const char *name,
     r->who = q->who;
     r->name = xstrdup(name);
     r->oob = oob && q->oob;
-    r->limit_ms = hurried(q, ms);
+    r->limit_ms = limit_of(q, ms);
     r->by = deadline_in_ms(r->limit_ms);
     r->raw = raw;
     r->raw_arg = raw_arg;
@@ -247,6 +270,7 @@ int requests_take_answer(struct qmp *q, const struct wire_message *m,
         (m->kind == WIRE_ERROR ? take_error : take_result)(r, m, err) < 0) {
         return -1;
     }
+    measure_round_trip(q, r);
     if (r->state == REQUEST_SENT && q->callbacks.on_answer)
         q->callbacks.on_answer(q->callbacks.arg, r->name);
     unlink_request(r);

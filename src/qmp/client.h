@@ -89,6 +89,10 @@ void qmp_give_up_after(struct qmp *q, int64_t ms);
 /* Until told otherwise a command has no longer than what is left until BY, but
  * a second at least; DEADLINE_NEVER: as long as it usually has. */
 void qmp_hurry(struct qmp *q, deadline_t by);
+/* How long its quickest answer took; 0: there was none yet, or it is too near
+ * to matter to a limit.  A command's limit, a hurried one's too, has two of
+ * these on top. */
+int64_t qmp_round_trip_ms(const struct qmp *q);
 /* The link is down and will not come back: given up, or told so. */
 bool qmp_is_gone(const struct qmp *q);
 /* The link's end is expected now (we said `quit`): no re-opening. */

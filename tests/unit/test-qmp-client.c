@@ -310,6 +310,45 @@ static void hurried_command_has_less(void **state)
     expect_error(x, QM_ERR_SILENT, "source: stop: no answer within 1.5 s");
 }
 
+/* --- one that is far away ---------------------------------------------------- */
+
+#define WAY_MS 300
+
+static struct {
+    struct fake *fake;
+    long long id;
+    struct loop_timer *timer;
+} way;
+
+static void answer_at_last(void *arg)
+{
+    (void)arg;
+    answer(way.fake, "far", way.id);
+}
+
+static void answer_from_afar(struct fake *f, const char *name, long long id)
+{
+    (void)name;
+    way.fake = f;
+    way.id = id;
+    loop_timer_start(way.timer, WAY_MS);
+}
+
+static void way_is_no_silence(void **state)
+{
+    struct fixture *x = *state;
+
+    way.timer = loop_timer_new(x->loop, answer_at_last, NULL);
+    x->fake.on_command = answer_from_afar;
+    open_it(x);
+    assert_int_equal(qmp_round_trip_ms(x->q), 0);
+    assert_non_null(ask(x, "query-status"));
+    assert_in_range(qmp_round_trip_ms(x->q), WAY_MS - 1, 10 * WAY_MS);
+    assert_int_equal(qmp_command_within(x->q, "stop", NULL, 20, NULL, &x->err),
+                     0);
+    loop_timer_free(STEAL(way.timer));
+}
+
 static void answer_yank(struct fake *f, const char *name, long long id)
 {
     if (str_equal(name, "yank")) {
@@ -444,6 +483,7 @@ int main(void)
         TEST(events_interleave),
         TEST(late_answer_is_swallowed),
         TEST(hurried_command_has_less),
+        TEST(way_is_no_silence),
         TEST(oob_overtakes),
         TEST(in_band_where_there_is_no_oob),
         TEST(few_in_band_at_once),
