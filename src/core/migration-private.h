@@ -307,6 +307,11 @@ int64_t handover_left_ms(const struct migration *m);
 struct nbd_disk;
 struct nbd_probe;
 const char *probe_credentials(struct migration *m, struct nbd_probe *p);
+/* Open the destination's NBD server, with nothing in it, for a look at the way
+ * from the source: where no disk is copied.  It is ended by close_server_after()
+ * or undo_export_disks(). */
+int open_server_to_look(struct migration *m, struct qm_error *err);
+int close_server_after(struct migration *m, struct qm_error *err);
 /* Open disk D's export at the destination for reading, with the MAP
  * (nbd/disk.h); the caller frees it.  NULL with ERR. */
 struct nbd_disk *destination_open(struct migration *m,

@@ -73,8 +73,11 @@ static void rebuild_disks(struct migration *m, const struct journal_content *c)
         d->node_added = d->mirror_started = mirrored;
         tops += d->top;
     }
+    /* without a disk it is up for a look at the way */
     m->nbd_server_up =
-        exported && m->disk_count > 0 && !journal_did(c, "close exports");
+        (m->disk_count > 0 ? exported && !journal_did(c, "close exports")
+                           : journal_began(c, "probe exports") &&
+                                 !journal_did(c, "probe exports"));
     if (tops > 0 && journal_began(c, "prove backing files") &&
         !journal_did(c, "prove backing files"))
         proof_adopt(m);
@@ -99,7 +102,7 @@ static void rebuild_progress(struct migration *m,
     m->guest_started = c->started;
     m->postcopy_asked = c->postcopy;
     m->source_gave_up = c->gave_up;
-    m->nbd_port = c->nbd_port;
+    m->nbd_port = m->disk_count > 0 ? c->nbd_port : 0;
     /* an older journal does not say: the first is tried first */
     m->ram_port = c->ram_port ? c->ram_port : m->plan->port_high;
 }

@@ -93,6 +93,11 @@ static int start_server(struct migration *m, struct qm_error *err)
     return -1;
 }
 
+int open_server_to_look(struct migration *m, struct qm_error *err)
+{
+    return start_server(m, err);
+}
+
 static int run_export(struct side *s, void *arg, struct qm_error *err)
 {
     const struct disk_copy *d = arg;
@@ -190,6 +195,14 @@ static int close_in_time(struct migration *m, deadline_t by,
         "but the source's host reach %s port %u, by a firewall",
         m->facts.bind, m->nbd_port);
     return ret;
+}
+
+int close_server_after(struct migration *m, struct qm_error *err)
+{
+    if (close_in_time(m, deadline_in_ms(CLOSE_LIMIT_MS), err) < 0)
+        return -1;
+    m->nbd_port = 0;
+    return 0;
 }
 
 int step_close_exports(struct migration *m, struct qm_error *err)

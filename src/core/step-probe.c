@@ -101,6 +101,14 @@ static int check_export(const struct disk_copy *d, const struct nbd_export *e,
     return 0;
 }
 
+static void hint_unreached(const struct nbd_probe *p, struct qm_error *err)
+{
+    error_hint(err,
+               "the source's host must reach %s port %u: is a firewall "
+               "between, or is it another address (--address)?",
+               p->host, p->port);
+}
+
 static int probe_disk(struct migration *m, struct disk_copy *d,
                       struct nbd_probe *p, struct qm_error *err)
 {
@@ -110,10 +118,7 @@ static int probe_disk(struct migration *m, struct disk_copy *d,
     if (nbd_probe_export(m->loop, p, deadline_in_ms(PROBE_LIMIT_MS), &seen,
                          err) < 0) {
         if (err->code == QM_ERR_CONNECT)
-            error_hint(err,
-                       "the source's host must reach %s port %u: is a firewall "
-                       "between, or is it another address (--address)?",
-                       p->host, p->port);
+            hint_unreached(p, err);
         return error_wrap(err, "disk %s", d->label);
     }
     if (check_export(d, &seen, err) < 0)
@@ -134,10 +139,21 @@ static void warn_unseen(struct migration *m, const char *disk, const char *why)
                    why);
 }
 
+/* What is looked at over one connection. */
+typedef int look_fn(struct migration *m, struct disk_copy *d,
+                    struct nbd_probe *p, struct qm_error *err);
+
+static bool is_forbidden(struct child *ssh)
+{
+    /* sshd's AllowTcpForwarding and PermitOpen bind us, not the source */
+    return strstr(child_complaint(ssh), "administratively prohibited") != NULL;
+}
+
 /* One connection through the source's host.  The child is ended by the
- * caller, after the probe. */
-static int probe_through_host(struct migration *m, struct disk_copy *d,
-                              struct nbd_probe *p, struct qm_error *err)
+ * caller, after the probe.  D: NULL where no disk is looked at. */
+static int look_through_host(struct migration *m, look_fn *look,
+                             struct disk_copy *d, struct nbd_probe *p,
+                             struct qm_error *err)
 {
     CLEANUP(child_free) struct child *ssh = NULL;
     int pair[2];
@@ -152,20 +168,68 @@ static int probe_through_host(struct migration *m, struct disk_copy *d,
         return -1;
     }
     p->fd = pair[0];
-    if (probe_disk(m, d, p, err) < 0) {
-        const char *said = child_complaint(ssh);
-
-        /* sshd's AllowTcpForwarding and PermitOpen bind us, not the source */
-        if (strstr(said, "administratively prohibited")) {
-            error_clear(err);
+    if (look(m, d, p, err) == 0)
+        return 0;
+    if (is_forbidden(ssh)) {
+        error_clear(err);
+        if (d)
             warn_unseen(m, d->label, "the source's sshd forbids to look");
-            return 0;
-        }
-        if (*said)
-            error_hint(err, "ssh through the source's host said: %s", said);
-        return -1;
+        return 0;
     }
-    return 0;
+    if (*child_complaint(ssh))
+        error_hint(err, "ssh through the source's host said: %s",
+                   child_complaint(ssh));
+    return -1;
+}
+
+static int look_from_source(struct migration *m, look_fn *look,
+                            struct disk_copy *d, struct nbd_probe *p,
+                            struct qm_error *err)
+{
+    return host_is_local(source_of(m)->host)
+               ? look(m, d, p, err)
+               : look_through_host(m, look, d, p, err);
+}
+
+/* --- the way ---------------------------------------------------------------- */
+
+/* A black hole for large packets lets a connection begin, and then hangs it:
+ * QEMU's main loop, with the guest, if it is QEMU's. */
+static int look_at_route(struct migration *m, struct disk_copy *d,
+                         struct nbd_probe *p, struct qm_error *err)
+{
+    (void)d;
+    if (nbd_probe_route(m->loop, p, deadline_in_ms(PROBE_LIMIT_MS), err) == 0)
+        return 0;
+    if (err->code == QM_ERR_TIMEOUT)
+        error_hint(err,
+                   "it was reached, and then no answer came: large packets may "
+                   "be lost on the way; compare the MTU of both hosts and of "
+                   "what lies between, with `ping -M do -s 1472 %s` at the "
+                   "source's",
+                   m->facts.address);
+    else if (err->code == QM_ERR_CONNECT)
+        hint_unreached(p, err);
+    return error_wrap(err, "the way from the source to the destination");
+}
+
+/* The same where no disk is copied: QEMU's NBD server is a listener in the very
+ * place where the RAM will go, and can be met before anything depends on it. */
+static int look_without_disks(struct migration *m, struct nbd_probe *p,
+                              struct qm_error *err)
+{
+    CLEANUP(error_clear) struct qm_error unopened = QM_ERROR_INIT;
+
+    if (open_server_to_look(m, &unopened) < 0) {
+        m->nbd_port = 0;
+        return unopened.code == QM_ERR_QEMU || unopened.code == QM_ERR_CONNECT
+                   ? 0
+                   : error_move(err, &unopened);
+    }
+    p->port = m->nbd_port;
+    if (look_from_source(m, look_at_route, NULL, p, err) < 0)
+        return -1;
+    return close_server_after(m, err);
 }
 
 int step_probe(struct migration *m, struct qm_error *err)
@@ -175,23 +239,22 @@ int step_probe(struct migration *m, struct qm_error *err)
         .port = m->nbd_port,
         .fd = -1,
     };
-    struct host *host = source_of(m)->host;
-    const char *problem;
+    const char *problem = source_of(m)->host
+                              ? probe_credentials(m, &probe)
+                              : "the engine cannot reach the source's host";
 
-    if (m->disk_count == 0)
-        return 0;
-    problem = host ? probe_credentials(m, &probe)
-                   : "the engine cannot reach the source's host";
-    if (problem && m->plan->verify)
+    if (problem && m->plan->verify && m->disk_count > 0)
         return error_set(err, QM_ERR_TLS,
                          "--verify cannot read the destination's disks: %s",
                          problem);
+    if (!problem && m->disk_count == 0)
+        return look_without_disks(m, &probe, err);
+    if (!problem && look_from_source(m, look_at_route, NULL, &probe, err) < 0)
+        return -1;
     for (size_t i = 0; i < m->disk_count; i++)
         if (problem)
             warn_unseen(m, m->disk[i].label, problem);
-        else if ((host_is_local(host)
-                      ? probe_disk(m, &m->disk[i], &probe, err)
-                      : probe_through_host(m, &m->disk[i], &probe, err)) < 0)
+        else if (look_from_source(m, probe_disk, &m->disk[i], &probe, err) < 0)
             return -1;
     return 0;
 }

@@ -15,7 +15,10 @@
 
 #include "nbd/internal.h"
 
-enum { GOODBYE_MS = 1000 };
+enum {
+    GOODBYE_MS = 1000,
+    LONGEST_NAME = 4096, /* of the protocol: three packets, or one of 4 KiB */
+};
 
 struct probe {
     struct loop *loop;
@@ -210,6 +213,29 @@ static int probe(struct probe *run, deadline_t by, struct nbd_export *seen,
     }
     say_goodbye(run);
     return rc;
+}
+
+int nbd_probe_route(struct loop *loop, const struct nbd_probe *p, deadline_t by,
+                    struct qm_error *err)
+{
+    char name[LONGEST_NAME + 1];
+    struct nbd_probe asked = *p;
+    CLEANUP(probe_done)
+    struct probe run = {
+        .loop = loop,
+        .p = &asked,
+        .server = nbd_server_name(p),
+        .link = { .watched = -1 },
+    };
+    CLEANUP(error_clear) struct qm_error own = QM_ERROR_INIT;
+    struct nbd_export seen = { .reached = false };
+
+    memset(name, 'x', LONGEST_NAME);
+    name[LONGEST_NAME] = 0;
+    asked.export_name = name;
+    if (probe(&run, by, &seen, &own) == 0 || run.errnum != 0)
+        return 0;
+    return error_move(err, &own);
 }
 
 int nbd_probe_export(struct loop *loop, const struct nbd_probe *p,

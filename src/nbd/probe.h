@@ -48,4 +48,14 @@ int nbd_probe_export(struct loop *loop, const struct nbd_probe *p,
                      deadline_t by, struct nbd_export *ret,
                      struct qm_error *err);
 
+/*
+ * Does the way to the server of P take packets of full size, there as well as
+ * back?  Asks for an export that nobody has, with the longest name that there
+ * is; P's own does not matter.  0 if it was answered, or the server turned us
+ * away for want of a certificate of our own; -1 with ERR (CONNECT, TLS, LINK,
+ * TIMEOUT) that names the address.
+ */
+int nbd_probe_route(struct loop *loop, const struct nbd_probe *p, deadline_t by,
+                    struct qm_error *err);
+
 #endif

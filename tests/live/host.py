@@ -170,6 +170,15 @@ class Host:
                             'rate', f'{mbit}mbit', 'burst', burst,
                             'latency', f'{queue_ms}ms'], check=True, timeout=30)
 
+    def lose_large(self, above=1000):
+        """Packets of more bytes are sent and never arrive, and nobody is told:
+        an MTU black hole."""
+        subprocess.run(
+            ['ip', 'netns', 'exec', self.netns, 'nft', '-f', '-'],
+            input='table inet large { chain out { type filter hook output '
+                  f'priority 0; meta length > {above} drop; }}; }}',
+            check=True, timeout=30, text=True)
+
     def listening(self, pid=None):
         """The TCP ports somebody (or one process) listens on here."""
         with self.entered():

@@ -115,6 +115,7 @@ tests_unit_test_core_recipe_SOURCES = tests/unit/test-core-recipe.c \
 	tests/unit/scripted-answers.c $(fake_monitor) $(pki)
 tests_unit_test_core_recipe_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=nbd_probe_export,--wrap=host_unit_facts \
+	-Wl,--wrap=nbd_probe_route \
 	-Wl,--wrap=host_look_at_sites,--wrap=host_make_image \
 	-Wl,--wrap=host_remove_image,--wrap=host_key_put \
 	-Wl,--wrap=host_key_dir,--wrap=host_key_remove

@@ -446,6 +446,47 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* --- the way ---------------------------------------------------------------- */
+
+static int look_at_route(struct attempt *a, int64_t ms)
+{
+    error_clear(&a->err);
+    return nbd_probe_route(a->loop, &a->p, deadline_in_ms(ms), &a->err);
+}
+
+static void way_is_open(void **state)
+{
+    static const char *const none[] = { NULL };
+    SERVER(clear);
+    SERVER(tls);
+    ATTEMPT(a);
+
+    (void)state;
+    serve_tls(&tls, all.server_dir, true);
+    a.p.port = tls.port;
+    assert_int_equal(look_at_route(&a, LONG_MS), 0);
+    serve(&clear, none);
+    a.p.port = clear.port;
+    a.p.tls_dir = NULL;
+    assert_int_equal(look_at_route(&a, LONG_MS), 0);
+}
+
+/* What a black hole for large packets looks like: connected, then silence. */
+static void way_that_swallows_is_told(void **state)
+{
+    CLEANUP(close_fd) int fd = -1;
+    ATTEMPT(a);
+
+    (void)state;
+    fd = bound_socket(&a.p.port);
+    assert_int_equal(look_at_route(&a, LONG_MS), -1);
+    assert_int_equal(a.err.code, QM_ERR_CONNECT);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(look_at_route(&a, 200), -1);
+    assert_int_equal(a.err.code, QM_ERR_TIMEOUT);
+    assert_non_null(strstr(a.err.message, "127.0.0.1:"));
+}
+
 int main(void)
 {
     if (system("qemu-nbd --version >/dev/null 2>&1") != 0) {
@@ -454,6 +495,8 @@ int main(void)
     }
 
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(way_is_open),
+        cmocka_unit_test(way_that_swallows_is_told),
         cmocka_unit_test(tls_server_is_seen),
         cmocka_unit_test(connection_is_given_back),
         cmocka_unit_test(clear_server_is_seen),
