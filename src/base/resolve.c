@@ -10,31 +10,49 @@
 #include <string.h>
 #include <sys/socket.h>
 
-char *resolve_host(const char *host, struct qm_error *err)
+static int complain(const char *host, int rc, int errnum, struct qm_error *err)
+{
+    if (rc == EAI_SYSTEM) {
+        return error_set_errno(err, QM_ERR_CONNECT, errnum,
+                               "cannot find the address of host %s", host);
+    }
+    return error_set(err, QM_ERR_CONNECT,
+                     "cannot find the address of host %s: %s", host,
+                     gai_strerror(rc));
+}
+
+int resolve_addresses(const char *host, struct strv *ret, struct qm_error *err)
 {
     const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
     struct addrinfo *list = NULL;
     char number[NI_MAXHOST];
+    size_t before = ret->count;
     int rc = getaddrinfo(host, NULL, &hints, &list);
-    int errnum = errno;
 
-    if (rc == 0) {
-        rc = getnameinfo(list->ai_addr, list->ai_addrlen, number,
-                         sizeof(number), NULL, 0, NI_NUMERICHOST);
-        errnum = errno;
-        freeaddrinfo(list);
-    }
-    if (rc == EAI_SYSTEM) {
-        error_set_errno(err, QM_ERR_CONNECT, errnum,
-                        "cannot find the address of host %s", host);
-        return NULL;
-    }
     if (rc != 0) {
-        error_set(err, QM_ERR_CONNECT, "cannot find the address of host %s: %s",
-                  host, gai_strerror(rc));
-        return NULL;
+        return complain(host, rc, errno, err);
     }
-    return xstrdup(number);
+    for (const struct addrinfo *a = list; a; a = a->ai_next) {
+        int failed = getnameinfo(a->ai_addr, a->ai_addrlen, number,
+                                 sizeof(number), NULL, 0, NI_NUMERICHOST);
+
+        if (failed) {
+            rc = failed;
+        } else if (ret->count < before + ADDRESSES_MAX &&
+                   !strv_contains(ret, number)) {
+            strv_add(ret, number);
+        }
+    }
+    freeaddrinfo(list);
+    return ret->count > before ? 0 : complain(host, rc, errno, err);
+}
+
+char *resolve_host(const char *host, struct qm_error *err)
+{
+    CLEANUP(strv_done) struct strv found = { .count = 0 };
+
+    return resolve_addresses(host, &found, err) < 0 ? NULL
+                                                    : xstrdup(found.item[0]);
 }
 
 /* TEXT as an IPv6 address, whose %zone is ignored. */

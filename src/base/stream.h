@@ -58,8 +58,11 @@ int socket_connect_tcp(struct loop *loop, const char *host, unsigned port,
 int socket_listen_unix(const char *path, struct qm_error *err);
 int socket_accept(int listener);
 
-/* The numeric address of the peer HOST (name or number), as getaddrinfo()
- * gives it first; the caller frees it.  NULL with ERR. */
+/* The numeric addresses of the peer HOST (name or number), in the order of
+ * getaddrinfo(), at most ADDRESSES_MAX, are added to RET.  -1 with ERR. */
+#define ADDRESSES_MAX 8
+int resolve_addresses(const char *host, struct strv *ret, struct qm_error *err);
+/* The first of them; the caller frees it.  NULL with ERR. */
 char *resolve_host(const char *host, struct qm_error *err);
 /* 127.0.0.0/8, ::1 or their mapped forms, in numbers. */
 bool address_is_loopback(const char *numeric);

@@ -5,25 +5,76 @@
 #include "core/facts-private.h"
 #include "core/preflight.h"
 
-/* NULL with ERR; the caller frees it. */
-static char *default_address(const struct facts_input *in, struct qm_error *err)
+/* Where the destination could be reached; -1 with ERR if that is not known. */
+static int find_addresses(const struct facts_input *in, struct strv *ret,
+                          struct qm_error *err)
 {
     const struct qmp_address *a = &in->plan->peer[DESTINATION];
     struct host *h = in->host[DESTINATION];
 
+    if (in->plan->address) {
+        return resolve_addresses(in->plan->address, ret, err);
+    }
     if (a->type == QMP_ADDRESS_TCP || a->type == QMP_ADDRESS_TLS) {
-        return resolve_host(a->host, err);
+        if (in->qmp[DESTINATION] && qmp_peer_address(in->qmp[DESTINATION])) {
+            strv_add(ret, qmp_peer_address(in->qmp[DESTINATION]));
+            return 0; /* it answers there */
+        }
+        return resolve_addresses(a->host, ret, err);
     }
     if (h && !host_is_local(h)) {
-        return host_address(h, err);
+        return host_addresses(h, ret, err);
     }
     if (host_is_local(in->host[SOURCE])) {
-        return xstrdup("127.0.0.1"); /* both are here */
+        strv_add(ret, "127.0.0.1"); /* both are here */
+        return 0;
     }
-    error_set(err, QM_ERR_USAGE,
-              "%s is a socket on this machine, and the source is elsewhere",
-              a->text);
-    return NULL;
+    return error_set(err, QM_ERR_USAGE,
+                     "%s is a socket on this machine, and the source is "
+                     "elsewhere",
+                     a->text);
+}
+
+size_t address_choose(const enum host_has *has, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (has[i] == HOST_HAS) {
+            return i;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (has[i] == HOST_HAS_UNKNOWN) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+/* A name may have several addresses: the destination's host is asked which of
+ * them is its own. */
+static void collect_address(const struct facts_input *in, struct facts *f)
+{
+    CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
+    CLEANUP(strv_done) struct strv found = { .count = 0 };
+    enum host_has has[ADDRESSES_MAX] = { HOST_HAS_UNKNOWN };
+    size_t chosen = 0;
+
+    if (find_addresses(in, &found, &err) < 0) {
+        f->address_problem = xstrdup(err.message);
+        return;
+    }
+    if (found.count > 1) {
+        for (size_t i = 0; i < found.count && has[chosen] != HOST_HAS; i++) {
+            has[i] =
+                host_has_address(in->host[DESTINATION],
+                                 &f->side[DESTINATION].process, found.item[i]);
+            chosen = address_choose(has, i + 1);
+        }
+    }
+    f->address = xstrdup(found.item[chosen]);
+    if (has[chosen] == HOST_HAS && chosen > 0) {
+        f->address_passed_over = xstrdup(found.item[0]);
+    }
 }
 
 /* The name that the destination's certificate is to carry. */
@@ -56,12 +107,7 @@ void facts_collect_network(const struct facts_input *in, struct facts *f)
     const struct plan *p = in->plan;
     CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
 
-    f->address =
-        p->address ? resolve_host(p->address, &err) : default_address(in, &err);
-    if (!f->address) {
-        f->address_problem = xstrdup(err.message);
-        error_clear(&err);
-    }
+    collect_address(in, f);
     f->bind = p->bind ? resolve_host(p->bind, &err) : xstrdup(f->address);
     if (p->bind && !f->bind) {
         f->bind_problem = xstrdup(err.message);

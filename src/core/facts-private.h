@@ -38,6 +38,9 @@ void facts_collect_memory(const struct facts_input *in, struct facts *f);
 
 /* facts-network.c: address, bind, tls_hostname. */
 void facts_collect_network(const struct facts_input *in, struct facts *f);
+/* Which of a name's addresses is the destination's: the first that its host
+ * has, else that it may have, else the first. */
+size_t address_choose(const enum host_has *has, size_t count);
 
 /* facts-tls.c: both directories, and what is to be said of them. */
 void facts_collect_tls(const struct facts_input *in, struct facts *f);

@@ -120,6 +120,7 @@ void facts_done(struct facts *f)
     free(f->authz_dn);
     free(f->address);
     free(f->address_problem);
+    free(f->address_passed_over);
     free(f->bind);
     free(f->bind_problem);
     free(f->tls_hostname);

@@ -79,6 +79,9 @@ struct facts {
     char *authz_dn;
     char *address; /* resolved --address, numeric; NULL: not usable, why: */
     char *address_problem;
+    /* Another one of that name, which came before it and is no address of the
+     * destination's host; or NULL */
+    char *address_passed_over;
     char *bind; /* numeric; NULL: not usable, why: */
     char *bind_problem;
     enum host_has bind_is_there; /* it is an address of the destination's */

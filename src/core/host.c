@@ -367,7 +367,7 @@ static char *find_hostname(const char *output)
     return NULL;
 }
 
-char *host_address(struct host *h, struct qm_error *err)
+int host_addresses(struct host *h, struct strv *ret, struct qm_error *err)
 {
     CLEANUP(command_done) struct command c = { .count = 0 };
     CLEANUP(buffer_done) struct buffer out = { .len = 0 };
@@ -379,15 +379,14 @@ char *host_address(struct host *h, struct qm_error *err)
     status = run_command(h, &c, NULL, deadline_in_ms(HOST_LIMIT_MS), &out,
                          &complaint, err);
     if (status < 0) {
-        return NULL;
+        return -1;
     }
     if (status != 0) {
-        error_set(err, QM_ERR_CONNECT, "%s: ssh -G failed: %s", h->text,
-                  complaint ? complaint : "");
-        return NULL;
+        return error_set(err, QM_ERR_CONNECT, "%s: ssh -G failed: %s", h->text,
+                         complaint ? complaint : "");
     }
     name = find_hostname(out.data);
-    return resolve_host(name ? name : h->name, err);
+    return resolve_addresses(name ? name : h->name, ret, err);
 }
 
 /* --- a connection from there -------------------------------------------------- */

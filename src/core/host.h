@@ -98,9 +98,9 @@ int host_look_at_file(struct host *h, const char *path,
                       struct qm_error *err);
 void host_files_done(struct host_file *files, size_t count);
 
-/* The numeric address that ssh would connect to (ssh -G, then the resolver);
- * NULL with ERR; the caller frees it.  For a host behind ssh only. */
-char *host_address(struct host *h, struct qm_error *err);
+/* The numeric addresses that ssh would connect to (ssh -G, then the resolver),
+ * in order, are added to RET; -1 with ERR.  For a host behind ssh only. */
+int host_addresses(struct host *h, struct strv *ret, struct qm_error *err);
 
 /*
  * A TCP connection to ADDRESS (numeric) and PORT made from there (ssh -W): its

@@ -80,6 +80,12 @@ void preflight_address(const struct facts *f, struct verdicts *v)
                           f->bind);
         verdict_fix(b, "give --bind one that it has; --address is what the "
                        "source connects to, be it a translated one");
+    } else if (str_equal(f->bind, f->address) && f->address_passed_over) {
+        verdict_ok(v, ABOUT_DESTINATION,
+                   "the source connects to %s ports %u-%u: the name has %s "
+                   "too, which the destination's host does not have",
+                   f->address, f->plan->port_low, f->plan->port_high,
+                   f->address_passed_over);
     } else if (str_equal(f->bind, f->address)) {
         verdict_ok(v, ABOUT_DESTINATION,
                    "the source connects to %s ports "

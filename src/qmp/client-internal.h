@@ -37,7 +37,10 @@ enum { GREETING_MS = 5000 };
 struct qmp {
     struct loop *loop;
     struct qmp_address address; /* a copy */
-    char *numeric;              /* TCP, TLS: the address, resolved once */
+    struct strv numerics;       /* TCP, TLS: its addresses, resolved once, */
+    size_t turn;                /* the one in use or to be tried next, */
+    const char *numeric;        /* and that; else NULL */
+    struct buffer tried;        /* of a first opening: which failed, and why */
     char *tls_dir;              /* TLS */
     char *dir;
     const char *who;

@@ -21,10 +21,11 @@
 enum {
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MAX_MS = 2000,
-    TCP_CONNECT_MS = 10000,
-    FORWARD_MS = 30000,   /* ssh: 10 s to connect, then keys and login */
-    QUEUE_FULL_MS = 50,   /* no event tells when a listener has room again */
-    NOT_LISTENING_MS = 2, /* between ssh's bind() and listen() */
+    TCP_CONNECT_MS = 10000, /* in all, where a name has several addresses, */
+    TCP_ADDRESS_MS = 2500,  /* but not less for each */
+    FORWARD_MS = 30000,     /* ssh: 10 s to connect, then keys and login */
+    QUEUE_FULL_MS = 50,     /* no event tells when a listener has room again */
+    NOT_LISTENING_MS = 2,   /* between ssh's bind() and listen() */
 };
 
 static void connect_now(struct qmp *q);
@@ -192,13 +193,23 @@ static void forward_changed(void *arg)
     }
 }
 
+static int64_t connect_limit_ms(const struct qmp *q)
+{
+    int64_t share_ms;
+
+    if (!q->numeric) {
+        return GREETING_MS;
+    }
+    share_ms = TCP_CONNECT_MS / (int64_t)q->numerics.count;
+    return q->opened || share_ms > TCP_ADDRESS_MS ? share_ms : TCP_ADDRESS_MS;
+}
+
 void link_begin(struct qmp *q)
 {
     CLEANUP(error_clear) struct qm_error err = QM_ERROR_INIT;
 
     if (q->address.type != QMP_ADDRESS_SSH) {
-        link_enter(q, LINK_CONNECTING,
-                   q->numeric ? TCP_CONNECT_MS : GREETING_MS);
+        link_enter(q, LINK_CONNECTING, connect_limit_ms(q));
         connect_now(q);
         return;
     }
@@ -212,6 +223,38 @@ void link_begin(struct qmp *q)
 
 /* --- the timers --------------------------------------------------------- */
 
+/*
+ * A name may have several addresses, one of which is stale, or leads to a
+ * network that is not there: the next one's turn.  Is there any?
+ */
+static bool try_next_address(struct qmp *q)
+{
+    const char *why = q->reason.message;
+
+    if (q->opened || q->no_more || q->numerics.count < 2) {
+        return false;
+    }
+    buffer_printf(&q->tried, "%s%s: %s", q->tried.len > 0 ? "; " : "",
+                  q->numeric, why ? why : "");
+    if (q->turn + 1 == q->numerics.count) {
+        CLEANUP(error_clear) struct qm_error all = QM_ERROR_INIT;
+
+        error_set(&all, q->reason.code,
+                  "none of the addresses of %s answers (%s)", q->address.host,
+                  q->tried.data);
+        if (q->reason.hint) {
+            error_hint(&all, "%s", q->reason.hint);
+        }
+        error_clear(&q->reason);
+        error_move(&q->reason, &all);
+        return false;
+    }
+    q->numeric = q->numerics.item[++q->turn];
+    link_enter(q, LINK_WAITING, 0);
+    loop_timer_start(q->step, 0);
+    return true;
+}
+
 /* A LINK_FAILED is dealt with; what comes next? */
 static void after_failure(struct qmp *q)
 {
@@ -219,6 +262,9 @@ static void after_failure(struct qmp *q)
 
     link_take_down(q);
     q->was_up = false;
+    if (try_next_address(q)) {
+        return;
+    }
     if (was_up) {
         q->down_since_ms = clock_now_ms();
         loop_timer_start(q->give_up, q->give_up_ms);

@@ -55,7 +55,8 @@ void qmp_close(struct qmp *q)
     error_clear(&q->reason);
     qmp_address_done(&q->address);
     free(q->version.package);
-    free(q->numeric);
+    strv_done(&q->numerics);
+    buffer_done(&q->tried);
     free(q->tls_dir);
     free(q->dir);
     free(q);
@@ -94,11 +95,11 @@ struct qmp *qmp_open(struct loop *loop, const struct qmp_address *address,
     CLEANUP(qmp_close) struct qmp *q = make(loop, address, options);
 
     if (address->type == QMP_ADDRESS_TCP || address->type == QMP_ADDRESS_TLS) {
-        q->numeric = resolve_host(address->host, err);
-        if (!q->numeric) {
+        if (resolve_addresses(address->host, &q->numerics, err) < 0) {
             error_wrap(err, "%s", q->who);
             return NULL;
         }
+        q->numeric = q->numerics.item[0];
     }
     link_begin(q);
     if (!loop_wait(loop, is_settled, q, by)) {
@@ -166,6 +167,11 @@ bool qmp_is_gone(const struct qmp *q)
 unsigned qmp_generation(const struct qmp *q)
 {
     return q->generation;
+}
+
+const char *qmp_peer_address(const struct qmp *q)
+{
+    return q->numeric;
 }
 
 int qmp_peer_pid(const struct qmp *q)

@@ -105,6 +105,8 @@ int qmp_wait_up(struct qmp *q, deadline_t by, struct qm_error *err);
  * peer credentials: -1 where that is not known (ssh, tcp).
  */
 int qmp_peer_pid(const struct qmp *q);
+/* The numeric address that it is reached at by TCP or TLS, else NULL. */
+const char *qmp_peer_address(const struct qmp *q);
 
 /* --- commands ----------------------------------------------------------- */
 

@@ -448,6 +448,55 @@ def test_tcp_source_of_an_unknown_host(lab, pki):
     assert pair.destination.status() == 'running'
 
 
+# ---- names with several addresses ----
+
+def test_a_name_with_a_stale_address(lab, pki, monkeypatch):
+    """It comes first, and nobody has it; the monitor is reached by the other
+    one, and the guest moves to that."""
+    there = lab.host('source') and lab.host('destination').address
+    hosts = lab.path('hosts')
+    hosts.write_text(f'127.0.0.1 localhost\n10.77.0.3 two.example\n'
+                     f'{there} two.example\n')
+    script = lab.path('named')
+    script.write_text(f'#!/bin/sh\nmount --bind {hosts} /etc/hosts &&\n'
+                      f'exec {program()} "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv('QMIGRATE', str(script))
+    pair = Pair(lab, pki, Refusal('', destination=tcp_monitor(there, 4445)))
+    make_sshd(lab, 'destination')
+    said = []
+    for command, peer, more in (
+            ('check', '{destination}', ('--address', 'two.example')),
+            ('migrate', 'tcp:two.example:4445', ())):
+        engine = pair.run(Refusal(
+            '', address=False, peers=('{source}', peer),
+            options=('--insecure', *more, '--source-host', 'local',
+                     '--destination-host', 'ssh://destination')),
+            command, env=ssh_env(lab))
+        assert engine.process.returncode == 0, engine.text()
+        [verdicts] = [e['data']['verdicts']
+                      for e in engine.events('PREFLIGHT')]
+        said += [v['what'] for v in verdicts if v['id'] == 'address']
+    assert pair.destination.status() == 'running'
+    connects = f'the source connects to {there} ports 49152-49215'
+    assert said == [connects + ': the name has 10.77.0.3 too, which the '
+                    "destination's host does not have", connects]
+
+
+def test_a_name_none_of_whose_addresses_answers(lab, pki, monkeypatch):
+    hosts = lab.path('hosts')
+    hosts.write_text('127.0.0.2 none.example\n127.0.0.3 none.example\n')
+    script = lab.path('named')
+    script.write_text(f'#!/bin/sh\nmount --bind {hosts} /etc/hosts &&\n'
+                      f'exec {program()} "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv('QMIGRATE', str(script))
+    refuse(Pair(lab, pki), Refusal(
+        r'destination: none of the addresses of none.example answers \('
+        '127.0.0.[23]: .*refused; 127.0.0.[23]: .*refused', code='connect',
+        options=('--insecure',), peers=('{source}', 'tcp:none.example:9')))
+
+
 # ---- an account that may only forward ----
 
 def test_host_that_runs_nothing(lab, pki):

@@ -423,12 +423,14 @@ static void a_script_has_its_limit(void **state)
 static void ssh_is_asked_for_the_address(void **state)
 {
     struct qm_error err = QM_ERROR_INIT;
-    char *address = host_address(hosts[1], &err);
+    CLEANUP(strv_done) struct strv found = { .count = 0 };
+    int status = host_addresses(hosts[1], &found, &err);
 
     (void)state;
     assert_null(err.message);
-    assert_string_equal(address, "192.0.2.7");
-    free(address);
+    assert_int_equal(status, 0);
+    assert_int_equal(found.count, 1);
+    assert_string_equal(found.item[0], "192.0.2.7");
 }
 
 static void ssh_that_fails_says_why(void **state)

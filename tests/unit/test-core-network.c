@@ -105,9 +105,29 @@ static void network_is_as_expected(void **state)
     loop_free(loop);
 }
 
+static void the_hosts_own_address_is_chosen(void **state)
+{
+    static const struct {
+        enum host_has has[3];
+        size_t chosen;
+    } rows[] = {
+        { { HOST_HAS, HOST_HAS, HOST_HAS }, 0 },
+        { { HOST_HAS_NOT, HOST_HAS, HOST_HAS }, 1 },
+        { { HOST_HAS_UNKNOWN, HOST_HAS_NOT, HOST_HAS }, 2 },
+        { { HOST_HAS_NOT, HOST_HAS_UNKNOWN, HOST_HAS_NOT }, 1 },
+        { { HOST_HAS_NOT, HOST_HAS_NOT, HOST_HAS_NOT }, 0 },
+        { { HOST_HAS_UNKNOWN, HOST_HAS_UNKNOWN, HOST_HAS_UNKNOWN }, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(address_choose(rows[i].has, 3), rows[i].chosen);
+    }
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(cases)];
+    struct CMUnitTest tests[ARRAY_LEN(cases) + 1];
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         tests[i] = (struct CMUnitTest){
@@ -116,5 +136,7 @@ int main(void)
             .initial_state = (void *)&cases[i],
         };
     }
+    tests[ARRAY_LEN(cases)] =
+        (struct CMUnitTest)cmocka_unit_test(the_hosts_own_address_is_chosen);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
