@@ -94,3 +94,21 @@ void facts_collect_host(const struct facts_input *in, enum side_id side,
         s->host_known = false;
     }
 }
+
+void facts_collect_room(const struct facts_input *in, struct facts *f)
+{
+    for (int side = 0; side < SIDES; side++) {
+        struct side_facts *s = &f->side[side];
+        CLEANUP(strv_done) struct strv paths = { .count = 0 };
+        CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
+
+        if (!in->host[side] || !s->process.known)
+            continue;
+        for (size_t i = 0; side == DESTINATION && i < s->disks.count; i++)
+            strv_add(&paths, facts_disk_path(s, i));
+        s->disk_room = xcalloc(paths.count + 1, sizeof(*s->disk_room));
+        host_look_for_room(in->host[side], s->process.pid,
+                           (const char *const *)paths.item, paths.count,
+                           &s->memory, s->disk_room, &ignored);
+    }
+}

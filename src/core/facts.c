@@ -70,6 +70,7 @@ int facts_collect(const struct facts_input *in, struct facts *ret,
     facts_collect_backing(&f);
     facts_collect_digests(in, &f);
     facts_collect_sites(in, &f);
+    facts_collect_room(in, &f);
     facts_collect_network(in, &f);
     facts_collect_tls(in, &f);
     *ret = f;
@@ -85,6 +86,7 @@ static void side_done(struct side_facts *s)
     free(s->disk_file);
     free(s->part_file);
     free(s->disk_digest);
+    free(s->disk_room);
     qmp_jobs_done(&s->jobs);
     strv_done(&s->exports);
     qmp_settings_done(&s->capabilities);

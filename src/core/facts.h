@@ -37,6 +37,9 @@ struct side_facts {
     /* May that process fetch pages that its guest touches?  Asked of the
      * destination, with post-copy. */
     enum host_has userfaultfd;
+    struct host_memory memory;
+    /* Of the destination's disks, one each; NULL: not asked. */
+    struct disk_room *disk_room;
     struct host_capacity capacity; /* asked where channels are chosen */
     struct unit_facts unit;
     struct tls_findings tls; /* of the directory of this side; empty with

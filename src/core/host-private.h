@@ -187,6 +187,10 @@ bool host_put_paths(struct buffer *in, int pid, const char *const *paths,
  * at *POS, which is moved behind them.  False if they are not there. */
 bool file_identity_parse(const char **pos, struct file_identity *ret);
 
+/* The output of the script of host_look_for_room(), of whatever bytes. */
+void room_parse(const char *text, const char *const *paths, size_t count,
+                struct host_memory *ret_memory, struct disk_room *ret);
+
 /* The output of the script of host_unit_facts(). */
 void unit_facts_parse(const char *text, size_t len, struct unit_facts *ret);
 

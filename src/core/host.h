@@ -190,6 +190,22 @@ struct host_capacity {
 void host_capacity(struct host *h, const struct process_identity *p,
                    const char *numeric, struct host_capacity *ret);
 
+/* --- what is left there (host-room.c) ------------------------------------ */
+
+struct host_memory { /* bytes; a total of 0: not known */
+    uint64_t total, available, swap_total, swap_free;
+    uint64_t resident; /* of the process; 0: not known */
+};
+struct disk_room {
+    bool known;              /* it is a regular file that could be looked at */
+    uint64_t file_system;    /* its number there */
+    uint64_t occupied, free; /* bytes: by the file, in its file system */
+};
+/* Of the host and process PID, and of several files that it sees. */
+int host_look_for_room(struct host *h, int pid, const char *const *paths,
+                       size_t count, struct host_memory *ret_memory,
+                       struct disk_room *ret, struct qm_error *err);
+
 /* --- what preflight asks about a process --------------------------------- */
 
 /* A process that waits for the one that is asked about, or for one that does;

@@ -50,6 +50,7 @@ libcore_a_SOURCES = \
 	src/core/host-private.h \
 	src/core/host-place.c \
 	src/core/host-process.c \
+	src/core/host-room.c \
 	src/core/host-storage.c \
 	src/core/host-unit.c \
 	src/core/host.c \
@@ -107,6 +108,7 @@ libcore_a_SOURCES = \
 	src/core/preflight-postcopy.c \
 	src/core/preflight-private.h \
 	src/core/preflight-read-only.c \
+	src/core/preflight-room.c \
 	src/core/preflight-settings.c \
 	src/core/preflight-rekey.c \
 	src/core/preflight-snapshots.c \

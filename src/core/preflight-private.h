@@ -22,7 +22,7 @@ preflight_check preflight_postcopy;
 /* preflight-machine.c */
 preflight_check preflight_machine_type, preflight_accelerator, preflight_uuid,
     preflight_ram_size, preflight_cpu_topology, preflight_memory_devices,
-    preflight_memory_backends;
+    preflight_memory_room, preflight_disk_room, preflight_memory_backends;
 /* preflight-settings.c */
 preflight_check preflight_settings;
 /* preflight-memory.c: a blocker for each file that may be both sides' RAM */

@@ -116,6 +116,27 @@ def test_image_is_full_before_the_copy_is(lab, pki):
     assert os.listdir(folder) == ['other']
 
 
+def test_there_is_no_room_for_an_image_that_exists(lab, pki):
+    """Said before: it is sparse, and its file system is too small."""
+    there = Path(small(lab, '20m'), 'sparse.raw')
+    with open(there, 'xb') as file:
+        file.truncate(SIZE)
+
+    def sparse(number):
+        return ['-blockdev', f'driver=file,filename={there},'
+                f'node-name=disk{number}']
+
+    move = Made(lab, pki, STILL, blockdevs=sparse, given=False,
+                fill=[(n * 4 * MIB, MIB * 2) for n in range(15)])
+    move.start(command='check')
+    move.engine.wait(30)
+    told = [v['what'] for e in move.engine.events('PREFLIGHT')
+            for v in e['data']['verdicts'] if v['id'] == 'disk-room']
+    assert told == ['there is hardly room for disk vd0: about 30 MiB more are '
+                    'needed there, and 20 MiB are free']
+    assert there.stat().st_blocks == 0
+
+
 def test_plan_names_the_image(lab, pki):
     move = Made(lab, pki, STILL)
     move.start('--dry-run')

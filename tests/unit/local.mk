@@ -20,6 +20,7 @@ unit_tests = \
 	tests/unit/test-cli-supervise \
 	tests/unit/test-cli-words \
 	tests/unit/test-core-result \
+	tests/unit/test-core-room \
 	tests/unit/test-core-login \
 	tests/unit/test-core-make \
 	tests/unit/test-core-walk \
@@ -185,6 +186,7 @@ tests_unit_test_core_control_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=rundir_path
 
 good_facts = tests/unit/good-facts.c tests/unit/good-facts.h
 tests_unit_test_core_record_SOURCES = tests/unit/test-core-record.c $(good_facts)
+tests_unit_test_core_room_SOURCES = tests/unit/test-core-room.c $(good_facts)
 tests_unit_test_core_at_rest_SOURCES = tests/unit/test-core-at-rest.c $(good_facts)
 tests_unit_test_core_rekey_SOURCES = tests/unit/test-core-rekey.c $(good_facts)
 tests_unit_test_core_backing_SOURCES = tests/unit/test-core-backing.c $(good_facts)
