@@ -88,7 +88,8 @@ def commands(qemu, name):
 def test_image_is_locked_by_the_destination(lab, pki, known):
     """The source cannot run again while the destination holds its image: the
     destination is ended first."""
-    move = Move(lab, pki, STILL)
+    move = Move(lab, pki, STILL if known else replace(
+        STILL, options=('--disks', 'vd0')))
     move.source.proxy.fail('cont', desc='Failed to get "write" lock')
     if not known:
         move.destination.proxy.fail('query-cpus-fast')

@@ -34,6 +34,9 @@ POINTS = {
        for row in ROWS},
 }
 STILL = Case(live=False, proxied=True)
+# Whose process is not known does not show what its disks are, either: that has
+# to be said.
+UNKNOWN = Case(live=False, proxied=True, options=('--disks', 'vd0'))
 
 
 def place(at):
@@ -328,7 +331,7 @@ def test_guest_is_returned(lab, pki, at):
 
 def test_guest_is_returned_only_by_the_dead(lab, pki):
     """A destination of which nobody knows whether it lives."""
-    move = Move(lab, pki, STILL)
+    move = Move(lab, pki, UNKNOWN)
     move.destination.proxy.fail('query-cpus-fast')
     move.destination.proxy.fail('cont')
     move.die('returned:written')
@@ -396,7 +399,7 @@ PROOFS = {
 def test_source_cannot_be_reached(lab, pki, proof):
     """Alive or dead, nobody knows; and nothing is touched without a proof."""
     options, code = PROOFS[proof]
-    move = Move(lab, pki, STILL)
+    move = Move(lab, pki, UNKNOWN)
     move.source.proxy.fail('query-cpus-fast')   # which process it is neither
     move.die('switch over:after')
     move.source.proxy.refuse()
@@ -414,7 +417,7 @@ def test_source_cannot_be_reached(lab, pki, proof):
 @pytest.mark.parametrize('options,code', [
     ((), UNDECIDED), (('--i-have-checked', 'destination-is-down'), NOWHERE)])
 def test_owner_cannot_be_reached(lab, pki, options, code):
-    move = Move(lab, pki, STILL)
+    move = Move(lab, pki, UNKNOWN)
     move.destination.proxy.fail('query-cpus-fast')
     move.die(OWNED)
     move.destination.proxy.refuse()
@@ -481,7 +484,7 @@ class Named(Move):
 def test_qemu_of_another_guest(lab, pki):
     """Where the process is not known, the guest's UUID is: nothing is told to
     it."""
-    move = Named(lab, pki, STILL)
+    move = Named(lab, pki, UNKNOWN)
     proxy = move.destination.proxy
     proxy.fail('query-cpus-fast')
     move.die('export disks:after')
