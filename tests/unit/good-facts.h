@@ -24,6 +24,7 @@ struct good_facts {
     struct file_identity file[SIDES][4];
     struct qmp_part loose;
     struct file_identity part_file[16];
+    struct file_identity part_files[SIDES][16];
     struct file_identity base[SIDES][2]; /* see good_facts_back() */
     struct file_digest digest[SIDES][4];
     enum host_mark mark[16 * 16];

@@ -60,6 +60,7 @@ unit_tests = \
 	tests/unit/test-nbd-probe \
 	tests/unit/test-nbd-uri \
 	tests/unit/test-qmp-address \
+	tests/unit/test-core-world \
 	tests/unit/test-qmp-block \
 	tests/unit/test-qmp-graph \
 	tests/unit/test-qmp-client \
@@ -209,6 +210,8 @@ tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \
 	tests/unit/disks-graphs.h tests/unit/disks-spoil.h \
 	tests/unit/images-spoil.h \
 	tests/unit/disks-read-only.h $(good_facts)
+tests_unit_test_core_world_SOURCES = tests/unit/test-core-world.c \
+	tests/unit/world.h $(good_facts)
 tests_unit_test_core_preflight_SOURCES = tests/unit/test-core-preflight.c \
 	tests/unit/preflight-cases.h tests/unit/preflight-spoil.h \
 	tests/unit/restart-spoil.h $(good_facts)
