@@ -158,6 +158,7 @@ static void read_disks(struct json_object *list, struct result *ret)
         ret->disk[i] = (struct result_disk){
             .label = xstrdup(json_get_string(d, "disk")),
             .source_file = xstrdup(json_get_string(d, "source-file")),
+            .destination_file = xstrdup(json_get_string(d, "destination-file")),
             .snapshots = xstrdup(json_get_string(d, "snapshots-left")),
             .encryption = xstrdup(json_get_string(d, "encryption")),
             .size_bytes = json_get_uint(d, "size-bytes"),

@@ -220,6 +220,21 @@ static void write_connections(struct buffer *b, const struct result *r)
     }
 }
 
+/* What a disk was compared with what. */
+static void write_compared(struct buffer *b, const struct result_disk *d)
+{
+    CLEANUP_FREE char *here = NULL, *there = NULL;
+
+    if (!d->source_file || !d->destination_file) {
+        return;
+    }
+    here = str_printable(d->source_file);
+    there = str_printable(d->destination_file);
+    write_label(b, "");
+    buffer_printf(b, "%s: the source's %s with the destination's %s\n",
+                  d->label, here, there);
+}
+
 static void write_verified(struct buffer *b, const struct result *r)
 {
     if (!r->verified) {
@@ -233,6 +248,9 @@ static void write_verified(struct buffer *b, const struct result *r)
         buffer_printf(b, " for %s", figure_ms(r->verify_ms).s);
     }
     buffer_printf(b, "\n");
+    for (size_t i = 0; i < r->disk_count; i++) {
+        write_compared(b, &r->disk[i]);
+    }
 }
 
 /* --- what is left ------------------------------------------------------------ */

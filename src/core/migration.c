@@ -192,6 +192,7 @@ static void list_disks(struct migration *m, struct result *r)
         r->disk[i] = (struct result_disk){
             .label = xstrdup(d->label),
             .source_file = xstrdup(d->source_file),
+            .destination_file = xstrdup(d->destination_file),
             .snapshots = xstrdup(d->snapshots),
             .encryption = xstrdup(d->encryption),
             .size_bytes = d->size_bytes,

@@ -74,6 +74,7 @@ static struct json_object *disk_data(const struct result_disk *d)
 
     json_add_text(data, "disk", d->label);
     json_add_text(data, "source-file", d->source_file);
+    json_add_text(data, "destination-file", d->destination_file);
     json_add_text(data, "snapshots-left", d->snapshots);
     json_add_text(data, "encryption", d->encryption);
     json_add_uint(data, "size-bytes", d->size_bytes);

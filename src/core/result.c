@@ -69,6 +69,7 @@ void result_done(struct result *r)
     for (size_t i = 0; i < r->disk_count; i++) {
         free_string(r->disk[i].label);
         free_string(r->disk[i].source_file);
+        free_string(r->disk[i].destination_file);
         free_string(r->disk[i].snapshots);
         free_string(r->disk[i].encryption);
     }

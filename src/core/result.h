@@ -49,10 +49,11 @@ bool outcome_parse(const char *name, enum outcome *ret);
 bool guest_place_parse(const char *name, enum guest_place *ret);
 
 struct result_disk {
-    char *label;       /* qdev id or node name */
-    char *source_file; /* what stays behind at the source ... */
-    char *snapshots;   /* ... with these internal snapshots, or NULL */
-    char *encryption;  /* disk_choice_encryption(), or NULL */
+    char *label;            /* qdev id or node name */
+    char *source_file;      /* what stays behind at the source ... */
+    char *destination_file; /* what it was copied to, and compared with */
+    char *snapshots;        /* ... with these internal snapshots, or NULL */
+    char *encryption;       /* disk_choice_encryption(), or NULL */
     uint64_t size_bytes, copied_bytes;
     bool tls_proved; /* the engine's own probe negotiated and verified TLS */
     bool write_blocking;

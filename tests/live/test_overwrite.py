@@ -152,6 +152,28 @@ def slices(lab, here, there):
         destination=machine(raw(0, file, more=there, locking=False)))
 
 
+def test_two_nodes_of_one_file_are_not_compared(lab, pki):
+    """That a disk equals itself is no proof, but a refusal."""
+    disk = filled(lab.path('disk'))
+    device = loop(lab, disk)
+    node = second_node(lab, device)
+    refusal = Refusal('', source=machine(raw(0, device, 'host_device')),
+                      destination=machine(raw(0, node, 'host_device')),
+                      options=('--disks', 'vd0', '--verify'))
+    refused(lab, pki, refusal, [disk], 'is the same image')
+
+
+def test_what_was_compared_is_said(lab, pki):
+    paths = [filled(lab.path(name)) for name in 'ab']
+    refusal = Refusal('', source=machine(raw(0, paths[0])),
+                      destination=machine(raw(0, paths[1])),
+                      options=('--verify',))
+    result = moved(lab, pki, refusal).result()
+    assert result['verified']
+    [disk] = result['disks']
+    assert [disk['source-file'], disk['destination-file']] == paths
+
+
 def test_slices_that_lie_apart_are_copied(lab, pki):
     """They are not one disk, though they are of one file."""
     file, refusal = slices(lab, f',offset=0,size={HALF}',

@@ -346,10 +346,15 @@ static void summary_of_a_success(void **state)
 
 static void summary_says_what_was_verified(void **state)
 {
+    struct result_disk disk = { .label = T("vd0"),
+                                .source_file = T("/a"),
+                                .destination_file = T("/b") };
     struct result r = moved();
     CLEANUP_FREE char *text = NULL;
 
     (void)state;
+    r.disk = &disk;
+    r.disk_count = 1;
     r.connection_count = 0;
     r.verified = true;
     r.compared_bytes = 5 * GIB;
@@ -357,9 +362,10 @@ static void summary_says_what_was_verified(void **state)
     r.verify_ms = 7;
     text = summary(&r);
     assert_non_null(
-        strstr(text, "TLS requested, not proved\n"
-                     "  verified      5.0 GiB compared, and 3.0 MiB of it "
-                     "again while stopped for 7 ms\n"));
+        strstr(text, "  verified      5.0 GiB compared, and 3.0 MiB of it "
+                     "again while stopped for 7 ms\n"
+                     "                vd0: the source's /a with the "
+                     "destination's /b\n"));
 }
 
 static void summary_says_what_the_copy_lacks(void **state)

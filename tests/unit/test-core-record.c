@@ -257,6 +257,7 @@ static void result_of_a_success(void **state)
     r.disk = xcalloc(1, sizeof(*r.disk));
     r.disk[0] = (struct result_disk){ .label = xstrdup("vd0"),
                                       .source_file = xstrdup("/x"),
+                                      .destination_file = xstrdup("/y"),
                                       .size_bytes = 2,
                                       .copied_bytes = 1,
                                       .tls_proved = true };
@@ -278,6 +279,7 @@ static void result_of_a_success(void **state)
             "\"passes\":3,\"throttle-percent\":0,\"channels\":2,"
             "\"compression\":\"zstd\",\"bandwidth-bps\":4096},"
             "\"disks\":[{\"disk\":\"vd0\",\"source-file\":\"/x\","
+            "\"destination-file\":\"/y\","
             "\"size-bytes\":2,\"copied-bytes\":1,\"tls-proved\":true,"
             "\"write-blocking\":false,\"discard\":false}],"
             "\"disk-bandwidth-bps\":512,\"verified\":true,"
