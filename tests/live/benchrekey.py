@@ -246,13 +246,13 @@ def judge(found):
     """(lines of a table, a sentence, whether all is well)"""
     rows = [('QEMU', 'GnuTLS', 'sent', 'records', 'new keys', 'passes', 'took',
              'outcome', '')]
-    bad = []
+    bad, little = [], []
     for one in found:
         ok = one['outcome'] == 'moved'
         said = 'ok' if ok and is_enough(one) else \
             'TOO LITTLE' if ok else 'BAD'
         if said != 'ok':
-            bad.append(one['qemu'])
+            (little if ok else bad).append(one['qemu'])
         rows.append((
             one['qemu'], one['gnutls'],
             f"{one['plain_bytes'] / GIB:.1f} GiB",
@@ -261,7 +261,10 @@ def judge(found):
             f"{one['seconds']:.0f} s", one['outcome'], said))
     said = f'{len(found)} of {len(KNOWN)} measured; ' + (
         f'NOT well: {", ".join(bad)}.' if bad else 'no fault was seen.')
-    return page.table(rows), said, not bad and bool(found)
+    if little:
+        said += (' Too little was sent for new keys, so that nothing is known '
+                 f'of {", ".join(little)}.')
+    return page.table(rows), said, not bad and not little and bool(found)
 
 
 BENCH = page.Bench('rekey', 'New keys in a long TLS stream', f"""
@@ -303,7 +306,7 @@ def main():
                 options.results.parent.mkdir(exist_ok=True)
                 options.results.write_text(json.dumps(kept, indent=1) + '\n')
     lines, said, well = judge([kept[n] for n in KNOWN if n in kept])
-    BENCH.tell([lines, [said]], options.write)
+    BENCH.tell([lines, [page.filled(said)]], options.write)
     return 0 if well else 1
 
 
