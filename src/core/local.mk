@@ -6,6 +6,8 @@ libcore_a_SOURCES = \
 	src/core/blackout.c \
 	src/core/blackout.h \
 	src/core/block-ids.c \
+	src/core/changes.c \
+	src/core/changes.h \
 	src/core/channels.c \
 	src/core/channels.h \
 	src/core/control-client.c \
@@ -148,6 +150,7 @@ libcore_a_SOURCES = \
 	src/core/steer.c \
 	src/core/steer.h \
 	src/core/step-backing.c \
+	src/core/step-changes.c \
 	src/core/step-connect.c \
 	src/core/step-credentials.c \
 	src/core/step-door.c \

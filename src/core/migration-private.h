@@ -283,6 +283,9 @@ STEP(retire)
 
 /* --- parts that several steps share ---------------------------------------- */
 
+/* Are both machines as they were compared?  In a hurry nothing is asked, and
+ * only what was heard of counts.  -1 with ERR: GUEST, a change. */
+int machines_unchanged(struct migration *m, bool hurry, struct qm_error *err);
 /* tcp:HOST:PORT; the caller frees it. */
 char *door_uri(const char *host, unsigned port);
 /* Before the source is sent to the door: does the destination still wait

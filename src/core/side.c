@@ -31,6 +31,7 @@ void side_init(struct side *s, enum side_id id, struct loop *loop,
 void side_done(struct side *s)
 {
     qmp_close(s->qmp);
+    free_string(s->unplugged);
     loop_watch_free(s->pidfd_watch);
     close_fd(s->pidfd);
     rundir_unlock_process(s->lock);
@@ -182,17 +183,23 @@ static void on_panic(struct side *s, const struct qmp_event *e)
         s->guest_ended = s->guest_is_over = true;
 }
 
+/* The last event of one that has parts is that of itself. */
+static void on_unplug(struct side *s, const struct qmp_event *e)
+{
+    const char *device = qmp_event_device(e);
+
+    free_string(s->unplugged);
+    s->unplugged = str_printable(device ? device : "");
+}
+
 static const struct {
     const char *name;
     void (*record)(struct side *s, const struct qmp_event *e);
 } event_table[] = {
-    { "STOP", on_stop },
-    { "RESUME", on_resume },
-    { "MIGRATION", on_migration },
-    { "MIGRATION_PASS", on_pass },
-    { "SHUTDOWN", on_guest_ended },
-    { "GUEST_PANICKED", on_panic },
-    { "BLOCK_IO_ERROR", on_io_error },
+    { "DEVICE_DELETED", on_unplug }, { "STOP", on_stop },
+    { "RESUME", on_resume },         { "MIGRATION", on_migration },
+    { "MIGRATION_PASS", on_pass },   { "SHUTDOWN", on_guest_ended },
+    { "GUEST_PANICKED", on_panic },  { "BLOCK_IO_ERROR", on_io_error },
     { "WATCHDOG", on_watchdog },
 };
 

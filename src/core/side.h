@@ -106,6 +106,7 @@ struct side {
     int64_t pass;
     unsigned pauses;    /* how often its post-copy was paused */
     bool sample_due;    /* a pass began: worth a sample */
+    char *unplugged;    /* a device, since it was connected; or NULL */
     bool guest_ended;   /* SHUTDOWN, or a GUEST_PANICKED for good */
     bool guest_is_over; /* while it ran here: nobody has a newer one */
     bool given_up;      /* used up, and could not be ended */

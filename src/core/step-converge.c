@@ -248,7 +248,8 @@ static const struct wait wait_for_stop = {
 
 int step_converge(struct migration *m, struct qm_error *err)
 {
-    if (migration_wait(m, &wait_for_stop, err) < 0)
+    if (machines_unchanged(m, true, err) < 0 ||
+        migration_wait(m, &wait_for_stop, err) < 0)
         return -1;
     return halt_check(m, err); /* a guest that stands still is soon across */
 }

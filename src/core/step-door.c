@@ -128,7 +128,7 @@ int step_open_door(struct migration *m, struct qm_error *err)
     struct qm_error failed = QM_ERROR_INIT;
     struct side *d = destination_of(m);
 
-    if (authorise(m, err) < 0 ||
+    if (machines_unchanged(m, false, err) < 0 || authorise(m, err) < 0 ||
         journal_port(m->journal, "ram-port", from, err) < 0)
         return -1;
     m->door_open = true;

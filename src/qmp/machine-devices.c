@@ -187,3 +187,34 @@ int machine_query_devices(struct qmp *q, struct json_object *named,
     }
     return 0;
 }
+
+int qmp_query_device_list(struct qmp *q, struct qmp_machine *ret,
+                          struct qm_error *err)
+{
+    static const char *const folders[] = { PERIPHERAL, PERIPHERAL "-anon" };
+    CLEANUP(batch_done) struct batch b = { 0 };
+    CLEANUP(qmp_machine_done) struct qmp_machine m = { 0 };
+
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        batch_add(&b, "qom-list", json_with_string("path", folders[i]), false);
+    }
+    if (batch_run(&b, q, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        if (devices_parse(batch_reply(&b, i), folders[i], i == 0, &m, err) <
+            0) {
+            return error_wrap(err, "%s: qom-list", qmp_who(q));
+        }
+    }
+    *ret = m;
+    m = (struct qmp_machine){ 0 };
+    return 0;
+}
+
+const char *qmp_event_device(const struct qmp_event *e)
+{
+    const char *id = json_get_string(e->data, "device");
+
+    return id ? id : json_get_string(e->data, "path");
+}

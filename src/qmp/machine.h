@@ -85,6 +85,14 @@ struct qmp_machine {
  */
 int qmp_query_machine(struct qmp *q, struct qmp_machine *ret,
                       struct qm_error *err);
+/*
+ * The devices of -device and device_add alone, without addresses: two queries.
+ * qmp_machine_done() frees it.
+ */
+int qmp_query_device_list(struct qmp *q, struct qmp_machine *ret,
+                          struct qm_error *err);
+/* Of DEVICE_DELETED: the id, else the QOM path; borrowed from E, may be NULL. */
+const char *qmp_event_device(const struct qmp_event *e);
 void qmp_machine_done(struct qmp_machine *m);
 DEFINE_CLEANUP_DONE(struct qmp_machine, qmp_machine_done)
 

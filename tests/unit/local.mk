@@ -37,6 +37,7 @@ unit_tests = \
 	tests/unit/test-core-copy \
 	tests/unit/test-core-disks \
 	tests/unit/test-core-pairs \
+	tests/unit/test-core-changes \
 	tests/unit/test-core-memory \
 	tests/unit/test-core-settings \
 	tests/unit/test-core-host \
@@ -202,6 +203,8 @@ tests_unit_test_core_converge_SOURCES = tests/unit/test-core-converge.c \
 	tests/unit/converge-model.c tests/unit/converge-model.h
 tests_unit_test_core_memory_SOURCES = tests/unit/test-core-memory.c $(good_facts)
 tests_unit_test_core_settings_SOURCES = tests/unit/test-core-settings.c \
+	$(good_facts)
+tests_unit_test_core_changes_SOURCES = tests/unit/test-core-changes.c \
 	$(good_facts)
 tests_unit_test_core_pairs_SOURCES = tests/unit/test-core-pairs.c $(good_facts)
 tests_unit_test_core_disks_SOURCES = tests/unit/test-core-disks.c \
