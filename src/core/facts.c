@@ -25,6 +25,11 @@ static int collect_side(const struct facts_input *in, enum side_id side,
         qmp_query_parameters(q, &s->parameters, err) < 0) {
         return -1;
     }
+    if (side == SOURCE && !s->features.has[QMP_FEATURE_NODE_ACTIVE] &&
+        !s->run_state.running && s->disks.count > 0 &&
+        qmp_query_waiting(q, &s->disks, &s->disks_wait, err) < 0) {
+        return -1;
+    }
     s->disk_file = xcalloc(s->disks.count + 1, sizeof(*s->disk_file));
     s->disk_digest = xcalloc(s->disks.count + 1, sizeof(*s->disk_digest));
     return 0;

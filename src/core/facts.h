@@ -20,6 +20,9 @@ struct side_facts {
     struct qmp_run_state run_state;
     struct qmp_migration migration;
     struct qmp_disks disks;
+    /* Asked of a source that does not run, before 10.0: its disks were never
+     * taken over, since it came by a migration and was not continued. */
+    enum qmp_wait disks_wait;
     struct file_identity *disk_file; /* one a disk; the protocol's file */
     /* One a part, of all disks and then of no disk; NULL: not asked */
     struct file_identity *part_file;

@@ -118,6 +118,29 @@ static void judge_postmigrate(const struct facts *f, struct verdicts *v)
                 again);
 }
 
+/* bdrv_inactivate_recurse() asserts that they are active, up to 9.2. */
+static bool refuse_waiting_disks(const struct side_facts *s, struct verdicts *v)
+{
+    bool came = s->migration.status == MIGRATION_COMPLETED;
+    struct verdict *b;
+
+    if (s->disks_wait == QMP_WAITS_NOT ||
+        (s->disks_wait == QMP_WAITS_UNKNOWN && !came)) {
+        return false;
+    }
+    b = verdict_block(v, ABOUT_SOURCE,
+                      s->disks_wait == QMP_WAITS
+                          ? "the source's guest came by a migration and was "
+                            "never continued: its disks are inactive"
+                          : "cannot determine whether the source's guest, "
+                            "which came by a migration, was ever continued");
+    verdict_why(b, "a QEMU before 10.0 aborts when such a guest is moved on, "
+                   "and the guest is lost");
+    verdict_fix(b, "continue it for a moment (cont, and stop again), or move "
+                   "it while it runs");
+    return true;
+}
+
 void preflight_run_state(const struct facts *f, struct verdicts *v)
 {
     const char *word = f->side[SOURCE].run_state.status;
@@ -131,6 +154,10 @@ void preflight_run_state(const struct facts *f, struct verdicts *v)
     for (size_t i = 0; i < ARRAY_LEN(run_states); i++) {
         if (!str_equal(run_states[i].word, word)) {
             continue;
+        }
+        if (run_states[i].accepted &&
+            refuse_waiting_disks(&f->side[SOURCE], v)) {
+            return;
         }
         if (run_states[i].accepted) {
             verdict_ok(v, ABOUT_SOURCE, "the guest %s", run_states[i].meaning);

@@ -56,6 +56,18 @@ static bool wanted_preempt(const struct migration *m)
     return m->plan->postcopy && has_capability(m, "postcopy-preempt");
 }
 
+/*
+ * Off where the guest stands still and the destination's QEMU is older than
+ * 10.0: its disks would be inactive there, and to move it on would abort that
+ * QEMU.  The source has given them up before the destination takes them, and
+ * its guest does not run if the move fails then.
+ */
+static bool wanted_late_activation(const struct migration *m)
+{
+    return m->was_running ||
+           m->facts.side[DESTINATION].features.has[QMP_FEATURE_NODE_ACTIVE];
+}
+
 static bool wanted_uuid(const struct migration *m)
 {
     return m->facts.side[SOURCE].machine.uuid &&
@@ -79,7 +91,7 @@ static const struct {
     { "events", AT_BOTH, wanted_always },
     { "return-path", AT_BOTH, wanted_always },
     { "pause-before-switchover", AT_SOURCE, wanted_always },
-    { "late-block-activate", AT_DESTINATION, wanted_always },
+    { "late-block-activate", AT_DESTINATION, wanted_late_activation },
     { "multifd", AT_BOTH, wanted_multifd },
     { "auto-converge", AT_SOURCE, wanted_auto_converge },
     { "validate-uuid", AT_SOURCE, wanted_uuid },

@@ -97,6 +97,15 @@ struct qmp_disks {
 struct qmp_features;
 int qmp_query_disks(struct qmp *q, const struct qmp_features *features,
                     struct qmp_disks *ret, struct qm_error *err);
+/*
+ * Do the disks wait for a guest that is to run here, as at a destination?
+ * Asked of QEMUs before 10.0, whose query-block does not say it: there a disk
+ * that waits grants its device nothing.  UNKNOWN where QEMU refuses to show its
+ * graph.  -1 with ERR: it does not answer.
+ */
+enum qmp_wait { QMP_WAITS_NOT, QMP_WAITS, QMP_WAITS_UNKNOWN };
+int qmp_query_waiting(struct qmp *q, const struct qmp_disks *d,
+                      enum qmp_wait *ret, struct qm_error *err);
 void qmp_disks_done(struct qmp_disks *d);
 DEFINE_CLEANUP_DONE(struct qmp_disks, qmp_disks_done)
 

@@ -14,6 +14,7 @@ libqmp_a_SOURCES = \
 	src/qmp/block-image.c \
 	src/qmp/block-jobs.c \
 	src/qmp/block-protocol.c \
+	src/qmp/block-waiting.c \
 	src/qmp/block.c \
 	src/qmp/block.h \
 	src/qmp/bus.c \

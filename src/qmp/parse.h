@@ -33,6 +33,8 @@ int parameters_build(const struct qmp_settings *s, struct json_object **ret,
  * takes another question. */
 int disks_parse(struct json_object *block, struct json_object *nodes,
                 struct qmp_disks *ret, struct qm_error *err);
+/* x-debug-query-block-graph: has a device of D no permission for its disk? */
+bool waiting_parse(struct json_object *graph, const struct qmp_disks *d);
 /* A node's `dirty-bitmaps`, or NULL: those with a name, added to RET. */
 void bitmaps_parse(struct json_object *list, struct qmp_bitmaps *ret);
 /* The part of a disk that is its image: ImageInfo of query-block. */

@@ -1,5 +1,6 @@
 /*
- * What became of a machine since it was compared.
+ * What became of a machine since it was compared; and a source whose disks
+ * wait for a guest that was never continued.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,10 +10,12 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <json-c/json.h>
 
 #include "core/changes.h"
 #include "core/preflight-private.h"
 #include "good-facts.h"
+#include "qmp/parse.h"
 
 static void expect(char *found, const char *expected)
 {
@@ -84,11 +87,78 @@ static void disks(void **state)
            "disk vd0 has another image: node overlay, which was disk0");
 }
 
+/* As 7.2.22 shows a raw disk, with what its device is granted. */
+static bool waits(const char *granted)
+{
+    CLEANUP_FREE char *text = xasprintf(
+        "{\"nodes\": [{\"id\": 1, \"type\": \"block-driver\", \"name\": "
+        "\"disk0\"}, {\"id\": 2, \"type\": \"block-driver\", \"name\": "
+        "\"file0\"}, {\"id\": 3, \"type\": \"block-backend\", \"name\": "
+        "\"/machine/peripheral/vd0/virtio-backend\"}], \"edges\": ["
+        "{\"parent\": 1, \"child\": 2, \"name\": \"file\", \"perm\": [], "
+        "\"shared-perm\": []}, {\"parent\": 3, \"child\": 1, \"name\": "
+        "\"root\", \"perm\": [%s], \"shared-perm\": []}]}",
+        granted);
+    struct json_object *graph = json_tokener_parse(text);
+    struct qmp_disk disk = { .qdev = T("vd0"), .node_name = T("disk0") };
+    const struct qmp_disks all = { .count = 1, .item = &disk };
+    bool found = waiting_parse(graph, &all);
+
+    json_object_put(graph);
+    return found;
+}
+
+static void disks_that_wait(void **state)
+{
+    (void)state;
+    assert_true(waits(""));
+    assert_false(waits("\"consistent-read\""));
+    assert_false(waits("\"write\", \"consistent-read\""));
+}
+
+static void sources_that_wait(void **state)
+{
+    static const struct {
+        enum qmp_wait wait;
+        enum migration_status status;
+        const char *expected; /* NULL: it may be moved */
+    } table[] = {
+        { QMP_WAITS_NOT, MIGRATION_COMPLETED, NULL },
+        { QMP_WAITS, MIGRATION_COMPLETED, "was never continued" },
+        { QMP_WAITS, MIGRATION_FAILED, "was never continued" },
+        { QMP_WAITS_UNKNOWN, MIGRATION_NONE, NULL },
+        { QMP_WAITS_UNKNOWN, MIGRATION_COMPLETED, "cannot determine whether" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct good_facts g;
+        CLEANUP(verdicts_done) struct verdicts v = { .count = 0 };
+        CLEANUP_FREE char *text = NULL;
+
+        good_facts_init(&g);
+        g.f.side[SOURCE].run_state =
+            (struct qmp_run_state){ .status = T("paused") };
+        g.f.side[SOURCE].disks_wait = table[i].wait;
+        g.f.side[SOURCE].migration.status = table[i].status;
+        preflight_run_state(&g.f, &v);
+        text = verdicts_as_text(&v, VERDICT_BLOCKER);
+        if (table[i].expected) {
+            assert_non_null(strstr(text, table[i].expected));
+        } else {
+            assert_string_equal(text, "");
+        }
+        plan_done(&g.plan);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(devices),
         cmocka_unit_test(disks),
+        cmocka_unit_test(disks_that_wait),
+        cmocka_unit_test(sources_that_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
