@@ -51,8 +51,15 @@ static void judge_capabilities(const struct side_facts *s, enum side_id side,
 
 void preflight_settings(const struct facts *f, struct verdicts *v)
 {
+    size_t before = v->count;
+
     for (int side = 0; side < SIDES; side++) {
         judge_parameters(&f->side[side], (enum side_id)side, v);
         judge_capabilities(&f->side[side], (enum side_id)side, v);
+    }
+    if (v->count == before) {
+        verdict_ok(v, ABOUT_BOTH,
+                   "no earlier migration left a setting that "
+                   "matters");
     }
 }

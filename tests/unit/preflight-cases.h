@@ -458,6 +458,7 @@ static const char all_good[] =
     "ok both memory-devices: memory devices are the same on both sides\n"
     "ok both memory-backends: memory backends are the same on both sides\n"
     "ok both devices: 2 devices are the same on both sides\n"
+    "ok both settings: no earlier migration left a setting that matters\n"
     "ok both disks: disk vd0 will be copied (10 GiB, qcow2)\n"
     "ok destination exports: the destination exports nothing yet\n"
     "ok both multifd: one stream for the RAM: to cancel several under TLS can "
