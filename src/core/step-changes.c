@@ -11,76 +11,62 @@
  * what fails   A change, which the error names.  Before the port is open the
  *              destination goes on waiting.
  */
-#include <stdlib.h>
-
 #include "core/changes.h"
 #include "core/migration-private.h"
 
-static char *unplugged(const struct side *s)
+static int say(const struct side *s, const char *phrase, struct qm_error *err)
 {
-    return xasprintf("device %s was unplugged", s->unplugged);
+    error_set(err, QM_ERR_GUEST, "%s: its machine was changed meanwhile: %s",
+              s->name, phrase);
+    error_hint(err, "make the destination's command line like the source as "
+                    "it is now, and try again");
+    return -1;
 }
 
-static char *find_change(struct migration *m, enum side_id side, bool hurry,
-                         struct qm_error *err)
+static int look_at_events(const struct side *s, struct qm_error *err)
 {
-    CLEANUP(qmp_machine_done) struct qmp_machine now = { 0 };
-    CLEANUP(qmp_disks_done) struct qmp_disks disks = { 0 };
-    const struct side_facts *f = &m->facts.side[side];
-    struct side *s = &m->side[side];
-    char *phrase;
+    CLEANUP_FREE char *phrase =
+        s->unplugged ? xasprintf("device %s was unplugged", s->unplugged)
+                     : NULL;
 
-    if (hurry) {
-        return s->unplugged ? unplugged(s) : NULL;
-    }
-    if (qmp_query_device_list(s->qmp, &now, err) < 0) {
-        return NULL;
-    }
-    /* Only now: its event came before the answer. */
-    if (s->unplugged) {
-        return unplugged(s);
-    }
-    phrase = changed_device(&f->machine, &now);
-    if (phrase || side == DESTINATION) {
-        return phrase;
-    }
-    if (qmp_query_disks(s->qmp, &s->features, &disks, err) < 0) {
-        return NULL;
-    }
-    return changed_disk(&f->disks, &disks, m->id);
+    return phrase ? say(s, phrase, err) : 0;
 }
-
-struct look {
-    struct migration *m;
-    bool hurry;
-    char *phrase;
-};
 
 static int run_look(struct side *s, void *arg, struct qm_error *err)
 {
-    struct look *look = arg;
+    CLEANUP(qmp_machine_done) struct qmp_machine now = { 0 };
+    CLEANUP(qmp_disks_done) struct qmp_disks disks = { 0 };
+    CLEANUP_FREE char *device = NULL, *disk = NULL;
+    const struct migration *m = arg;
+    const struct side_facts *f = &m->facts.side[s->id];
 
-    look->phrase = find_change(look->m, s->id, look->hurry, err);
-    return error_is_set(err) ? -1 : 0;
+    /* The events only then: they came before the answer. */
+    if (qmp_query_device_list(s->qmp, &now, err) < 0 ||
+        look_at_events(s, err) < 0) {
+        return -1;
+    }
+    device = changed_device(&f->machine, &now);
+    if (device) {
+        return say(s, device, err);
+    }
+    if (s->id == DESTINATION) {
+        return 0;
+    }
+    if (qmp_query_disks(s->qmp, &s->features, &disks, err) < 0) {
+        return -1;
+    }
+    disk = changed_disk(&f->disks, &disks, m->id);
+    return disk ? say(s, disk, err) : 0;
 }
 
 int machines_unchanged(struct migration *m, bool hurry, struct qm_error *err)
 {
     for (int i = 0; i < SIDES; i++) {
         struct side *s = &m->side[i];
-        struct look look = { .m = m, .hurry = hurry };
 
-        if (side_do(s, run_look, NULL, &look, err) < 0)
+        if (hurry ? look_at_events(s, err) < 0
+                  : side_do(s, run_look, NULL, m, err) < 0)
             return -1;
-        if (look.phrase) {
-            error_set(err, QM_ERR_GUEST,
-                      "%s: its machine was changed meanwhile: %s", s->name,
-                      look.phrase);
-            error_hint(err, "make the destination's command line like the "
-                            "source as it is now, and try again");
-            free(look.phrase);
-            return -1;
-        }
     }
     return 0;
 }

@@ -31,6 +31,7 @@ enum end {
     END_SOURCE_DEAD,
     END_GUEST,
     END_HALT,
+    END_CHANGE,
     END_DESTINATION_DEAD,
     END_MIRROR,
     END_STREAM,
@@ -50,6 +51,13 @@ static bool guest_has_halted(const struct migration *m)
     return m->side[SOURCE].halted && !m->destination_owns && !m->postcopy_asked;
 }
 
+/* Once the stream runs QEMU unplugs nothing. */
+static bool machine_has_changed(const struct migration *m)
+{
+    return !m->stream_started && !m->rolling_back &&
+           (m->side[SOURCE].unplugged || m->side[DESTINATION].unplugged);
+}
+
 static enum end find_end(struct migration *m, unsigned ends_on)
 {
     const struct {
@@ -60,6 +68,7 @@ static enum end find_end(struct migration *m, unsigned ends_on)
         /* A QEMU usually ends with its guest: that is then why. */
         { ENDS_ON_GUEST_END, source_of(m)->guest_ended, END_GUEST },
         { ENDS_ON_HALT, guest_has_halted(m), END_HALT },
+        { ENDS_ON_GUEST_END, machine_has_changed(m), END_CHANGE },
         { ENDS_ON_SOURCE_DEATH, side_is_gone(source_of(m)), END_SOURCE_DEAD },
         { ENDS_ON_DESTINATION_DEATH, side_is_gone(destination_of(m)),
           END_DESTINATION_DEAD },
@@ -131,6 +140,8 @@ static int end_error(struct migration *m, enum end end, struct qm_error *err)
                          "source: the guest shut down or crashed");
     case END_HALT:
         return halt_error(m, err);
+    case END_CHANGE:
+        return machines_unchanged(m, true, err);
     case END_MIRROR:
         return mirror_failure(m, err);
     case END_STREAM:

@@ -83,6 +83,21 @@ def test_changed_before_the_door(lab, pki, name):
 
 
 @pytest.mark.long
+def test_changed_while_copied(lab, pki):
+    """It ends at once, and not when the disks are copied."""
+    move = Changing(lab, pki, Case(
+        live=False, options=('--disk-bandwidth', '1M')))
+    with open(move.source.disks[0].path, 'r+b') as image:
+        image.write(b'x' * (60 << 20))
+    move.start()
+    move.wait_step('mirror disks')
+    unplug(move.source.spy)
+    move.undone(destination='waiting')
+    assert 'device kbd0 was unplugged' in move.error
+    assert 'compare disks' not in move.steps('begins')
+
+
+@pytest.mark.long
 def test_changed_there(lab, pki):
     """At the destination."""
     move = Changing(lab, pki, Case(live=False, supervised=False))
