@@ -8,6 +8,7 @@ import pytest
 
 from cases import Case, Move
 from refusals import Pair, Refusal, refuse, run_case
+from test_choose import fuse
 
 MIB = 1 << 20
 
@@ -97,6 +98,30 @@ def test_harmless(lab, pki, name):
     engine = pair.run(Refusal(''))
     assert engine.process.returncode == 0, engine.text()
     assert pair.destination.status() == 'running'
+
+
+@pytest.mark.long
+def test_two_views_of_one_file(lab, pki):
+    """A file system that hosts share: a mark tells, and is taken away."""
+    folder = lab.folder('shared')
+    here, there = fuse(lab, folder), fuse(lab, folder)
+    pair = Pair(lab, pki, Refusal('', source=backed(f'{here}/ram'),
+                                  destination=backed(f'{there}/ram')))
+    refuse(pair, Refusal('memory backend m0 of the destination is the file',
+                         'another mem-path', ('memory-backends',)))
+    assert [p.name for p in folder.iterdir()] == ['ram']
+
+
+@pytest.mark.long
+def test_two_files_of_one_folder(lab, pki):
+    folder = lab.folder('shared')
+    here, there = fuse(lab, folder), fuse(lab, folder)
+    pair = Pair(lab, pki, Refusal('', source=backed(f'{here}/a'),
+                                  destination=backed(f'{there}/b'),
+                                  both={'disks': []}))
+    engine = pair.run(Refusal(''))
+    assert engine.process.returncode == 0, engine.text()
+    assert sorted(p.name for p in folder.iterdir()) == ['a', 'b']
 
 
 def pmem(path):
