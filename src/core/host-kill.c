@@ -36,7 +36,7 @@ static int refuse_unseen(const struct host *h,
                          const struct process_identity *id,
                          const struct sight *seen, struct qm_error *err)
 {
-    CLEANUP_FREE char *why = process_place_difference(&id->place, &seen->place);
+    CLEANUP_FREE char *why = sight_doubt(id, seen);
 
     return error_set(err, QM_ERR_SYSTEM,
                      "%s: process %d was not looked for where it ran: %s",

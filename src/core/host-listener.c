@@ -83,7 +83,7 @@ static const char listener_script[] =
     "[ $# -eq 0 ] && exit 5; "
     "echo $*; "
     "[ $# -eq 1 ] || exit 6; "
-    "place || exit 3; "
+    "place && clock || exit 3; "
     "cat /proc/$1/stat || exit 5";
 
 static int complain_listener(const struct host *h, const char *where,

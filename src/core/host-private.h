@@ -40,7 +40,8 @@ bool process_place_fits(const struct process_place *a,
 char *process_place_difference(const struct process_place *was,
                                const struct process_place *here);
 
-/* The beginning of a script: `place` says that line. */
+/* The beginning of a script: `place` says that line, and `clock` the line that
+ * follows it in what sight_parse() reads. */
 #define HOST_PLACE                                                             \
     "place() { "                                                               \
     "  b=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null) || return 1; "     \
@@ -56,6 +57,10 @@ char *process_place_difference(const struct process_place *was,
     "    ns=$(readlink /proc/self/ns/pid) && "                                 \
     "    ts=$(readlink /proc/self/ns/time); "                                  \
     "  echo \"${m:--} $b ${ns:--} ${ts:--}\"; "                                \
+    "}; "                                                                      \
+    "clock() { "                                                               \
+    "  read -r up more </proc/uptime && n=$(date +%s) && "                     \
+    "    echo \"$n ${up%%.*}\"; "                                              \
     "}; "
 
 /* What /proc/PID/stat says. */
@@ -73,6 +78,8 @@ bool process_stat_is_end(const struct process_stat *s);
 /* One look for a process. */
 struct sight {
     struct process_place place; /* where */
+    int64_t now_s;              /* by the clock of that machine */
+    int64_t booted_s;           /* when it was booted, by the same clock */
     bool there;
     struct process_stat stat; /* if it is there */
 };
@@ -81,8 +88,12 @@ int host_look(struct host *h, int pid, deadline_t by, struct sight *ret,
               struct qm_error *err);
 enum process_state process_judge(const struct process_identity *id,
                                  const struct sight *s);
-/* TEXT begins with the line of the place; the rest is stat or nothing. */
+/* TEXT begins with the lines of place and clock; the rest is stat or
+ * nothing. */
 int sight_parse(const char *text, struct sight *ret);
+/* Why S does not tell whether the process of ID is dead, in words, else NULL;
+ * the caller frees it. */
+char *sight_doubt(const struct process_identity *id, const struct sight *s);
 void sight_identify(int pid, const struct sight *s,
                     struct process_identity *ret);
 

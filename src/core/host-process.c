@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/host-private.h"
@@ -42,6 +43,19 @@ bool process_stat_is_end(const struct process_stat *s)
 
 /* --- looking ------------------------------------------------------------------ */
 
+/* "NOW UPTIME", in seconds */
+static bool clock_parse(const char *text, struct sight *s)
+{
+    int64_t now_s, uptime_s;
+
+    if (sscanf(text, "%" SCNd64 " %" SCNd64, &now_s, &uptime_s) != 2) {
+        return false;
+    }
+    s->now_s = now_s;
+    s->booted_s = now_s - uptime_s;
+    return true;
+}
+
 int sight_parse(const char *text, struct sight *ret)
 {
     struct sight s = { .there = false };
@@ -50,6 +64,11 @@ int sight_parse(const char *text, struct sight *ret)
     if (!process_place_parse(text, len, &s.place)) {
         return -1;
     }
+    text += len + (text[len] == '\n');
+    if (!clock_parse(text, &s)) {
+        return -1;
+    }
+    len = strcspn(text, "\n");
     text += len + (text[len] == '\n');
     if (*text) {
         if (!process_stat_parse(text, &s.stat)) {
@@ -67,12 +86,26 @@ static bool is_hidden(int pid)
     return kill(pid, 0) == 0 || errno != ESRCH;
 }
 
+static int clock_here(struct sight *s, struct qm_error *err)
+{
+    char uptime[64], line[128];
+
+    if (read_small_file("/proc/uptime", uptime, sizeof(uptime)) < 0) {
+        return error_set_errno(err, QM_ERR_SYSTEM, errno,
+                               "cannot read /proc/uptime");
+    }
+    snprintf(line, sizeof(line), "%lld %s", (long long)time(NULL), uptime);
+    return clock_parse(line, s) ? 0
+                                : error_set(err, QM_ERR_SYSTEM,
+                                            "cannot understand /proc/uptime");
+}
+
 static int look_here(int pid, struct sight *ret, struct qm_error *err)
 {
     char path[64], stat[1024];
     struct sight s = { .there = true };
 
-    if (process_place_here(&s.place, err) < 0) {
+    if (process_place_here(&s.place, err) < 0 || clock_here(&s, err) < 0) {
         return -1;
     }
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
@@ -91,12 +124,13 @@ static int look_here(int pid, struct sight *ret, struct qm_error *err)
 
 /* Only a folder that is not there says that the process is not, and only where
  * those of others can be seen. */
-static const char look_script[] = "read -r pid; " HOST_PLACE "place || exit 3; "
-                                  "cat /proc/$pid/stat 2>/dev/null || { "
-                                  "  [ -d /proc/$pid ] && exit 5; "
-                                  "  [ -d /proc/1 ] || exit 5; "
-                                  "}; "
-                                  "exit 0";
+static const char look_script[] =
+    "read -r pid; " HOST_PLACE "place && clock || exit 3; "
+    "cat /proc/$pid/stat 2>/dev/null || { "
+    "  [ -d /proc/$pid ] && exit 5; "
+    "  [ -d /proc/1 ] || exit 5; "
+    "}; "
+    "exit 0";
 
 int host_look(struct host *h, int pid, deadline_t by, struct sight *ret,
               struct qm_error *err)
@@ -127,6 +161,7 @@ void sight_identify(int pid, const struct sight *s,
     ret->pid = pid;
     ret->start_time = s->stat.start_time;
     ret->place = s->place;
+    ret->seen_s = s->now_s;
 }
 
 int host_identify_pid(struct host *h, int pid, struct process_identity *ret,
@@ -154,6 +189,14 @@ static bool is_that_process(const struct process_identity *id,
            !process_stat_is_end(&s->stat);
 }
 
+/* A clone that has the same machine id, but was up already when the process was
+ * seen, is another machine. */
+static bool has_booted_since(const struct process_identity *id,
+                             const struct sight *s)
+{
+    return id->seen_s > 0 && s->booted_s > id->seen_s;
+}
+
 enum process_state process_judge(const struct process_identity *id,
                                  const struct sight *s)
 {
@@ -161,7 +204,7 @@ enum process_state process_judge(const struct process_identity *id,
     case PLACE_SAME:
         return is_that_process(id, s) ? PROCESS_ALIVE : PROCESS_DEAD;
     case PLACE_REBOOTED:
-        return PROCESS_DEAD;
+        return has_booted_since(id, s) ? PROCESS_DEAD : PROCESS_UNKNOWN;
     case PLACE_ELSEWHERE:
         break;
     }
@@ -186,6 +229,16 @@ enum process_state host_process_state(struct host *h,
     return process_judge(id, &s);
 }
 
+char *sight_doubt(const struct process_identity *id, const struct sight *s)
+{
+    if (process_place_compare(&id->place, &s->place) == PLACE_REBOOTED &&
+        !has_booted_since(id, s)) {
+        return xstrdup("this may be another machine with the same machine id: "
+                       "it was not booted after the process was seen");
+    }
+    return process_place_difference(&id->place, &s->place);
+}
+
 char *host_process_doubt(struct host *h, const struct process_identity *id,
                          deadline_t by)
 {
@@ -195,5 +248,5 @@ char *host_process_doubt(struct host *h, const struct process_identity *id,
     if (!h || !id->known || host_look(h, id->pid, by, &s, &ignored) < 0) {
         return NULL;
     }
-    return process_place_difference(&id->place, &s.place);
+    return sight_doubt(id, &s);
 }

@@ -130,6 +130,7 @@ struct process_identity {
     int pid;
     uint64_t start_time; /* field 22 of /proc/PID/stat */
     struct process_place place;
+    int64_t seen_s; /* when, by the clock of that machine; 0: not known */
 };
 
 /* Two known identities, of one process?  What one of both does not know of its
@@ -159,7 +160,8 @@ bool host_process_is_qemu(struct host *h, int pid, int thread);
 
 enum process_state { PROCESS_UNKNOWN, PROCESS_ALIVE, PROCESS_DEAD };
 /* DEAD is a proof: it was looked for where it ran, and there is no such pid,
- * another start time, or a zombie; or that machine has booted since. */
+ * another start time, or a zombie; or that machine has booted since it was
+ * seen: machines that were cloned may have one machine id. */
 enum process_state host_process_state(struct host *h,
                                       const struct process_identity *id,
                                       deadline_t by);

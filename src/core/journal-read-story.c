@@ -79,6 +79,7 @@ int journal_read_process(struct journal_reader *r, struct json_object *o,
     ret->pid = (int)pid;
     ret->start_time = json_get_uint(o, "start-time");
     ret->place = place;
+    ret->seen_s = json_get_int(o, "seen", 0);
     return 0;
 }
 

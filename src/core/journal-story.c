@@ -54,6 +54,7 @@ static struct json_object *side_story(const struct migration *m,
         json_add_int(o, "pid", p->pid);
         json_add(o, "start-time", json_object_new_uint64(p->start_time));
         add_place(o, &p->place);
+        json_add_int(o, "seen", p->seen_s);
     }
     json_add(o, "capabilities", capabilities(&f->capabilities));
     json_add(o, "parameters", parameters(&f->parameters));

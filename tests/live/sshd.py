@@ -45,6 +45,7 @@ class Sshd:
             '^((?:root|games):.*:).*$', rf'\g<1>{shell}',
             Path('/etc/passwd').read_text(), flags=re.M)
         self.boot_id = boot_id
+        self.uptime = None
         self.machine_id = machine_id
         self.host = host
         self.port = PORT
@@ -112,6 +113,7 @@ class Sshd:
     def _argv(self):
         argv = ['/usr/sbin/sshd', '-D', '-e', '-f', self.dir / 'sshd_config']
         for path, text in ((BOOT_ID, self.boot_id),
+                           ('/proc/uptime', self.uptime),
                            ('/etc/machine-id', self.machine_id),
                            ('/etc/passwd', self.passwd)):
             if text:

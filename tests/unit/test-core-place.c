@@ -121,14 +121,44 @@ static void process_is_judged_by_where_it_was_looked_for(void **state)
         struct process_identity id = { .known = true,
                                        .pid = 42,
                                        .start_time = 7,
-                                       .place = place(rows[i].was) };
+                                       .place = place(rows[i].was),
+                                       .seen_s = 1000 };
         struct sight s = { .place = place(rows[i].here),
+                           .now_s = 3000,
+                           .booted_s = 2000,
                            .there = rows[i].state != 0,
                            .stat = { .state = rows[i].state,
                                      .threads = 1,
                                      .start_time = rows[i].start_time } };
 
         assert_int_equal(process_judge(&id, &s), rows[i].expected);
+    }
+}
+
+/* Machines that are copies of one image may have one machine id. */
+static void clone_is_not_a_machine_that_booted(void **state)
+{
+    static const struct {
+        int64_t seen_s, booted_s;
+        enum process_state expected;
+    } rows[] = {
+        { 1000, 1001, PROCESS_DEAD },
+        { 1000, 1000, PROCESS_UNKNOWN },
+        { 1000, 10, PROCESS_UNKNOWN },
+        { 0, 2000, PROCESS_UNKNOWN }, /* the journal does not say when */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct process_identity id = { true, 42, 7, place(HOME),
+                                       rows[i].seen_s };
+        struct sight s = { .place = place(M1 " " B2 " " INIT " " T1),
+                           .now_s = 3000,
+                           .booted_s = rows[i].booted_s };
+        CLEANUP_FREE char *why = sight_doubt(&id, &s);
+
+        assert_int_equal(process_judge(&id, &s), rows[i].expected);
+        assert_int_equal(why == NULL, rows[i].expected == PROCESS_DEAD);
     }
 }
 
@@ -147,8 +177,8 @@ static void one_process_is_known_again(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct process_identity a = { true, 42, 7, place(rows[i].a) };
-        struct process_identity b = { true, 42, 7, place(rows[i].b) };
+        struct process_identity a = { true, 42, 7, place(rows[i].a), 1 };
+        struct process_identity b = { true, 42, 7, place(rows[i].b), 2 };
 
         assert_int_equal(process_is_same(&a, &b), rows[i].same);
         assert_int_equal(process_is_comparable(&a, &b), rows[i].comparable);
@@ -198,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(places_are_compared),
         cmocka_unit_test(process_is_judged_by_where_it_was_looked_for),
+        cmocka_unit_test(clone_is_not_a_machine_that_booted),
         cmocka_unit_test(one_process_is_known_again),
         cmocka_unit_test(lines_are_parsed_and_made),
     };
