@@ -77,6 +77,16 @@ bool str_ends(const char *s, const char *suffix)
     return len >= suffix_len && strcmp(s + len - suffix_len, suffix) == 0;
 }
 
+bool str_is_among(const char *s, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (str_equal(s, list[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool str_is_plain_name(const char *s, size_t max, const char *more)
 {
     size_t len = strlen(s);

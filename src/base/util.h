@@ -32,6 +32,8 @@ char *xvasprintf(const char *format, va_list args)
 bool str_equal(const char *a, const char *b);
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
+/* Is S, which may be NULL, one of the COUNT words of LIST? */
+bool str_is_among(const char *s, const char *const *list, size_t count);
 
 /* Free *P and make it a copy of VALUE (which may be NULL). */
 void str_replace(char **p, const char *value);

@@ -70,12 +70,7 @@ static bool is_local_fs(const struct file_identity *x)
         "exfat",     "isofs",     "squashfs", "udf", "hugetlbfs",
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(local); i++) {
-        if (str_equal(x->fs_type, local[i])) {
-            return true;
-        }
-    }
-    return false;
+    return str_is_among(x->fs_type, local, ARRAY_LEN(local));
 }
 
 /* One file system that shows another's files, under other numbers. */

@@ -13,16 +13,6 @@
 
 #include "core/extents.h"
 
-static bool is_among(const char *const *words, size_t count, const char *word)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (str_equal(words[i], word)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* --- addresses -------------------------------------------------------------- */
 
 /* ADDRESS in host order. */
@@ -175,7 +165,7 @@ static void look_at_member(struct servers *s, const char *key,
         add_server(s, reach_of_url(value));
     } else if ((str_equal(key, "type") || str_ends(key, ".type") ||
                 str_equal(key, "transport")) &&
-               is_among(near, ARRAY_LEN(near), value)) {
+               str_is_among(value, near, ARRAY_LEN(near))) {
         add_server(s, NAME_NEAR);
     } else if (str_equal(key, "conf")) { /* a file of each host */
         add_server(s, NAME_AMBIGUOUS);
@@ -216,7 +206,7 @@ static bool is_near_driver(const char *driver)
                                         "vvfat" };
 
     return str_starts(driver, "virtio-") ||
-           is_among(near, ARRAY_LEN(near), driver);
+           str_is_among(driver, near, ARRAY_LEN(near));
 }
 
 enum name_reach network_name_reach(const char *driver, const char *name)

@@ -34,15 +34,11 @@ bool facts_is_placeholder(const struct facts *f, size_t i, size_t j)
 
 const char *image_format(const struct qmp_disk *d)
 {
-    static const char *const raw[] = { "raw", "file", "host_device" };
+    static const char *const raw[] = { "raw", "file", "host_device", "luks" };
 
-    for (size_t i = 0; i < ARRAY_LEN(raw); i++) {
-        if (str_equal(d->driver, raw[i])) {
-            return "raw";
-        }
-    }
-    if (str_equal(d->driver, "luks"))
+    if (str_is_among(d->driver, raw, ARRAY_LEN(raw))) {
         return "raw";
+    }
     return str_equal(d->driver, "qcow2") ? "qcow2" : NULL;
 }
 

@@ -14,19 +14,9 @@ static const char *const protocols[] = { "file", "host_device" };
 /* More than a medium holds is not read for a mere check. */
 #define DIGEST_MAX_BYTES (16 * GIB)
 
-static bool is_among(const char *const *words, size_t count, const char *word)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (str_equal(words[i], word)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool has_known_format(const struct qmp_disk *d)
 {
-    return is_among(formats, ARRAY_LEN(formats), d->driver) ||
+    return str_is_among(d->driver, formats, ARRAY_LEN(formats)) ||
            str_equal(d->driver, d->protocol);
 }
 
@@ -38,7 +28,7 @@ static bool is_whole(const struct qmp_disk *d)
 
 const char *disk_why_no_writer(const struct qmp_disk *b)
 {
-    if (!is_among(protocols, ARRAY_LEN(protocols), b->protocol)) {
+    if (!str_is_among(b->protocol, protocols, ARRAY_LEN(protocols))) {
         return "it is neither a file nor a block device";
     }
     if (!has_known_format(b)) {

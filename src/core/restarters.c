@@ -76,19 +76,9 @@ static const char *const shells[] = {
     "sh", "bash", "dash", "ash", "busybox", "ksh", "mksh", "zsh", "fish",
 };
 
-static bool is_among(const char *name, const char *const *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (str_equal(name, list[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_shell(const struct parent_facts *p)
 {
-    return is_among(p->name, shells, ARRAY_LEN(shells));
+    return str_is_among(p->name, shells, ARRAY_LEN(shells));
 }
 
 static bool has_word(const char *words, const char *word)
@@ -189,7 +179,7 @@ static void find_by_parents(const struct unit_facts *u, struct restarters *r)
         find_by_parent(p, r);
         if (is_shell(p)) {
             find_script(p, r);
-        } else if (!is_among(p->name, waits_only, ARRAY_LEN(waits_only))) {
+        } else if (!str_is_among(p->name, waits_only, ARRAY_LEN(waits_only))) {
             return;
         }
     }

@@ -32,12 +32,7 @@ static const char *const filters[] = {
 
 static bool is_filter(const char *driver)
 {
-    for (size_t i = 0; driver && i < ARRAY_LEN(filters); i++) {
-        if (str_equal(driver, filters[i])) {
-            return true;
-        }
-    }
-    return false;
+    return str_is_among(driver, filters, ARRAY_LEN(filters));
 }
 
 /* --- edges ------------------------------------------------------------------ */

@@ -45,12 +45,7 @@ static const char *const protocol_drivers[] = {
 
 bool qmp_is_protocol(const char *driver)
 {
-    for (size_t i = 0; driver && i < ARRAY_LEN(protocol_drivers); i++) {
-        if (str_equal(driver, protocol_drivers[i])) {
-            return true;
-        }
-    }
-    return false;
+    return str_is_among(driver, protocol_drivers, ARRAY_LEN(protocol_drivers));
 }
 
 static struct json_object *find_node(struct json_object *nodes,

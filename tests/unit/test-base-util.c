@@ -26,6 +26,9 @@ static void predicates_on_strings(void **state)
     assert_false(str_starts("un", "unix:"));
     assert_true(str_ends("a.sock", ".sock"));
     assert_false(str_ends("ock", ".sock"));
+    assert_true(str_is_among("b", (const char *const[]){ "a", "b" }, 2));
+    assert_false(str_is_among("b", (const char *const[]){ "a", "b" }, 1));
+    assert_false(str_is_among(NULL, (const char *const[]){ "a", "b" }, 2));
 }
 
 static void replace_may_take_from_itself(void **state)
