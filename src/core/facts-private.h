@@ -32,8 +32,8 @@ void facts_collect_sites(const struct facts_input *in, struct facts *f);
  * shared. */
 void facts_collect_backing(struct facts *f);
 
-/* facts-memory.c: memory_pair; never fails, what cannot be told is not
- * known. */
+/* facts-memory.c: memory_pair, but for its marks; never fails, what cannot be
+ * told is not known. */
 void facts_collect_memory(const struct facts_input *in, struct facts *f);
 
 /* facts-network.c: address, bind, tls_hostname. */

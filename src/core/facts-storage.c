@@ -173,25 +173,46 @@ static size_t folder_of(struct marking *m, enum side_id side,
     return n;
 }
 
-static void ask_pair(struct marking *m, struct part_index source,
-                     struct part_index destination)
+/* A of the source and B of the destination. */
+static void ask_pair(struct marking *m, const struct extent *a,
+                     const struct extent *b, enum host_mark *answer)
 {
     const struct side_facts *s = &m->f->side[SOURCE];
     const struct side_facts *d = &m->f->side[DESTINATION];
-    struct extent a = facts_extent(s, source.disk, source.part);
-    struct extent b = facts_extent(d, destination.disk, destination.part);
 
-    if (!extents_need_mark(facts_hosts(m->f), &a, &b) ||
-        !*path_on_host(s, a.driver, a.filename) ||
-        !*path_on_host(d, b.driver, b.filename)) {
+    if (!extents_need_mark(facts_hosts(m->f), a, b) ||
+        !*path_on_host(s, a->driver, a->filename) ||
+        !*path_on_host(d, b->driver, b->filename)) {
         return;
     }
     m->question =
         xrealloc_array(m->question, m->count + 1, sizeof(*m->question));
     m->question[m->count++] = (struct question){
-        .folder = { folder_of(m, SOURCE, &a), folder_of(m, DESTINATION, &b) },
-        .answer = facts_mark(m->f, source, destination),
+        .folder = { folder_of(m, SOURCE, a), folder_of(m, DESTINATION, b) },
+        .answer = answer,
     };
+}
+
+static void ask_parts(struct marking *m, struct part_index source,
+                      struct part_index destination)
+{
+    struct extent a =
+        facts_extent(&m->f->side[SOURCE], source.disk, source.part);
+    struct extent b = facts_extent(&m->f->side[DESTINATION], destination.disk,
+                                   destination.part);
+
+    ask_pair(m, &a, &b, facts_mark(m->f, source, destination));
+}
+
+static void find_memory_questions(struct marking *m)
+{
+    for (size_t i = 0; i < m->f->memory_pair_count; i++) {
+        struct memory_pair *p = &m->f->memory_pair[i];
+        struct extent a = memory_pair_extent(m->f, p, SOURCE);
+        struct extent b = memory_pair_extent(m->f, p, DESTINATION);
+
+        ask_pair(m, &a, &b, &p->mark);
+    }
 }
 
 static void find_questions(struct marking *m)
@@ -203,8 +224,8 @@ static void find_questions(struct marking *m)
         for (size_t p = 0; p < facts_parts_of(s, i).count; p++) {
             for (size_t j = 0; j <= d->disks.count; j++) {
                 for (size_t q = 0; q < facts_parts_of(d, j).count; q++) {
-                    ask_pair(m, (struct part_index){ i, p },
-                             (struct part_index){ j, q });
+                    ask_parts(m, (struct part_index){ i, p },
+                              (struct part_index){ j, q });
                 }
             }
         }
@@ -365,6 +386,7 @@ void facts_collect_marks(const struct facts_input *in, struct facts *f)
         return;
     }
     find_questions(&m);
+    find_memory_questions(&m);
     if (m.count == 0) {
         return;
     }

@@ -70,8 +70,8 @@ int facts_collect(const struct facts_input *in, struct facts *ret,
     for (int side = 0; side < SIDES; side++) {
         facts_collect_host(in, (enum side_id)side, &f.side[side]);
     }
-    facts_collect_marks(in, &f);
     facts_collect_memory(in, &f);
+    facts_collect_marks(in, &f);
     facts_collect_backing(&f);
     facts_collect_digests(in, &f);
     facts_collect_sites(in, &f);

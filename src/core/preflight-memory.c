@@ -14,80 +14,41 @@ const char *memory_pair_path(const struct facts *f, const struct memory_pair *p,
     return f->side[side].machine.memory_backend[p->index[side]].file;
 }
 
-/* File systems whose files no other host sees, as stat -f calls them; of all
- * others a mark tells. */
-static bool is_local(const struct file_identity *x)
+struct extent memory_pair_extent(const struct facts *f,
+                                 const struct memory_pair *p, enum side_id side)
 {
-    static const char *const local[] = {
-        "tmpfs", "ramfs", "hugetlbfs", "ext2/ext3", "xfs", "btrfs", "zfs",
+    bool is_file = p->file[side].known && !p->is_folder[side];
+
+    return (struct extent){
+        .driver = "file",
+        .filename = memory_pair_path(f, p, side),
+        .file = is_file ? &p->file[side] : NULL,
+        .end = UINT64_MAX,
     };
-
-    for (size_t i = 0; i < ARRAY_LEN(local); i++) {
-        if (str_equal(x->fs_type, local[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool same_number(const struct memory_pair *p)
-{
-    const struct file_identity *a = &p->file[SOURCE];
-    const struct file_identity *b = &p->file[DESTINATION];
-
-    return a->is_block_device == b->is_block_device && a->device == b->device &&
-           a->inode == b->inode;
-}
-
-static bool are_files(const struct memory_pair *p)
-{
-    for (int side = 0; side < SIDES; side++) {
-        if (!p->file[side].known || p->is_folder[side]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool memory_pair_needs_mark(const struct facts *f, const struct memory_pair *p)
-{
-    return are_files(p) && !(facts_same_machine(f) && same_number(p)) &&
-           !(is_local(&p->file[SOURCE]) && is_local(&p->file[DESTINATION]));
 }
 
 enum memory_relation { MEMORY_UNKNOWN, MEMORY_SAME, MEMORY_DIFFERENT };
 
-static enum memory_relation judge_mark(const struct memory_pair *p)
-{
-    const struct file_identity *a = &p->file[SOURCE];
-    const struct file_identity *b = &p->file[DESTINATION];
-
-    if (p->mark == MARK_DONE) {
-        return a->inode == b->inode || str_equal(a->name, b->name)
-                   ? MEMORY_SAME
-                   : MEMORY_DIFFERENT;
-    }
-    return p->mark == MARK_UNSEEN && a->inode != b->inode ? MEMORY_DIFFERENT
-                                                          : MEMORY_UNKNOWN;
-}
-
 static enum memory_relation judge(const struct facts *f,
                                   const struct memory_pair *p)
 {
-    bool two_machines = f->side[SOURCE].process.known &&
-                        f->side[DESTINATION].process.known &&
-                        !facts_same_machine(f);
+    struct extent a = memory_pair_extent(f, p, SOURCE);
+    struct extent b = memory_pair_extent(f, p, DESTINATION);
 
     if (p->is_folder[SOURCE] || p->is_folder[DESTINATION]) {
         return MEMORY_DIFFERENT;
     }
-    if (!are_files(p)) {
-        return MEMORY_UNKNOWN;
+    switch (extents_compare(facts_hosts(f), p->mark, &a, &b).relation) {
+    case STORAGE_DIFFERENT:
+        return MEMORY_DIFFERENT;
+    case STORAGE_SAME:
+    case STORAGE_OTHERWISE:
+        return MEMORY_SAME;
+    case STORAGE_PERHAPS:
+    case STORAGE_UNKNOWN:
+        break;
     }
-    if (same_number(p) && !two_machines) {
-        return facts_same_machine(f) ? MEMORY_SAME : MEMORY_UNKNOWN;
-    }
-    return memory_pair_needs_mark(f, p) ? judge_mark(p) : MEMORY_DIFFERENT;
+    return MEMORY_UNKNOWN;
 }
 
 void preflight_memory_files(const struct facts *f, struct verdicts *v)

@@ -29,8 +29,10 @@ preflight_check preflight_settings;
 void preflight_memory_files(const struct facts *f, struct verdicts *v);
 const char *memory_pair_path(const struct facts *f, const struct memory_pair *p,
                              enum side_id side);
-/* Would a mark beside the files tell? */
-bool memory_pair_needs_mark(const struct facts *f, const struct memory_pair *p);
+/* The file as what extents_compare() tells of; of a folder nothing is known. */
+struct extent memory_pair_extent(const struct facts *f,
+                                 const struct memory_pair *p,
+                                 enum side_id side);
 /* preflight-devices.c */
 preflight_check preflight_devices;
 /* preflight-cpu.c */

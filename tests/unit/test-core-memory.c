@@ -25,6 +25,8 @@ static const struct memory_case {
     const char *name;
     struct where at[SIDES]; /* device 0: not known */
     enum host_mark mark;
+    uint64_t links; /* 0: one */
+    bool alone;     /* mounted by itself */
     bool folder, one_machine, process_unknown;
     char expected;
 } cases[] = {
@@ -59,6 +61,16 @@ static const struct memory_case {
       { { 1, 7, "a", "nfs" }, { 9, 8, "b", "nfs" } },
       .mark = MARK_DONE,
       .expected = FINE },
+    { "a shared file system, two names that may be one file",
+      { { 1, 7, "a", "nfs" }, { 9, 8, "b", "nfs" } },
+      .mark = MARK_DONE,
+      .links = 2,
+      .expected = UNKNOWN },
+    { "a shared file system, a mark not seen beside a file mounted alone",
+      { { 1, 7, "a", "nfs" }, { 9, 8, "a", "nfs" } },
+      .mark = MARK_UNSEEN,
+      .alone = true,
+      .expected = UNKNOWN },
     { "a shared file system, and a mark was not seen",
       { { 1, 7, "a", "nfs" }, { 9, 8, "a", "nfs" } },
       .mark = MARK_UNSEEN,
@@ -96,6 +108,8 @@ static char judge_case(const struct memory_case *c)
         f->known = w->device != 0;
         f->device = w->device;
         f->inode = w->inode;
+        f->links = c->links ? c->links : 1;
+        f->mounted = c->alone ? MOUNTED_ALONE : MOUNTED_WITH_FOLDER;
         strncpy(f->name, w->name, sizeof(f->name) - 1);
         strncpy(f->fs_type, w->fs, sizeof(f->fs_type) - 1);
     }
