@@ -40,7 +40,28 @@ static int refuse_unseen(const struct host *h,
 
     return error_set(err, QM_ERR_SYSTEM,
                      "%s: process %d was not looked for where it ran: %s",
-                     h->text, id->pid, why ? why : "it moves");
+                     h->text, id->pid,
+                     why ? why
+                         : "another host or PID namespace "
+                           "answered than a moment before");
+}
+
+/* 1: that process is there; 0: it is proved dead. */
+static int look_for_it(struct host *h, const struct process_identity *id,
+                       deadline_t by, struct sight *ret, struct qm_error *err)
+{
+    if (host_look(h, id->pid, by, ret, err) < 0) {
+        return error_wrap(err, "kill process %d", id->pid);
+    }
+    switch (process_judge(id, ret)) {
+    case PROCESS_ALIVE:
+        return 1;
+    case PROCESS_DEAD:
+        return 0;
+    case PROCESS_UNKNOWN:
+        break;
+    }
+    return refuse_unseen(h, id, ret, err);
 }
 
 /* A pidfd is readable once its process and all its threads have ended. */
@@ -51,22 +72,16 @@ static int kill_here(struct host *h, const struct process_identity *id,
     struct sight seen = { .there = false };
     struct loop_watch *watch;
     bool ended = false;
+    int there;
 
     if (fd < 0 && errno != ESRCH) {
         return error_set_errno(err, QM_ERR_SYSTEM, errno,
                                "cannot open process %d", id->pid);
     }
     /* Only after the pidfd is ours does the look tell of the same process. */
-    if (host_look(h, id->pid, by, &seen, err) < 0) {
-        return -1;
-    }
-    switch (process_judge(id, &seen)) {
-    case PROCESS_DEAD:
-        return 0;
-    case PROCESS_UNKNOWN:
-        return refuse_unseen(h, id, &seen, err);
-    case PROCESS_ALIVE:
-        break;
+    there = look_for_it(h, id, by, &seen, err);
+    if (there <= 0) {
+        return there;
     }
     if (fd < 0) {
         return error_set(err, QM_ERR_SYSTEM, "process %d comes and goes",
@@ -115,16 +130,9 @@ static int kill_there(struct host *h, const struct process_identity *id,
     struct sight seen = { .there = false };
     int status;
 
-    if (host_look(h, id->pid, by, &seen, err) < 0) {
-        return error_wrap(err, "kill process %d", id->pid);
-    }
-    switch (process_judge(id, &seen)) {
-    case PROCESS_DEAD:
-        return 0;
-    case PROCESS_UNKNOWN:
-        return refuse_unseen(h, id, &seen, err);
-    case PROCESS_ALIVE:
-        break;
+    status = look_for_it(h, id, by, &seen, err);
+    if (status <= 0) {
+        return status;
     }
     line = process_place_line(&seen.place);
     input = xasprintf("%d %" PRIu64 "\n%s\n", id->pid, id->start_time, line);
