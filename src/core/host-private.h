@@ -40,7 +40,8 @@ bool process_place_fits(const struct process_place *a,
 char *process_place_difference(const struct process_place *was,
                                const struct process_place *here);
 
-/* The beginning of a script: `place` says that line, and `clock` the line that
+/* The beginning of a script: `place` says that line, with a machine id only
+ * where it is one, as process_place_line() does, and `clock` the line that
  * follows it in what sight_parse() reads. */
 #define HOST_PLACE                                                             \
     "place() { "                                                               \
@@ -48,6 +49,7 @@ char *process_place_difference(const struct process_place *was,
     "  m=; read -r m more 2>/dev/null </etc/machine-id; "                      \
     "  [ -n \"$m\" ] || read -r m more 2>/dev/null "                           \
     "    </var/lib/dbus/machine-id; "                                          \
+    "  case ${#m}$m in 32*[!0-9a-fA-F]*) m= ;; 32*) ;; *) m= ;; esac; "        \
     "  key=; more=; "                                                          \
     "  while read -r key own more; do "                                        \
     "    [ \"$key\" = NSpid: ] && break; "                                     \

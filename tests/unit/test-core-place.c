@@ -5,8 +5,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -223,6 +225,57 @@ static void lines_are_parsed_and_made(void **state)
     assert_non_null(p.pid_namespace[0] ? strstr(p.pid_namespace, "pid:[") : "");
 }
 
+/* TEXT with WHAT replaced; the caller frees it. */
+static char *replaced(const char *text, const char *what, const char *by)
+{
+    const char *at = strstr(text, what);
+
+    assert_non_null(at);
+    return xasprintf("%.*s%s%s", (int)(at - text), text, by, at + strlen(what));
+}
+
+/* A kill compares what the script says with what was made of that before. */
+static void the_script_says_what_the_engine_would(void **state)
+{
+    static const char *const ids[] = {
+        M1,
+        "",
+        "uninitialized",
+        M1 "0",
+        "0123456789abcdef-123456789abcdef",
+        M1 M1 M1,
+    };
+    char path[] = "/tmp/test-core-place-XXXXXX";
+    int fd = mkstemp(path);
+    CLEANUP_FREE char *etc =
+        replaced(HOST_PLACE "place", "/etc/machine-id", path);
+    CLEANUP_FREE char *script =
+        replaced(etc, "/var/lib/dbus/machine-id", "/nonexistent");
+
+    (void)state;
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        CLEANUP_FREE char *again = NULL;
+        struct process_place p;
+        char line[256] = "";
+        FILE *said;
+
+        assert_int_equal(ftruncate(fd, 0), 0);
+        assert_int_equal(pwrite(fd, ids[i], strlen(ids[i]), 0), strlen(ids[i]));
+        said = popen(script, "r");
+        assert_non_null(said);
+        assert_non_null(fgets(line, sizeof(line), said));
+        assert_int_equal(pclose(said), 0);
+        line[strcspn(line, "\n")] = '\0';
+        p = place(line);
+        assert_string_equal(p.machine_id, i == 0 ? M1 : "");
+        again = process_place_line(&p);
+        assert_string_equal(again, line);
+    }
+    close(fd);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +284,7 @@ int main(void)
         cmocka_unit_test(clone_is_not_a_machine_that_booted),
         cmocka_unit_test(one_process_is_known_again),
         cmocka_unit_test(lines_are_parsed_and_made),
+        cmocka_unit_test(the_script_says_what_the_engine_would),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
