@@ -30,11 +30,13 @@
  *     parent 42 runsv, args, dir, state       each of the parents
  *
  * (printf is given no format with a line break, which would need a backslash.)
+ * What others chose, as the name of a folder, has no line break left: it would
+ * begin a line of its own.
  */
 static const char unit_script[] =
     "read -r pid; "
     "[ -r /proc/$pid/cgroup ] || exit 4; "
-    "say() { printf \"%s\" \"$*\"; echo; }; "
+    "say() { printf \"%s\" \"$*\" | tr \"[:cntrl:]\" \" \"; echo; }; "
     "t=; command -v timeout >/dev/null && t=\"timeout 5\"; "
     "while read -r line; do say cgroup \"$line\"; done </proc/$pid/cgroup; "
     "cg=$(cat /proc/$pid/cgroup); "
@@ -75,7 +77,7 @@ static const char unit_script[] =
     "  case $unit in *.service) facts=$(ctl show -p MainPID -p Restart "
     "    -p UnitFileState -p TriggeredBy -p UpheldBy "
     "    -p RestartPreventExitStatus -- \"$unit\"); "
-    "    main=${facts#*MainPID=}; main=${main%%[!0-9]*}; say \"$facts\" ;; "
+    "    main=${facts#*MainPID=}; main=${main%%[!0-9]*}; echo \"$facts\" ;; "
     "  esac; "
     "fi; "
 
