@@ -93,8 +93,9 @@ static void read_file(struct tls_files *f, enum tls_file which)
         f->file[which].state = TLS_FILE_READ;
         return;
     }
-    f->file[which].state =
-        failed == ENOENT ? TLS_FILE_MISSING : TLS_FILE_UNREADABLE;
+    f->file[which].state = failed == ENOENT || failed == ENOTDIR
+                               ? TLS_FILE_MISSING
+                               : TLS_FILE_UNREADABLE;
     f->file[which].errnum = failed;
 }
 

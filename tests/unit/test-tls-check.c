@@ -251,12 +251,27 @@ static void priorities_are_those_of_tls(void **state)
     assert_int_equal(tls_priority_check(many, NULL), -1);
 }
 
+static void a_file_holds_no_certificates(void **state)
+{
+    static const char *const not_folders[] = { "/dev/null", "/nonexistent" };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(not_folders); i++) {
+        CLEANUP(tls_files_done) struct tls_files files;
+
+        tls_files_read(not_folders[i], TLS_SERVER, &files);
+        assert_int_equal(files.file[TLS_CA_CERT].state, TLS_FILE_MISSING);
+        assert_int_equal(files.file[TLS_KEY].state, TLS_FILE_MISSING);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_fault_is_named),
         cmocka_unit_test(qemu_thinks_the_same),
         cmocka_unit_test(good_is_summed_up),
+        cmocka_unit_test(a_file_holds_no_certificates),
         cmocka_unit_test(priorities_are_those_of_tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
