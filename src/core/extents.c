@@ -358,6 +358,14 @@ static struct storage judge_unseen(enum hosts hosts, const struct extent *a,
 {
     bool same_name = a->filename && str_equal(a->filename, b->filename);
 
+    if (a->is_replaced || b->is_replaced) {
+        return storage(STORAGE_UNKNOWN,
+                       a->is_replaced
+                           ? "the source's QEMU has another file open than is "
+                             "there now"
+                           : "the destination's QEMU has another file open "
+                             "than is there now");
+    }
     return hosts == HOSTS_ONE && same_name
                ? storage(STORAGE_PERHAPS, "one name on one machine, which "
                                           "could not be looked at")

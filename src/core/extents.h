@@ -28,7 +28,8 @@ struct storage {
 struct extent {
     const char *driver, *filename;    /* of the protocol node */
     const struct file_identity *file; /* NULL: not known */
-    uint64_t start, end;              /* as in struct qmp_part */
+    bool is_replaced;    /* its name leads to a file that QEMU has not open */
+    uint64_t start, end; /* as in struct qmp_part */
 };
 
 /* What is known of the two hosts; alike for all extents. */

@@ -27,8 +27,10 @@ static const char *path_on_host(const struct side_facts *s, const char *driver,
 
 const char *facts_disk_path(const struct side_facts *s, size_t i)
 {
-    return path_on_host(s, s->disks.item[i].protocol,
-                        s->disks.item[i].protocol_filename);
+    return s->disk_file && s->disk_file[i].is_not_open
+               ? ""
+               : path_on_host(s, s->disks.item[i].protocol,
+                              s->disks.item[i].protocol_filename);
 }
 
 /* Where the identities of those paths go, which are asked for once each. */

@@ -141,8 +141,18 @@ static const char identify_script[] = HOST_FIND HOST_BLOCKS
     "  a=; [ -f \"$p\" ] && a=$(mounted \"$p\"); b=$(mounted \"$f/.\"); "
     "  case $a in \"\") echo - ;; \"$b\") echo inside ;; *) echo own ;; esac; "
     "} 2>/dev/null; "
+    "held=\" $(LC_ALL=C stat -L -c \"%F b%t:%T f%d:%i\" -- /proc/$pid/fd/* "
+    "  2>/dev/null | tr \"[:space:]\" \" \")\"; "
+    "is_held() { "
+    "  if [ -b \"$p\" ]; then h=\"file $(stat -L -c b%t:%T -- \"$p\")\"; "
+    "  else h=$(stat -L -c f%d:%i -- \"$p\" 2>/dev/null); fi; "
+    "  case \"$h@$held\" in "
+    "    @*|*\"@ \") echo - ;; "
+    "    *) case $held in *\" $h \"*) echo open ;; *) echo other ;; esac ;; "
+    "  esac; "
+    "}; "
     "while IFS= read -r path; do "
-    "  real; offset=-; limit=-; number=-; "
+    "  real; offset=-; limit=-; number=-; open=$(is_held); "
     "  if [ -b \"$p\" ]; then "
     "    number=$(stat -L -c %t:%T -- \"$p\"); "
     "    number=$((0x${number%:*})):$((0x${number#*:})); "
@@ -159,7 +169,7 @@ static const char identify_script[] = HOST_FIND HOST_BLOCKS
     "    -) beneath; echo $offset ;; "
     "    *) blockid $number 0; partition $number; echo - ;; "
     "  esac; "
-    "  echo $limit; extent; place; "
+    "  echo $limit; extent; place; echo $open; "
     "done";
 
 /* The next line of *POS into BUF, "" for a dash; what is longer than the
@@ -223,7 +233,7 @@ bool file_identity_parse(const char **pos, struct file_identity *ret)
 {
     struct file_identity f = { .known = false };
     char line[128], partition[16], offset[32], limit[32];
-    char extent[64], links[32], folder[64], mounted[16];
+    char extent[64], links[32], folder[64], mounted[16], open[16];
 
     if (!next_line(pos, line, sizeof(line)) ||
         !next_line(pos, f.name, sizeof(f.name)) ||
@@ -235,11 +245,13 @@ bool file_identity_parse(const char **pos, struct file_identity *ret)
         !next_line(pos, extent, sizeof(extent)) ||
         !next_line(pos, links, sizeof(links)) ||
         !next_line(pos, folder, sizeof(folder)) ||
-        !next_line(pos, mounted, sizeof(mounted))) {
+        !next_line(pos, mounted, sizeof(mounted)) ||
+        !next_line(pos, open, sizeof(open))) {
         return false;
     }
     parse_stat(line, &f);
     parse_place(&f, extent, folder, mounted);
+    f.is_not_open = str_equal(open, "other");
     f.links = strtoull(links, NULL, 10);
     f.limit = strtoull(limit, NULL, 10);
     f.partition = (unsigned)strtoul(partition, NULL, 10);

@@ -252,6 +252,8 @@ void unit_facts_done(struct unit_facts *u);
 
 struct file_identity {
     bool known;
+    bool is_not_open; /* the process has no descriptor of it; false also where
+                       * its descriptors cannot be seen */
     bool is_block_device;   /* false for a loop device: it is its file */
     uint64_t device, inode; /* of a block device: its number, and 0 */
     char name[128];         /* of a file, links followed, no folder; or "" */

@@ -68,7 +68,8 @@ struct extent facts_extent(const struct side_facts *s, size_t disk, size_t part)
         .driver = p->is_top ? s->disks.item[disk].protocol : p->driver,
         .filename =
             p->is_top ? s->disks.item[disk].protocol_filename : p->filename,
-        .file = file && file->known ? file : NULL,
+        .file = file && file->known && !file->is_not_open ? file : NULL,
+        .is_replaced = file && file->is_not_open,
         .start = p->start,
         .end = p->end,
     };

@@ -313,6 +313,25 @@ def test_on_hosts_that_nobody_can_ask(lab, pki):
         assert engine.process.returncode == 0, engine.text()
 
 
+@pytest.mark.parametrize('side', ['source', 'destination'])
+def test_file_that_was_replaced(lab, pki, side):
+    """The name leads to another file than the one that QEMU has open."""
+    folders = {name: lab.folder(name) for name in ('source', 'destination')}
+    paths = {name: image_in(folder) for name, folder in folders.items()}
+    options = {name: {'disks': [Image(path, size=SIZE)]}
+               for name, path in paths.items()}
+    pair = Pair(lab, pki, Refusal('', **options))
+    other = {'source': 'destination', 'destination': 'source'}[side]
+    paths[side].unlink()
+    os.link(paths[other], paths[side])
+    before = state_of(pair)
+    engine = pair.run(Refusal(''))
+    assert engine.process.returncode == 3, engine.text()
+    [b] = blockers(engine)
+    assert f"the {side}'s QEMU has another file open" in b['what']
+    assert unlike(pair, before) == []
+
+
 # ---- block devices, as /sys shows them ----
 
 SYS = '/sys/dev/block'

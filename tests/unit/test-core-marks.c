@@ -178,16 +178,16 @@ static const struct {
     const char *text, *expected;
 } identities[] = {
     { "65024 77 0 0 regular file\nvm.img\next2/ext3\n-\n-\n-\n-\n- -\n1\n"
-      "65024 2\ninside\n",
+      "65024 2\ninside\n-\n",
       "file 65024 77 vm.img ext2/ext3  0 0+0 0+0 1 65024 2 1" },
     { "6 102 fe 1 block special file\nvda1\ntmpfs\nhw:naa.6\n1\n-\n-\n"
-      "2048 8\n1\n6 1\n-\n",
+      "2048 8\n1\n6 1\n-\n-\n",
       "block 1090921693185 0   hw:naa.6 1 0+0 1048576+4096 1 6 1 0" },
     { "65024 77 0 0 regular file\nback.img\nxfs\nhw:naa.6\n2\n512\n1024\n"
-      "- -\n2\n-\nown\n",
+      "- -\n2\n-\nown\n-\n",
       "file 65024 77 back.img xfs hw:naa.6 2 512+1024 0+0 2 0 0 2" },
-    { "-\nvm.img\n-\n-\n-\n-\n-\n-\n-\n-\n-\n", "unknown" },
-    { "not a stat\nvm.img\n-\n-\n-\n-\n-\n-\n-\n-\n-\n", "unknown" },
+    { "-\nvm.img\n-\n-\n-\n-\n-\n-\n-\n-\n-\n-\n", "unknown" },
+    { "not a stat\nvm.img\n-\n-\n-\n-\n-\n-\n-\n-\n-\n-\n", "unknown" },
     { "65024 77 0 0 regular file\nvm.img\n", "nothing" },
     { "65024 77 0 0 regular file", "nothing" },
     { "", "nothing" },

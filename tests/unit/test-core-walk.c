@@ -59,6 +59,33 @@ static void paths_are_walked(void **state)
     loop_free(loop);
 }
 
+/* A name may lead to another file than the one that was opened by it. */
+static void replaced_files_are_told(void **state)
+{
+    CLEANUP_FREE char *path = xasprintf("%s/image", dir);
+    const char *paths[] = { path };
+    struct qm_error err = QM_ERROR_INIT;
+    struct loop *loop = loop_new();
+    struct host *h = host_new(loop, "local", &err);
+    struct file_identity id;
+    FILE *held = fopen("image", "w");
+
+    (void)state;
+    assert_non_null(held);
+    assert_int_equal(host_identify_files(h, getpid(), paths, 1, &id, &err), 0);
+    assert_true(id.known && !id.is_not_open);
+    fclose(fopen("new", "w"));
+    assert_int_equal(rename("new", "image"), 0);
+    assert_int_equal(host_identify_files(h, getpid(), paths, 1, &id, &err), 0);
+    assert_true(id.known && id.is_not_open);
+    assert_int_equal(unlink("image"), 0);
+    assert_int_equal(host_identify_files(h, getpid(), paths, 1, &id, &err), 0);
+    assert_false(id.known || id.is_not_open);
+    fclose(held);
+    host_free(h);
+    loop_free(loop);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -85,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_are_walked),
+        cmocka_unit_test(replaced_files_are_told),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
