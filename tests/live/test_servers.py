@@ -265,3 +265,55 @@ def test_running_guest_is_copied_between_servers(lab, pki, kind):
                     ('--disks', 'vd0,vd1', '--separate', 'vd0,vd1',
                      '--verify')).start()
     assert len(move.moved()['disks']) == 2
+
+
+def with_conf(binary, server):
+    """The QEMU on a host whose /srv/ceph.conf leads to that cluster."""
+    return binary._replace(argv=(
+        'unshare', '--mount', '--', 'sh', '-c',
+        'mount --bind "$1" /srv && shift && exec "$@"', 'sh',
+        str(server.folder), *binary.argv))
+
+
+def two_clusters(lab, pki):
+    """A pair whose disks have one name; each host's configuration file leads
+    to a cluster of its own."""
+    clusters = [Ceph(lab, name) for name in ('near', 'far')]
+    volumes = [one.make('a', byte) for one, byte in zip(clusters,
+                                                        (b'A', b'B'))]
+    qemu = servers.with_drivers(BINARIES['qemu10']())
+    here, there = (
+        disks(side, Volume('driver=rbd,pool=rbd,image=a,conf=/srv/ceph.conf',
+                           None)) | {'binary': with_conf(qemu, cluster)}
+        for side, cluster in zip(('source', 'destination'), clusters))
+    return volumes, Pair(lab, pki, Refusal('', source=here, destination=there))
+
+
+def test_one_name_in_two_clusters(lab, pki):
+    """Each host's /etc/ceph/ceph.conf is its own."""
+    (a, b), pair = two_clusters(lab, pki)
+    assert 'vd0' in refused(pair, [a, b])[0]['what']
+
+
+def test_one_name_in_two_clusters_on_two_machines(lab, pki):
+    Sshd(lab, lab.host('destination'), boot_id=str(uuid.uuid4()))
+    (a, b), pair = two_clusters(lab, pki)
+    two = {'peers': ('{source}', 'ssh://destination{destination}')}
+    assert 'vd0' in refused(pair, [a, b], **two)[0]['what']
+    move(pair, '--disks', 'vd0', '--verify', **two)
+    assert a.read() == b.read() == pattern(b'A')
+
+
+@every_server
+def test_private_address_is_not_a_proof(lab, pki, kind):
+    """Another network may have another server there: the operator says that
+    it is one."""
+    Sshd(lab, lab.host('destination'), boot_id=str(uuid.uuid4()))
+    one = kind(lab, 'storage', lab.host('storage').address).make('a', b'A')
+    pair = pair_of(lab, pki, 'qemu10', kind, [one], [one])
+    two = {'peers': ('{source}', 'ssh://destination{destination}')}
+    [blocker] = refused(pair, [one], **two)
+    assert 'whether disk vd0 is shared' in blocker['what'], blocker
+    move(pair, '--shared', 'vd0', **two)
+    assert one.read() == pattern(b'A')
+    write_at(pair.destination, 'vd0', one)
