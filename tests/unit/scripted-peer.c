@@ -541,6 +541,7 @@ void peer_start(struct peers *all, enum side_id side, struct loop *loop,
     static char hello[sizeof(greeting) + 2];
 
     *p = (struct peer){ .all = all, .side = side, .image = xstrdup(image) };
+    p->image_fd = image ? open(image, O_RDONLY | O_CLOEXEC) : -1;
     p->driver = "file";
     p->size = (long long)(64 * MIB);
     snprintf(p->drive, sizeof(p->drive), "disk0");
@@ -586,6 +587,7 @@ static void peer_done(struct peer *p)
     json_object_put(p->nodes);
     json_object_put(p->exports);
     json_object_put(p->jobs);
+    close(p->image ? p->image_fd : -1);
     free_string(p->image);
     free_string(p->before);
 }

@@ -13,6 +13,7 @@
 #ifndef QM_TESTS_SCRIPTED_PEER_H
 #define QM_TESTS_SCRIPTED_PEER_H
 
+#include <fcntl.h>
 #include <json-c/json_types.h>
 #include <sys/types.h>
 
@@ -39,6 +40,7 @@ struct peer {
     enum side_id side;
     pid_t pid;          /* -1: it has ended */
     char *image;        /* file name, or NULL */
+    int image_fd;       /* as a QEMU has it open */
     const char *driver; /* of its protocol: "file" */
     long long size;     /* bytes */
     const char *device; /* type of vd0, or NULL: it is not listed */
