@@ -55,11 +55,13 @@ static void explain_socket(const struct side *s, const struct qmp_address *a,
                            struct qm_error *err)
 {
     const char *where = a->text;
+    enum host_socket kind;
 
     if (!s->host || !a->path ||
         (err->code != QM_ERR_CONNECT && err->code != QM_ERR_LINK))
         return;
-    switch (host_look_at_socket(s->host, a->path)) {
+    kind = host_look_at_socket(s->host, a->path);
+    switch (kind) {
     case HOST_SOCKET_CLOSED:
         error_clear(err);
         error_set(err, QM_ERR_CONNECT,
@@ -71,13 +73,16 @@ static void explain_socket(const struct side *s, const struct qmp_address *a,
     case HOST_SOCKET_FOLDER:
     case HOST_SOCKET_OTHER:
         error_clear(err);
-        error_set(err, QM_ERR_CONNECT,
-                  "%s: %s is a folder or a file, not a QMP socket", s->name,
-                  where);
+        error_set(err, QM_ERR_CONNECT, "%s: %s is a %s, not a QMP socket",
+                  s->name, where,
+                  kind == HOST_SOCKET_FOLDER ? "folder" : "file");
         error_hint(err, "give the path of the socket: -qmp "
                         "unix:/PATH,server=on,wait=off");
         break;
     case HOST_SOCKET_MISSING:
+        error_hint(err, "start QEMU with -qmp unix:/PATH,server=on,wait=off, "
+                        "or give the path of its socket");
+        break;
     case HOST_SOCKET_THERE:
     case HOST_SOCKET_UNKNOWN:
         break;

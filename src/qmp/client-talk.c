@@ -178,7 +178,7 @@ static void fail_protocol(struct qmp *q, struct qm_error *err)
     if (q->state != LINK_GREETING) {
         error_wrap(err, "%s", q->address.text);
     } else {
-        error_wrap(err, "what answers at %s is no QMP monitor",
+        error_wrap(err, "what answers at %s is not a QMP monitor",
                    q->address.text);
         error_hint(err, "is it the monitor for people (-monitor), or another "
                         "program? QMP is -qmp unix:/PATH,server=on,wait=off");

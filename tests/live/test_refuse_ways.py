@@ -82,20 +82,22 @@ MONITORS = {
         'destination: the monitor at .*/qmp did not greet', 'end that client',
         code='busy', spoil=lambda pair: hold_monitor(pair.destination)),
     'no-socket': Refusal(
-        'source: cannot connect to .*/none: No such file', '',
-        code='connect', peers=('{lab}/none', '{destination}')),
+        'source: cannot connect to .*/none: No such file',
+        'start QEMU with -qmp unix:', code='connect',
+        peers=('{lab}/none', '{destination}')),
     'no-socket-there': Refusal(
-        'destination: cannot connect to unix:.*/none: No such file', '',
-        code='connect', peers=('{source}', 'unix:{lab}/none')),
+        'destination: cannot connect to unix:.*/none: No such file',
+        'start QEMU with -qmp unix:', code='connect',
+        peers=('{source}', 'unix:{lab}/none')),
     'abandoned': Refusal(
         'source: cannot connect to .*/abandoned: Connection refused',
         'has the QEMU behind it ended', code='connect',
         peers=('{lab}/abandoned', '{destination}'), spoil=abandon_socket),
     'a-folder': Refusal(
-        'source: cannot connect to .*: Connection refused', '',
+        'source: .* is a folder, not a QMP socket', 'the path of the socket',
         code='connect', peers=('{lab}', '{destination}')),
     'not-qmp': Refusal(
-        'source: what answers at .*/second is no QMP monitor',
+        'source: what answers at .*/second is not a QMP monitor',
         'monitor for people', code='protocol',
         source=second_monitor('readline'),
         peers=('{lab}/second', '{destination}')),

@@ -372,7 +372,7 @@ def test_what_is_no_socket(lab, pki, kind):
         path.write_text('')
     for peer in (str(path), f'ssh://destination{path}'):
         refuse(pair, Refusal(
-            f'destination: {peer} is a folder or a file, not a QMP socket',
+            f'destination: {peer} is a {kind}, not a QMP socket',
             'the path of the socket', code='connect',
             peers=('{source}', peer)), env=ssh_env(lab))
 

@@ -102,7 +102,7 @@ static void monitor_for_people_is_none(void **state)
     assert_null(open_within(x, 10000));
     assert_non_null(strstr(x->err.hint, "-qmp unix:"));
     expect_error(x, QM_ERR_PROTOCOL,
-                 "source: what answers at %s is no QMP monitor: it sent "
+                 "source: what answers at %s is not a QMP monitor: it sent "
                  "something that is not QMP: 'QEMU 7.2.22 monitor\\x0d\\x0a"
                  "(qemu) '",
                  x->path);
