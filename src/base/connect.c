@@ -91,7 +91,7 @@ int socket_connect_unix(struct loop *loop, const char *path, deadline_t by,
         if (!pause_before_retry(loop, by)) {
             return error_set(err, QM_ERR_BUSY,
                              "cannot connect to %s: its queue is full, "
-                             "nobody there accepts connections",
+                             "no process there accepts connections",
                              path);
         }
     }

@@ -103,7 +103,8 @@ static int create_host(const struct options *o, const char *word,
     struct keys_made made = { .dir = dir, .name = word, .others = n.others };
 
     if (strchr(word, ':')) { /* of IPv6, it could not be told from a path */
-        error_set(err, QM_ERR_USAGE, "'%s' is no name of a host", word);
+        error_set(err, QM_ERR_USAGE, "'%s' is not a valid name of a host",
+                  word);
         error_hint(err, "give a name, and the address with --address");
         return -1;
     }
@@ -277,7 +278,7 @@ static int refuse_unknown(const char *given, struct qm_error *err)
 static int run_named(int argc, char **argv, struct qm_error *err)
 {
     if (argc < 2) {
-        error_set(err, QM_ERR_USAGE, "keys: what of them?");
+        error_set(err, QM_ERR_USAGE, "keys: no command given");
         error_hint(err, "qmigrate keys --help lists the commands");
         return -1;
     }

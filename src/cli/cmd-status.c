@@ -116,7 +116,7 @@ static void write_in_full(struct buffer *b, struct json_object *status)
     buffer_printf(b, "\n");
     if (json_get_bool(status, "insecure")) {
         write_label(b, "INSECURE");
-        buffer_printf(b, "memory and disks cross the network in clear\n");
+        buffer_printf(b, "memory and disks cross the network unencrypted\n");
     }
     write_label(b, "engine");
     buffer_printf(b, "process %lld\n",

@@ -42,13 +42,13 @@ static const char addresses[] =
     "\nSOURCE and DESTINATION are QMP addresses:\n"
     "  /run/vm.qmp, unix:/run/vm.qmp        a socket on this machine\n"
     "  ssh://[user@]host[:port]/run/vm.qmp  a socket on that host, by ssh\n"
-    "  tcp:host:port                        in clear: this machine, or "
+    "  tcp:host:port                        unencrypted: this machine, or "
     "--insecure\n";
 
 static const char uris[] =
     "\nSOURCE-URI and DESTINATION-URI are NBD exports:\n"
     "  nbds://host[:port]/EXPORT            by TLS\n"
-    "  nbd://host[:port]/EXPORT             in clear: this machine, or "
+    "  nbd://host[:port]/EXPORT             unencrypted: this machine, or "
     "--insecure\n"
     "  nbd+unix:///EXPORT?socket=PATH       a socket on this machine\n";
 
@@ -181,7 +181,7 @@ int command_main(int argc, char **argv)
     allow_many_files();
 
     if (argc < 2) {
-        error_set(&err, QM_ERR_USAGE, "which command?");
+        error_set(&err, QM_ERR_USAGE, "no command given");
         error_hint(&err, "qmigrate --help lists them");
         return refuse(&err);
     }

@@ -102,8 +102,8 @@ static int check_words(const struct option_table *t, const struct strv *words,
     if (words->count == 0 || plan_name_is_valid(words->item[0]))
         return 0;
     shown = str_printable(words->item[0]);
-    return error_set(err, QM_ERR_USAGE, "'%s' is no name of a migration",
-                     shown);
+    return error_set(err, QM_ERR_USAGE,
+                     "'%s' is not a valid name of a migration", shown);
 }
 
 int options_parse_control(struct options *ret, struct strv *ret_words,

@@ -12,7 +12,7 @@ static const struct option_row rows[] = {
       offsetof(struct options, plan.tls_hostname),
       "the name in the server's certificate", "the host in the URI" },
     { "insecure", NULL, parse_flag, offsetof(struct options, plan.insecure),
-      "nbd:// to another machine: the disk crosses the network in clear",
+      "nbd:// to another machine: the disk crosses the network unencrypted",
       NULL },
     { "connections", "N", parse_number, offsetof(struct options, connections),
       "to each server, at most", "4" },

@@ -54,8 +54,8 @@ static const struct option_row rows[] = {
     { "metrics", "FILE", parse_string, OPTION(metrics),
       "keep figures for Prometheus in a file", NULL },
     { "no-supervisor", NULL, parse_flag, OPTION(no_supervisor),
-      "nobody starts `recover` should qmigrate be killed: another one does, "
-      "as systemd",
+      "no supervisor that runs `recover` if qmigrate is killed: systemd "
+      "does it, for example",
       NULL },
 
     { .help = "The network" },
@@ -107,7 +107,7 @@ static const struct option_row rows[] = {
       "the only subject whose certificate the destination accepts",
       "that of the source's certificate" },
     { "insecure", NULL, parse_flag, PLAN(insecure),
-      "no TLS: memory and disks cross the network in clear", NULL },
+      "no TLS: memory and disks cross the network unencrypted", NULL },
     { "tls-psk", NULL, parse_flag, PLAN(tls_psk),
       "a key made for this one migration, instead of certificates", NULL },
 
@@ -134,9 +134,10 @@ static const struct option_row rows[] = {
     { "throttle-tailslow", "on|off", parse_tailslow, 0,
       "no more than QEMU reckons is enough, near the end", "the policy's: on" },
     { "patience", "N", parse_number, PLAN(patience),
-      "passes in vain before more is done for the guest", "the policy's: 2" },
+      "passes that gain too little before the next means is taken",
+      "the policy's: 2" },
     { "when-stuck", "WHAT", parse_when_stuck, 0,
-      "when all of it was done in vain: wait, or pause the guest",
+      "if no other means helped: wait, or pause the guest",
       "the policy's: wait" },
     { "postcopy", NULL, parse_flag, PLAN(postcopy),
       "let a guest that writes too fast run there before its RAM is across",

@@ -68,7 +68,7 @@ static void name_the_others(struct remote *r)
     }
     list_running(r, &names);
     if (names.count == 0) {
-        error_hint(&r->err, "there is none on this machine");
+        error_hint(&r->err, "no migration is under way on this machine");
         return;
     }
     list = strv_join_words(&names);

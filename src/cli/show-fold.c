@@ -2,7 +2,7 @@
  * Lines that are wider than the terminal, folded between words: what follows
  * stands below the text, not below its label.
  *
- *       security      RAM: TLS, CN=hosta to CN=hostb, who accepts nobody else;
+ *       security      RAM: TLS, CN=hosta to CN=hostb, which accepts no other;
  *                     both QEMUs say so
  *
  * A word that is wider than a line, a path mostly, stays whole, so that it can

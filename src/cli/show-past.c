@@ -37,7 +37,7 @@ static const char *const places[] = {
     [GUEST_SOURCE] = "the guest is at the source",
     [GUEST_DESTINATION] = "the guest is at the destination",
     [GUEST_NOWHERE] = "the guest is nowhere",
-    [GUEST_UNKNOWN] = "nobody knows where the guest is",
+    [GUEST_UNKNOWN] = "it is not known where the guest is",
 };
 
 void past_in_words(struct buffer *b, const struct past *p)

@@ -102,7 +102,8 @@ static void write_network(struct buffer *b, const struct facts *f,
     write_paragraph(b, INDENT, style->columns, address);
     write_channels(b, f, style);
     if (f->plan->insecure) {
-        buffer_printf(b, "    %sINSECURE: memory and disks in clear%s\n",
+        buffer_printf(b,
+                      "    %sINSECURE: memory and disks are not encrypted%s\n",
                       dress(style, RED), dress(style, PLAIN));
         return;
     }

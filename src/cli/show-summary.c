@@ -121,7 +121,7 @@ static void write_ram(struct buffer *b, const struct result *r)
     if (r->throttle_percent > 0) {
         buffer_printf(b, ", slowed down by %d %%", r->throttle_percent);
     }
-    buffer_printf(b, ", %s\n", r->tls ? "TLS" : "in clear");
+    buffer_printf(b, ", %s\n", r->tls ? "TLS" : "not encrypted");
 }
 
 static void write_postcopy(struct buffer *b, const struct result *r)
@@ -146,7 +146,7 @@ static void write_disks(struct buffer *b, const struct result *r)
         write_label(b, i == 0 ? "disks" : "");
         buffer_printf(b, "%s: %s copied, %s", label,
                       figure_bytes(d->copied_bytes).s,
-                      !r->tls         ? "in clear"
+                      !r->tls         ? "not encrypted"
                       : d->tls_proved ? "TLS proved"
                                       : "TLS requested, not proved");
         if (encryption) {
@@ -196,7 +196,7 @@ static void write_connection(struct buffer *b,
 
     buffer_printf(b, "%s: ", what);
     if (str_equal(c->tls, "none")) {
-        buffer_printf(b, "in clear\n");
+        buffer_printf(b, "not encrypted\n");
         return;
     }
     buffer_printf(b, "%s%s%s", c->version ? c->version : "TLS",
@@ -205,7 +205,7 @@ static void write_connection(struct buffer *b,
         buffer_printf(b, ", the key %s", from);
     else if (c->source || c->destination) /* a recovery does not know them */
         buffer_printf(b, ", %s to %s%s", from, to,
-                      c->authz ? ", who accepts nobody else" : "");
+                      c->authz ? ", which accepts no other" : "");
     for (size_t i = 0; i < ARRAY_LEN(proofs); i++)
         if (str_equal(proofs[i].proof, c->proof))
             buffer_printf(b, "; %s", proofs[i].words);

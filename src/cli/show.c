@@ -121,7 +121,7 @@ static void draw(struct show *s)
 static void warn_insecure(struct show *s)
 {
     if (s->options->plan.insecure) {
-        output_printf(s->err, "%sINSECURE: %s the network in clear%s\n",
+        output_printf(s->err, "%sINSECURE: %s the network unencrypted%s\n",
                       dress(&s->err_style, RED),
                       s->what == SHOW_COPY ? "the disk may cross"
                                            : "memory and disks cross",

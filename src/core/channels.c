@@ -108,6 +108,6 @@ struct channels channels_choose(const struct channels_facts *f)
     c.count = (int)wanted;
     snprintf(c.why, sizeof(c.why), "%lld cores and a link of %lld Mbit/s %s",
              (long long)cores, (long long)mbit,
-             f->tls ? "under TLS" : "in clear");
+             f->tls ? "under TLS" : "not encrypted");
     return c;
 }

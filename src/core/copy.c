@@ -46,8 +46,8 @@ static int refuse_clear(const struct copy_run *r, enum side_id side,
         address_is_loopback(r->address[side]))
         return 0;
     error_set(err, QM_ERR_REFUSED,
-              "%s: %s is in clear: whoever is on that network could read the "
-              "disk, or change it",
+              "%s: %s is not encrypted: whoever is on that network could read "
+              "the disk, or change it",
               side_name(side), uri->text);
     error_hint(err, "use nbds://; if that network is as good as a cable, "
                     "--insecure");

@@ -73,7 +73,7 @@ void facts_collect_host(const struct facts_input *in, enum side_id side,
     struct host *h = in->host[side];
 
     if (!h) {
-        s->host_problem = xstrdup("nobody said how to reach it");
+        s->host_problem = xstrdup("it is not known how to reach it");
         return;
     }
     s->host_is_local = host_is_local(h);

@@ -32,7 +32,7 @@ void facts_collect_sites(const struct facts_input *in, struct facts *f)
         return;
     }
     if (!in->host[DESTINATION]) {
-        f->site_problem = xstrdup("nobody said how to reach it");
+        f->site_problem = xstrdup("it is not known how to reach it");
     } else if (host_look_at_sites(
                    in->host[DESTINATION], process->known ? process->pid : 0,
                    f->site, f->side[SOURCE].disks.count, &f->maker, &err) < 0) {

@@ -85,7 +85,7 @@ struct facts {
     char *authz_dn;
     char *address; /* resolved --address, numeric; NULL: not usable, why: */
     char *address_problem;
-    /* Another one of that name, which came before it and is no address of the
+    /* Another one of that name, which came before it and is not an address of the
      * destination's host; or NULL */
     char *address_passed_over;
     char *bind; /* numeric; NULL: not usable, why: */

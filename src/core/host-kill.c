@@ -161,8 +161,7 @@ int host_kill_process(struct host *h, const struct process_identity *id,
                       deadline_t by, struct qm_error *err)
 {
     if (!h || !id->known) {
-        return error_set(err, QM_ERR_SYSTEM,
-                         "nobody knows which process it is");
+        return error_set(err, QM_ERR_SYSTEM, "its process is not known");
     }
     return h->local ? kill_here(h, id, by, err) : kill_there(h, id, by, err);
 }

@@ -383,8 +383,8 @@ int host_unit_facts(struct host *h, const struct process_identity *id,
     int status;
 
     if (!id->known) {
-        return error_set(err, QM_ERR_SYSTEM,
-                         "%s: nobody knows which process it is", h->text);
+        return error_set(err, QM_ERR_SYSTEM, "%s: its process is not known",
+                         h->text);
     }
     snprintf(input, sizeof(input), "%d\n", id->pid);
     status = host_run(h, unit_script, input, deadline_in_ms(UNIT_LIMIT_MS),

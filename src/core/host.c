@@ -59,7 +59,7 @@ static int parse_spec(const char *spec, struct qmp_address *ret,
     if (!str_starts(spec, "ssh://") || strchr(spec + strlen("ssh://"), '/')) {
         CLEANUP_FREE char *shown = str_printable(spec);
 
-        error_set(err, QM_ERR_USAGE, "'%s' is no host", shown);
+        error_set(err, QM_ERR_USAGE, "'%s' is not a host", shown);
         error_hint(err, "a host is `local` or ssh://[USER@]HOST[:PORT]");
         return -1;
     }

@@ -84,8 +84,8 @@ static int refuse(const char *who, const char *name, const char *path,
         error_hint(err, "`qmigrate recover %s` finishes or undoes it", name);
     } else {
         error_set(err, QM_ERR_REFUSED,
-                  "%s: nobody knows whether %s is about this QEMU: it cannot "
-                  "be read",
+                  "%s: cannot determine whether %s is about this QEMU: it "
+                  "cannot be read",
                   who, path);
         error_hint(err,
                    "`qmigrate recover %s` says what is wrong with it; settle "

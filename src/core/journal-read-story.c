@@ -163,7 +163,7 @@ static int check_version(struct json_object *story, struct qm_error *err)
     int64_t version = json_get_int(story, "qmigrate-journal", 0);
 
     if (version == 0) {
-        error_set(err, QM_ERR_REFUSED, "that is no journal of qmigrate");
+        error_set(err, QM_ERR_REFUSED, "it is not a journal of qmigrate");
         error_hint(err, "look at it, and remove it if it is not yours");
         return -1;
     }

@@ -163,7 +163,7 @@ static int read_line(struct journal_reader *r, const char *text, size_t len,
     r->line++;
     if (!o && r->line == 1)
         return error_set(err, QM_ERR_REFUSED,
-                         "that is no journal of qmigrate, or a damaged one: "
+                         "it is not a journal of qmigrate, or a damaged one: "
                          "its first line cannot be read");
     if (!o)
         return journal_damaged(r, "it cannot be read", err);
@@ -191,7 +191,7 @@ int journal_read(const char *bytes, size_t len, struct journal_content *ret,
 
     if (len > JOURNAL_MAX_BYTES)
         return error_set(err, QM_ERR_REFUSED,
-                         "that is no journal of qmigrate: it is too large");
+                         "it is not a journal of qmigrate: it is too large");
     while (status == 0) {
         const char *end = at < len ? memchr(bytes + at, '\n', len - at) : NULL;
 

@@ -26,8 +26,8 @@ int plan_check_host_name(const char *option, const char *value,
         }
     }
     shown = str_printable(value);
-    error_set(err, QM_ERR_USAGE, "%s '%s' is no host name and no address",
-              option, shown);
+    error_set(err, QM_ERR_USAGE,
+              "%s '%s' is neither a host name nor an address", option, shown);
     error_hint(err,
                "give a name or a number, an IPv6 address without brackets");
     return -1;
@@ -40,8 +40,8 @@ static int check_tls_dir(const char *whose, const char *dir,
         return 0;
     }
     return error_set(err, QM_ERR_USAGE,
-                     "the %s's TLS directory '%s' is no absolute path", whose,
-                     dir ? dir : "");
+                     "the %s's TLS directory '%s' is not an absolute path",
+                     whose, dir ? dir : "");
 }
 
 static int check_dn(const struct plan *p, struct qm_error *err)
@@ -59,7 +59,7 @@ static int check_dn(const struct plan *p, struct qm_error *err)
     if (strchr(shown, '=') && str_equal(shown, p->tls_authz_dn)) {
         return 0;
     }
-    error_set(err, QM_ERR_USAGE, "--tls-authz-dn '%s' is no name of a subject",
+    error_set(err, QM_ERR_USAGE, "--tls-authz-dn '%s' is not a subject name",
               shown);
     error_hint(err, "as QEMU writes it, for example CN=host1,O=Example");
     return -1;

@@ -125,7 +125,7 @@ static int check_name(const struct plan *p, struct qm_error *err)
         return 0;
     }
     shown = str_printable(p->name);
-    error_set(err, QM_ERR_USAGE, "--name '%s' is no name", shown);
+    error_set(err, QM_ERR_USAGE, "--name '%s' is not a valid name", shown);
     error_hint(err,
                "a name is 1 to %d of the characters A-Z a-z 0-9 . _ -, "
                "not beginning with '.' or '-'",
@@ -143,7 +143,8 @@ static int check_peer(const struct plan *p, enum side_id side,
         address_is_loopback(a->host) || str_equal(a->host, "localhost")) {
         return 0;
     }
-    error_set(err, QM_ERR_USAGE, "%s: %s would cross the network in clear",
+    error_set(err, QM_ERR_USAGE,
+              "%s: the connection to %s would not be encrypted",
               side_name(side), a->text);
     error_hint(err, "reach the monitor with ssh://HOST/PATH or tls:HOST:PORT, "
                     "or allow it with --insecure");
@@ -249,7 +250,7 @@ static int check_create(const struct plan *p, struct qm_error *err)
             CLEANUP_FREE char *shown = str_printable(path);
 
             error_set(err, QM_ERR_USAGE,
-                      "--create-disks: '%s' is no absolute path of a file",
+                      "--create-disks: '%s' is not an absolute path of a file",
                       shown);
             error_hint(err, "--create-disks=%s=/FOLDER/FILE",
                        p->create_ids.item[i]);

@@ -30,7 +30,8 @@ static bool judge_address(const struct facts *f, struct verdicts *v)
         verdict_fix(b, "give it with --address");
     } else if (address_is_wildcard(a)) {
         b = verdict_block(v, ABOUT_DESTINATION,
-                          "%s is no address that a source could connect to", a);
+                          "%s is not an address that a source could connect to",
+                          a);
         verdict_fix(b, "give --address one address of the destination's host");
     } else if (address_is_loopback(a) && !facts_same_machine(f)) {
         b = verdict_block(v, ABOUT_DESTINATION,
@@ -75,11 +76,11 @@ void preflight_address(const struct facts *f, struct verdicts *v)
         verdict_fix(b, "give --bind an address of the same network");
     } else if (f->bind_is_there == HOST_HAS_NOT) {
         b = verdict_block(v, ABOUT_DESTINATION,
-                          "%s is no address of the destination's host, which "
-                          "cannot listen on it",
+                          "%s is not an address of the destination's host, "
+                          "which cannot listen on it",
                           f->bind);
         verdict_fix(b, "give --bind one that it has; --address is what the "
-                       "source connects to, be it a translated one");
+                       "source connects to, also where it is a translated one");
     } else if (str_equal(f->bind, f->address) && f->address_passed_over) {
         verdict_ok(v, ABOUT_DESTINATION,
                    "the source connects to %s ports %u-%u: the name has %s "

@@ -64,7 +64,7 @@ static bool judge_chains(const struct qmp_disk *a, const struct qmp_disk *b,
     }
     if (!a->backing_node) {
         x = verdict_block(v, ABOUT_SOURCE,
-                          "nobody can tell which node is the backing file of "
+                          "cannot determine which node is the backing file of "
                           "disk %s, so it cannot be compared",
                           disk_label(a));
         verdict_fix(x, "%s", say_full);

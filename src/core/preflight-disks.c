@@ -156,7 +156,7 @@ static void refuse_unknown(const struct qmp_disk *a, const struct storage *st,
                            struct verdicts *v)
 {
     struct verdict *x = verdict_block(
-        v, ABOUT_BOTH, "nobody can tell whether disk %s is shared: %s",
+        v, ABOUT_BOTH, "cannot determine whether disk %s is shared: %s",
         disk_label(a), st->reason);
 
     verdict_why(x, "one image that both sides use must not be copied, and two "

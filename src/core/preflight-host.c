@@ -37,8 +37,8 @@ void preflight_hosts(const struct facts *f, struct verdicts *v)
         w = verdict_warn(v, verdict_about((enum side_id)side),
                          "the %s's host could not be asked: %s", who,
                          s->host_problem ? s->host_problem : "unknown");
-        verdict_why(w, "who started that QEMU was not checked, and should it "
-                       "die nobody can prove it");
+        verdict_why(w, "who started that QEMU was not checked, and if it "
+                       "dies, that cannot be proved");
         verdict_fix(w,
                     "say where it runs with --%s-host, as a user who may "
                     "see its process",

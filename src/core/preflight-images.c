@@ -129,7 +129,7 @@ char *image_place(const struct facts *f, size_t i, const char **ret_why)
     else if (destination_uses_folder_of(f, file))
         return xstrdup(file);
     else
-        *ret_why = "nobody said in which folder, and in that of the source's "
+        *ret_why = "no folder was chosen, and in that of the source's "
                    "file the destination has no image yet";
     return NULL;
 }
@@ -356,7 +356,7 @@ void preflight_create_names(const struct facts *f, struct verdicts *v)
             !(f->site && f->site[i].path)) {
             struct verdict *x = verdict_block(
                 v, ABOUT_DESTINATION,
-                "--create-disks names %s, which is no placeholder at the "
+                "--create-disks names %s, which is not a placeholder at the "
                 "destination",
                 disk_label(&disks->item[i]));
 

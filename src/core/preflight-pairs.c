@@ -260,7 +260,8 @@ void judge_names(const struct facts *f, const char *option,
         }
         if (!found) {
             struct verdict *b =
-                verdict_block(v, ABOUT_SOURCE, "%s names %s, which is no disk",
+                verdict_block(v, ABOUT_SOURCE,
+                              "%s names %s, which is not a disk of the source",
                               option, ids->item[n]);
 
             verdict_fix(b, "the source's disks are %s",

@@ -80,8 +80,9 @@ enum content_relation facts_content(const struct facts *f, size_t i, size_t j)
 const char *content_reason(enum content_relation content)
 {
     static const char *const reasons[] = {
-        [CONTENT_UNKNOWN] = "read-only, and nobody can tell whether the "
-                            "destination has the same",
+        [CONTENT_UNKNOWN] =
+            "read-only, and it cannot be determined whether the "
+            "destination has the same",
         [CONTENT_SAME] = "read-only, and the destination has the same, byte "
                          "for byte",
         [CONTENT_DIFFERENT] = "read-only, and the destination has something "

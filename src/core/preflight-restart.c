@@ -88,7 +88,7 @@ static void warn_of_unknown(const struct unit_facts *u, struct verdicts *v)
 {
     CLEANUP_FREE char *unit = quoted_unit(u);
     struct verdict *w = verdict_warn(
-        v, ABOUT_SOURCE, "nobody could tell whether systemd starts %s again",
+        v, ABOUT_SOURCE, "cannot determine whether systemd starts %s again",
         u->unit);
 
     verdict_why(w, "a second guest could boot from the disks that are left "

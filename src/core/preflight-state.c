@@ -30,8 +30,8 @@ void preflight_migration_running(const struct facts *f, struct verdicts *v)
     b = verdict_block(v, ABOUT_SOURCE,
                       "a migration of the source is already under way (%s)",
                       migration_status_name(status));
-    verdict_fix(b, "wait for it; how to settle one that nobody leads any more "
-                   "stands in qmigrate(1) under AFTER A CRASH");
+    verdict_fix(b, "wait for it; qmigrate(1) says under AFTER A CRASH how to "
+                   "settle one whose engine died");
 }
 
 /* --- run states ---------------------------------------------------------------- */
@@ -54,8 +54,8 @@ static const struct {
       "the request again" },
     { "internal-error", false, "was stopped by an error inside QEMU", NULL },
     { "watchdog", false, "was stopped by its watchdog", NULL },
-    { "inmigrate", false, "waits for a guest itself: is it the destination?",
-      NULL },
+    { "inmigrate", false,
+      "has not arrived yet; SOURCE and DESTINATION may be exchanged", NULL },
     { "finish-migrate", false, "is at the end of another migration", NULL },
     { "save-vm", false, "is being saved", NULL },
     { "restore-vm", false, "is being restored", NULL },

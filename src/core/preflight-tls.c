@@ -105,8 +105,7 @@ static void judge_authz(const struct facts *f, struct verdicts *v)
         verdict_fix(w, f->source_subject ? "update that QEMU"
                                          : "say it with --tls-authz-dn");
     } else {
-        verdict_ok(v, ABOUT_DESTINATION,
-                   "the destination will accept %s and nobody else",
+        verdict_ok(v, ABOUT_DESTINATION, "the destination will accept only %s",
                    f->authz_dn);
     }
 }
@@ -121,9 +120,9 @@ void preflight_tls(const struct facts *f, struct verdicts *v)
 
     if (f->plan->insecure) {
         w = verdict_warn(v, ABOUT_BOTH,
-                         "RAM and disks cross the network in clear");
+                         "RAM and disks cross the network unencrypted");
         verdict_why(w, "--insecure asks for it: whoever listens gets the "
-                       "guest's memory, and nobody proves who he is");
+                       "guest's memory, and neither side is authenticated");
         verdict_fix(w, "make certificates: qmigrate keys create-ca; "
                        "qmigrate(1) says under CERTIFICATES how");
         return;

@@ -32,7 +32,7 @@ static void describe(struct buffer *b, const struct recover *r,
     else if (!s->qmp)
         buffer_printf(b, "%s: cannot be reached (%s)", s->name,
                       r->silent_because[side] ? r->silent_because[side]
-                                              : "nobody knows why");
+                                              : "the reason is not known");
     else
         buffer_printf(b, "%s: %s, migration %s", s->name, s->run_state,
                       migration_status_name(s->status));

@@ -304,7 +304,7 @@ static int identify(struct side *s, const struct qmp_address *a,
 
     if (!s->host)
         return error_set(err, QM_ERR_SYSTEM,
-                         "nobody said how to reach its "
+                         "it is not known how to reach its "
                          "host");
     if (!a->path)
         return host_identify_tcp_listener(s->host, a->port, &s->process, err);

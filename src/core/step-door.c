@@ -189,7 +189,7 @@ static int await_answer(struct migration *m, struct qm_error *err)
 static void hint_firewall(const struct migration *m, struct qm_error *err)
 {
     error_hint(err,
-               "let nobody but the source's host reach %s port %u, by a "
+               "allow only the source's host to reach %s port %u, by a "
                "firewall",
                m->facts.bind, m->ram_port);
 }
@@ -292,7 +292,7 @@ int door_ask_handshake(struct migration *m, struct qm_error *err)
               "large packets may be lost on the way",
               m->facts.address, m->ram_port);
     error_hint(err,
-               "let nobody but the source's host reach %s port %u, by a "
+               "allow only the source's host to reach %s port %u, by a "
                "firewall; compare the MTU of both hosts and of what lies "
                "between",
                m->facts.bind, m->ram_port);

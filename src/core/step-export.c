@@ -191,8 +191,8 @@ static int close_in_time(struct migration *m, deadline_t by,
     error_hint(
         err,
         "somebody was in a TLS handshake at its NBD port: the source, if "
-        "its connection had just been cut, or a stranger: let nobody "
-        "but the source's host reach %s port %u, by a firewall",
+        "its connection had just been cut, or a stranger: allow "
+        "only the source's host to reach %s port %u, by a firewall",
         m->facts.bind, m->nbd_port);
     return ret;
 }

@@ -287,8 +287,8 @@ static int is_over(struct migration *m, const struct wait *w,
 {
     if (m->rolling_back && source_of(m)->guest_ended)
         return error_set(err, QM_ERR_TIMEOUT,
-                         "waited in vain for %s; a QEMU whose guest has ended "
-                         "is given %d s",
+                         "timed out waiting for %s; a QEMU whose guest has "
+                         "ended is given %d s",
                          w->what, GUEST_ENDED_LIMIT_MS / 1000);
     return error_set(err, QM_ERR_TIMEOUT, "waited %.1f s for %s",
                      (double)w->limit_ms / 1000.0, w->what);

@@ -10,7 +10,7 @@
 static const char forms[] =
     "an address is /PATH or unix:/PATH for a socket on this machine, "
     "ssh://[USER@]HOST[:PORT]/PATH for one on another, tls:HOST:PORT, or "
-    "tcp:HOST:PORT in clear";
+    "tcp:HOST:PORT, not encrypted";
 
 static int complain(const char *text, const char *what, struct qm_error *err)
 {
@@ -233,7 +233,7 @@ int qmp_address_parse(const char *text, struct qmp_address *ret,
         *ret = a;
         return 0;
     }
-    return complain(text, "is of no form that is known", err);
+    return complain(text, "has an unknown form", err);
 }
 
 void qmp_address_done(struct qmp_address *a)

@@ -100,7 +100,7 @@ static void fail_connect(struct qmp *q, int errnum)
     error_set_errno(&err, QM_ERR_CONNECT, errnum, "cannot connect to %s",
                     q->address.text);
     if (errnum == ECONNREFUSED && q->address.type == QMP_ADDRESS_UNIX) {
-        error_hint(&err, "the socket is there but nobody listens: has the "
+        error_hint(&err, "the socket is there but no process listens: has the "
                          "QEMU behind it ended?");
     }
     link_fail(q, &err);

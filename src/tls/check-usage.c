@@ -186,7 +186,7 @@ void check_strength(struct check_run *run)
         xasprintf("%s (%s) has a weak key: %s of %u bits%s", path, who,
                   gnutls_pk_get_name((gnutls_pk_algorithm_t)algorithm), bits,
                   strength < GNUTLS_SEC_PARAM_LOW
-                      ? ", with which nobody shakes hands"
+                      ? ", with which no handshake succeeds"
                       : ""),
         xstrdup("make it anew with a longer one: " MAKE_HOST));
 }

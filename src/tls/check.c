@@ -20,7 +20,7 @@ static void missing(struct check_run *run, enum tls_file which)
                       "side's certificate there; `" MAKE_HOST
                       "' makes all that a host needs")
             : xasprintf("make a %s certificate and its key: " MAKE_HOST
-                        "; the other side accepts nobody without one",
+                        "; the other side accepts no connection without one",
                         role_name(run->files));
 
     finding_add(run->found, TLS_BAD, xasprintf("%s is missing", path), fix);
@@ -94,7 +94,7 @@ static char *parse_fix(enum tls_file which, const char *path)
     };
 
     if (which == TLS_DH_PARAMS)
-        return xasprintf("rm %s: nobody needs it; or put the one there that "
+        return xasprintf("rm %s: it is not needed; or put the one there that "
                          "`" MAKE_HOST "' writes",
                          path);
     return xasprintf("look at it: certtool %s --infile %s; `" MAKE_HOST

@@ -46,7 +46,8 @@ static int check_name(const char *name, struct qm_error *err)
 
     if (tls_name_is_good(name))
         return 0;
-    error_set(err, QM_ERR_USAGE, "'%s' is no host name and no address", shown);
+    error_set(err, QM_ERR_USAGE, "'%s' is neither a host name nor an address",
+              shown);
     error_hint(err, "a name has letters, digits, dots and dashes; an IPv6 "
                     "address stands without brackets");
     return -1;

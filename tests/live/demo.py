@@ -232,7 +232,7 @@ class Demo:
         opened = sum(heard.connections.values())
         proved = opened >= 2 and not heard.clear and not clear
         text = (f'{heard.bytes / MIB:.0f} MiB went over the wire, and we '
-                f'listened: nothing of the guest was in clear; '
+                f'listened: nothing of the guest was unencrypted; '
                 f'{opened} connections, all of them TLS')
         if not proved:
             text = (f'IN CLEAR on the wire: the guest\'s records '

@@ -106,7 +106,7 @@ def test_dry_run_without_disks(lab, pki):
     assert set(warned) == {'disks', 'tls'}
     assert 'different files' in warned['disks']['what']
     assert 'add it to --disks' == warned['disks']['fix']
-    assert 'in clear' in warned['tls']['what']
+    assert 'unencrypted' in warned['tls']['what']
 
 
 @pytest.mark.parametrize('command, more', [
@@ -192,7 +192,8 @@ USAGE = {
     'twice': (['--name', 'a', '--name', 'b', *NO_QEMU], 'twice'),
     'no-value': ([*NO_QEMU, '--name'], '--name needs a value'),
     'value-of-a-flag': (['--insecure=yes', *NO_QEMU], '--insecure takes no'),
-    'no-address': (['vm', '/b'], "source: the address 'vm' is of no form"),
+    'no-address': (['vm', '/b'],
+                   "source: the address 'vm' has an unknown form"),
     'relative': (['unix:vm', '/b'], 'has no absolute path'),
     'ssh-without-path': (['/a', 'ssh://host'], 'has no path behind its host'),
     'ssh-option': (['/a', 'ssh://-oProxyCommand=x/b'], "begins with '-'"),
@@ -204,10 +205,10 @@ USAGE = {
     'on-timeout': (['--on-timeout', 'pray', *NO_QEMU], 'not abort, pause or postcopy'),
     'disks-empty': (['--disks', 'a,,b', *NO_QEMU], 'an empty name'),
     'disks-twice': (['--disks', 'a,a', *NO_QEMU], '--disks names a twice'),
-    'address': (['--address', 'a b', *NO_QEMU], 'no host name'),
+    'address': (['--address', 'a b', *NO_QEMU], 'neither a host name'),
     'host': (['--source-host', 'host', *NO_QEMU],
-             "--source-host: 'host' is no host"),
-    'name': (['--name', '.x', *NO_QEMU], "--name '.x' is no name"),
+             "--source-host: 'host' is not a host"),
+    'name': (['--name', '.x', *NO_QEMU], "--name '.x' is not a valid name"),
     'both-tls': (['--insecure', '--tls-hostname', 'x', *NO_QEMU],
                  'exclude each other'),
 }
@@ -275,7 +276,7 @@ def test_lines_are_whole(lab, pki):
     for _, line in engine.stdout:
         json.loads(line)
         assert '\x1b' not in line
-    assert 'which is no disk' in engine.result()['error']['message']
+    assert 'not a disk of the source' in engine.result()['error']['message']
     assert '\x1b' not in engine.err
 
 

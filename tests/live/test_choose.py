@@ -305,7 +305,7 @@ def test_on_hosts_that_nobody_can_ask(lab, pki):
     engine = pair.run(Refusal('', peers=peers), 'check')
     assert engine.process.returncode == 3
     [b] = blockers(engine)
-    assert re.fullmatch("nobody can tell whether disk vd0 is shared: the "
+    assert re.fullmatch("cannot determine whether disk vd0 is shared: the "
                         "source's could not be looked at", b['what'])
     assert '--shared vd0' in b['fix'] and '--disks' in b['fix']
     for words in (('--disks', 'vd0'), ('--source-host', 'local')):

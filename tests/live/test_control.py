@@ -255,7 +255,7 @@ def test_status(lab, pki):
     for name in ('status', 'watch', 'cancel', 'complete'):
         said = command(move, name, 'vm-2', code=REFUSED)
         assert 'no migration called vm-2 is under way' in said.err
-        assert 'there is none on this machine' in said.err
+        assert 'no migration is under way on this machine' in said.err
     move = Stored(lab, pki, Case(live=False, options=SLOW_DISK), data).start()
     wait_until(lambda: disk_speeds(move) == [DISK_BPS], 30, 'the mirror')
     said = command(move, 'watch', 'vm', code=REFUSED)

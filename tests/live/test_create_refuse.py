@@ -21,7 +21,7 @@ def test_refused_where_nobody_chose_the_folder(lab, pki):
     """Only the source's QEMU names it."""
     case = replace(STILL, options=('--create-disks',))
     move = Made(lab, pki, case, given=False)
-    move.refused('disk vd0 cannot be made: nobody said in which folder',
+    move.refused('disk vd0 cannot be made: no folder was chosen',
                  '--create-disks=/FOLDER/')
 
 
@@ -123,8 +123,8 @@ def test_host_that_nobody_can_reach(lab, pki):
 
     move = Made(lab, pki, replace(STILL, tls=False), blockdevs=monitored,
                 destination=TCP)
-    move.refused('the image of disk vd0 cannot be made: on the destination'
-                 "'s host no command can be run: nobody said how to reach it",
+    move.refused("the image of disk vd0 cannot be made: on the destination's "
+                 'host no command can be run: it is not known how to reach it',
                  '--destination-host')
 
 

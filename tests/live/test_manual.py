@@ -109,7 +109,7 @@ def test_translated_address(lab, pki):
         '--ports', '50000-50007')))
     translate(lab, lab.host('source'), outside, inside)
     assert move.start().engine.wait(30) == REFUSED
-    assert f"{outside} is no address of the destination's host" in move.error
+    assert f"{outside} is not an address of the destination's host" in move.error
     assert '--bind' in move.error
     result = move.start('--bind', inside).moved()
     [disk] = result['disks']

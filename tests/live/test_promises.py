@@ -110,13 +110,14 @@ def test_promise_5_death_is_survivable(lab, pki, at, owner):
 
 
 WRONG = (
-    Refusal('0.0.0.0 is no address', ids=('address',), options=(
+    Refusal('0.0.0.0 is not an address', ids=('address',), options=(
         '--address', '0.0.0.0', '--tls-hostname', 'destination')),
     Refusal('server-cert.pem is not for "elsewhere"', ids=('tls',),
             options=('--tls-hostname', 'elsewhere')),
     Refusal('--disks names nobody', ids=('disks',),
             options=('--disks', 'nobody')),
-    Refusal("--name 'a/b' is no name", exit=USAGE, options=('--name', 'a/b')),
+    Refusal("--name 'a/b' is not a valid name", exit=USAGE,
+            options=('--name', 'a/b')),
 )
 
 

@@ -138,7 +138,8 @@ def copied(result):
 
 
 OTHER = 'read-only, and the destination has something else'
-UNKNOWN = 'read-only, and nobody can tell whether the destination has the same'
+UNKNOWN = ('read-only, and it cannot be determined whether the destination '
+           'has the same')
 SAME = 'read-only, and the destination has the same, byte for byte'
 
 LIVE = {

@@ -532,7 +532,7 @@ def test_damaged_journal(lab, pki, damage, says):
     move.start('--name', 'another')
     assert move.engine.wait(60) == REFUSED, move.engine.text()
     assert ('did not finish' if b'"boot-id"' in journal.read_bytes().split(
-        b'\n')[0] else 'nobody knows whether') in move.error
+        b'\n')[0] else 'cannot determine whether') in move.error
     move.recover()
     assert move.engine.wait(30) == UNDECIDED, move.engine.text()
     assert says in move.error

@@ -110,7 +110,7 @@ STATES = {
         'one incoming guest in its life', 'start a fresh destination',
         ('destination-waiting',), spoil=waste),
     'source-is-waiting': Refusal(
-        "the source's guest waits for a guest itself: is it the dest.*"
+        "the source's guest has not arrived yet; SOURCE and DESTINATION may be .*"
         "'inmigrate'", '', ('run-state',), source={'incoming': True}),
     'not-migratable': Refusal(
         "the source's QEMU cannot be migrated: .*nvme.*and 1 more reason",
@@ -249,11 +249,11 @@ DISKS = {
         'the source has a device that the destination has not: virtio-blk-pci'
         ' vd0', '', ('devices', 'disks'), destination={'disks': []}),
     'unknown-id': Refusal(
-        '--disks names vd7, which is no disk', "the source's disks are vd0",
-        ('disks',), options=('--disks', 'vd7')),
+        '--disks names vd7, which is not a disk of the source',
+        "the source's disks are vd0", ('disks',), options=('--disks', 'vd7')),
     'unknown-among-known': Refusal(
-        '--disks names sda, which is no disk', 'vd0', ('disks',),
-        options=('--disks', 'disk0,sda')),
+        '--disks names sda, which is not a disk of the source', 'vd0',
+        ('disks',), options=('--disks', 'disk0,sda')),
     'empty-tray': Refusal(
         'disk cd0 cannot be copied: empty tray', 'leave it out of --disks',
         ('disks',), both=pc('ide-cd', id='cd0', bus='ide.0'),

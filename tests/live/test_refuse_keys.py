@@ -67,7 +67,7 @@ WRONG = {
         'certtool --crl-info', ('tls',), spoil=spoil_file(1, 'ca-crl.pem', 'x')),
     'no-group': Refusal(
         'destination: .*/dh-params.pem is not DH parameters in PEM',
-        'nobody needs it', ('tls',), spoil=spoil_file(1, 'dh-params.pem', 'x')),
+        'it is not needed', ('tls',), spoil=spoil_file(1, 'dh-params.pem', 'x')),
     'no-priority': Refusal(
         "the TLS priority 'NORMAL:.NULL': it allows NULL", 'VERS-TLS1.3',
         exit=2, options=('--tls-priority', 'NORMAL:+NULL')),

@@ -125,7 +125,7 @@ MONITORS = {
 
 ADDRESSES = {
     'wildcard': Refusal(
-        '0.0.0.0 is no address that a source could connect to',
+        '0.0.0.0 is not an address that a source could connect to',
         "one address of the destination's host", ('address',),
         options=('--address', '0.0.0.0', '--tls-hostname', 'destination')),
     'wildcard-bind': Refusal(
@@ -156,19 +156,20 @@ ADDRESSES = {
         ('address',),
         options=('--address', 'fe80::1', '--tls-hostname', 'destination')),
     'not-its-address': Refusal(
-        "10.77.0.99 is no address of the destination's host, which cannot",
+        "10.77.0.99 is not an address of the destination's host, which cannot",
         'give --bind one that it has', ('address',),
         options=('--bind', '10.77.0.99')),
     'not-its-v6-address': Refusal(
-        "fd00::99 is no address of the destination's host, which cannot",
+        "fd00::99 is not an address of the destination's host, which cannot",
         'give --bind one that it has', ('address',),
         options=('--address', 'fd00::99', '--tls-hostname', 'destination')),
     'of-the-source': Refusal(
-        "10.77.0.1 is no address of the destination's host, which cannot",
+        "10.77.0.1 is not an address of the destination's host, which cannot",
         'give --bind one that it has', ('address',),
         options=('--address', '10.77.0.1', '--tls-hostname', 'destination')),
     'clear-monitor': Refusal(
-        'destination: tcp:10.77.0.2:4444 would cross the network in clear',
+        'destination: the connection to tcp:10.77.0.2:4444 would not be '
+        'encrypted',
         'ssh://HOST/PATH', exit=USAGE,
         peers=('{source}', 'tcp:10.77.0.2:4444')),
 }
@@ -218,14 +219,14 @@ TLS = {
         'destination: .*/server-key.pem is not a private key in PEM',
         'certtool -k', ('tls',), spoil=spoil_file(1, 'server-key.pem', '')),
     'relative-folder': Refusal(
-        "the source's TLS directory 'pki' is no absolute path", '',
+        "the source's TLS directory 'pki' is not an absolute path", '',
         exit=USAGE, options=('--tls-dir', 'pki')),
 }
 
 HERE = {
     'name': Refusal(
-        "--name 'a/b' is no name", '1 to 48 of the characters', exit=USAGE,
-        options=('--name', 'a/b')),
+        "--name 'a/b' is not a valid name", '1 to 48 of the characters',
+        exit=USAGE, options=('--name', 'a/b')),
     "guest's-name": Refusal(
         "the guest's name 'my guest' cannot name a migration",
         'give one with --name', both={'name': 'my guest'}),

@@ -51,7 +51,7 @@ static const struct disks_case {
           "vd0 -> vd0: writable, two files of one machine\n" },
         { "same_name_nobody_looked", same_name_nobody_looked,
           "vd0 refuse: one name on one machine, which could not be looked at\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: "
+          "blocker both disks: cannot determine whether disk vd0 is shared: "
           "one name on one machine, which could not be looked at | one image "
           "that both sides use must not be copied, and two must be | say "
           "--shared vd0 if both sides use it; if not, name it in --disks, "
@@ -61,7 +61,7 @@ static const struct disks_case {
           "sd0 shared: one block device, which both sides use\n" },
         { "both_local_but_processes_unknown", both_local_but_processes_unknown,
           "vd0 refuse: one name on one machine, which could not be looked at\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: "
+          "blocker both disks: cannot determine whether disk vd0 is shared: "
           "one name on one machine, which could not be looked at | one image "
           "that both sides use must not be copied, and two must be | say "
           "--shared vd0 if both sides use it; if not, name it in --disks, "
@@ -70,21 +70,21 @@ static const struct disks_case {
           "vd0 shared: one network image, which both sides name\n" },
         { "same_words_for_two_servers", same_words_for_two_servers,
           "vd0 refuse: the same name of something near each host\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: "
+          "blocker both disks: cannot determine whether disk vd0 is shared: "
           "the same name of something near each host | one image that both "
           "sides use must not be copied, and two must be | say --shared vd0 "
           "if both sides use it; if not, name it in --disks, with all others "
           "that are to be copied\n" },
         { "other_network_image", other_network_image,
           "vd0 refuse: two names of network images, which may be one\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: "
+          "blocker both disks: cannot determine whether disk vd0 is shared: "
           "two names of network images, which may be one | one image that "
           "both sides use must not be copied, and two must be | say --shared "
           "vd0 if both sides use it; if not, name it in --disks, with all "
           "others that are to be copied\n" },
         { "network_image_onto_a_file", network_image_onto_a_file,
           "vd0 refuse: a network image on one side and not on the other\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: a "
+          "blocker both disks: cannot determine whether disk vd0 is shared: a "
           "network image on one side and not on the other | one image that "
           "both sides use must not be copied, and two must be | say --shared "
           "vd0 if both sides use it; if not, name it in --disks, with all "
@@ -96,8 +96,8 @@ static const struct disks_case {
         { "same_numbers_on_who_knows_which_machine",
           same_numbers_on_who_knows_which_machine,
           "vd0 refuse: the same numbers on both sides, which may be one machine\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: the "
-          "same numbers on both sides, which may be one machine | one image that "
+          "blocker both disks: cannot determine whether disk vd0 is shared: "
+          "the same numbers on both sides, which may be one machine | one image that "
           "both sides use must not be copied, and two must be | say --shared vd0 "
           "if both sides use it; if not, name it in --disks, with all others that "
           "are to be copied\n" },
@@ -121,7 +121,7 @@ static const struct disks_case {
         { "mark_unseen_but_same_inode", mark_unseen_but_same_inode,
           "vd0 refuse: a mark beside it was not seen from the other side, "
           "and yet the inode numbers are equal\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: a "
+          "blocker both disks: cannot determine whether disk vd0 is shared: a "
           "mark beside it was not seen from the other side, and yet the "
           "inode numbers are equal | one image that both sides use must not "
           "be copied, and two must be | say --shared vd0 if both sides use "
@@ -130,7 +130,7 @@ static const struct disks_case {
         { "mark_failed", mark_failed,
           "vd0 refuse: on a file system that hosts may share, where no mark "
           "could be made\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: "
+          "blocker both disks: cannot determine whether disk vd0 is shared: "
           "on a file system that hosts may share, where no mark could be "
           "made | one image that both sides use must not be copied, and two "
           "must be | say --shared vd0 if both sides use it; if not, name it "
@@ -138,7 +138,7 @@ static const struct disks_case {
         { "mark_failed_one_machine", mark_failed_one_machine,
           "vd0 refuse: on a file system that hosts may share, where no mark "
           "could be made\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: "
+          "blocker both disks: cannot determine whether disk vd0 is shared: "
           "on a file system that hosts may share, where no mark could be "
           "made | one image that both sides use must not be copied, and two "
           "must be | say --shared vd0 if both sides use it; if not, name it "
@@ -164,14 +164,14 @@ static const struct disks_case {
           "vd0 shared: one file, which both sides use\n" },
         { "nobody_looked", nobody_looked,
           "vd0 refuse: neither side's could be looked at\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: "
+          "blocker both disks: cannot determine whether disk vd0 is shared: "
           "neither side's could be looked at | one image that both sides use "
           "must not be copied, and two must be | say --shared vd0 if both "
           "sides use it; if not, name it in --disks, with all others that "
           "are to be copied\n" },
         { "nobody_looked_there", nobody_looked_there,
           "vd0 refuse: the destination's could not be looked at\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: "
+          "blocker both disks: cannot determine whether disk vd0 is shared: "
           "the destination's could not be looked at | one image that both "
           "sides use must not be copied, and two must be | say --shared vd0 "
           "if both sides use it; if not, name it in --disks, with all others "
@@ -196,8 +196,8 @@ static const struct disks_case {
           "destination\n" },
         { "shared_is_no_disk", shared_is_no_disk,
           "vd0 -> vd0: writable, local to each host\n"
-          "blocker source disks: --shared names vd7, which is no disk | the "
-          "source's disks are vd0\n" },
+          "blocker source disks: --shared names vd7, which is not a disk of "
+          "the source | the source's disks are vd0\n" },
         { "shared_of_two", shared_of_two,
           "vd0 -> vd0: writable, local to each host\n"
           "sd0 shared: named by --shared\n" },
@@ -231,7 +231,7 @@ static const struct disks_case {
           "it one of 1073741824 bytes there\n" },
         { "cd_and_flash_and_unused", cd_and_flash_and_unused,
           "vd0 -> vd0: writable, local to each host\n"
-          "cd0 -> cd0: read-only, and nobody can tell whether the "
+          "cd0 -> cd0: read-only, and it cannot be determined whether the "
           "destination has the same\n"
           "vars leave: flash: its content travels with RAM\n"
           "spare leave: no device of the guest uses it\n" },
@@ -276,10 +276,10 @@ static const struct disks_case {
           "warning both disks: disk sd0 is not copied, and its images on the "
           "two sides are different files | the guest would wake up with the "
           "destination's | add it to --disks\n"
-          "blocker source disks: --disks names vd7, which is no disk | the "
-          "source's disks are vd0 and sd0\n" },
+          "blocker source disks: --disks names vd7, which is not a disk of "
+          "the source | the source's disks are vd0 and sd0\n" },
         { "named_read_only", named_read_only,
-          "vd0 -> vd0: read-only, and nobody can tell whether the "
+          "vd0 -> vd0: read-only, and it cannot be determined whether the "
           "destination has the same\n" },
         { "named_flash", named_flash,
           "vd0 leave: not named by --disks\n"
@@ -300,42 +300,42 @@ static const struct disks_case {
         { "no_disks", no_disks, "" },
         { "same_private_address", same_private_address,
           "vd0 refuse: the same name, of a server that may be another one for each host\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: the same name, of a server that may be another one for each host | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+          "blocker both disks: cannot determine whether disk vd0 is shared: the same name, of a server that may be another one for each host | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
         { "same_private_address_one_machine", same_private_address_one_machine,
           "vd0 refuse: the same name, of a server that may be another one for each host\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: the same name, of a server that may be another one for each host | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+          "blocker both disks: cannot determine whether disk vd0 is shared: the same name, of a server that may be another one for each host | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
         { "same_image_of_each_hosts_own_cluster",
           same_image_of_each_hosts_own_cluster,
           "vd0 refuse: the same name, of a server that may be another one for each host\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: the same name, of a server that may be another one for each host | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+          "blocker both disks: cannot determine whether disk vd0 is shared: the same name, of a server that may be another one for each host | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
         { "ceph_image_onto_a_file", ceph_image_onto_a_file,
           "vd0 -> vd0: writable, a file on one side and an image of a Ceph cluster on the other\n" },
         { "mark_seen_beside_a_name_of_equal_inode",
           mark_seen_beside_a_name_of_equal_inode,
           "vd0 refuse: two names of one folder, which may be one file\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: two names of one folder, which may be one file | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+          "blocker both disks: cannot determine whether disk vd0 is shared: two names of one folder, which may be one file | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
         { "mark_seen_beside_a_name_in_capitals",
           mark_seen_beside_a_name_in_capitals,
           "vd0 refuse: two names of one folder, which may be one file\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: two names of one folder, which may be one file | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+          "blocker both disks: cannot determine whether disk vd0 is shared: two names of one folder, which may be one file | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
         { "mark_seen_beside_files_with_further_names",
           mark_seen_beside_files_with_further_names,
           "vd0 refuse: two files of one folder that have further names, and may be one\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: two files of one folder that have further names, and may be one | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+          "blocker both disks: cannot determine whether disk vd0 is shared: two files of one folder that have further names, and may be one | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
         { "mark_seen_beside_a_file_mounted_alone",
           mark_seen_beside_a_file_mounted_alone,
           "vd0 refuse: on a file system that hosts may share, and mounted as a single file, of which its folder says nothing\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: on a file system that hosts may share, and mounted as a single file, of which its folder says nothing | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+          "blocker both disks: cannot determine whether disk vd0 is shared: on a file system that hosts may share, and mounted as a single file, of which its folder says nothing | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
         { "mark_unseen_but_further_names", mark_unseen_but_further_names,
           "vd0 refuse: a mark beside it was not seen from the other side, but both files have further names\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: a mark beside it was not seen from the other side, but both files have further names | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+          "blocker both disks: cannot determine whether disk vd0 is shared: a mark beside it was not seen from the other side, but both files have further names | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
         { "mark_unseen_beside_a_file_mounted_alone",
           mark_unseen_beside_a_file_mounted_alone,
           "vd0 refuse: on a file system that hosts may share, and mounted as a single file, of which its folder says nothing\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: on a file system that hosts may share, and mounted as a single file, of which its folder says nothing | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+          "blocker both disks: cannot determine whether disk vd0 is shared: on a file system that hosts may share, and mounted as a single file, of which its folder says nothing | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
         { "mark_unseen_below_an_overlay", mark_unseen_below_an_overlay,
           "vd0 refuse: a mark beside it was not seen from the other side, but an overlay hides what lies below it\n"
-          "blocker both disks: nobody can tell whether disk vd0 is shared: a mark beside it was not seen from the other side, but an overlay hides what lies below it | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+          "blocker both disks: cannot determine whether disk vd0 is shared: a mark beside it was not seen from the other side, but an overlay hides what lies below it | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
         { "overlay_and_what_it_shows", overlay_and_what_it_shows,
           "vd0 shared: one file: a mark beside it was seen from the other side\n" },
     };

@@ -290,15 +290,15 @@ static const struct disks_case devices_cases[] = {
     { "two_luns", two_luns, "vd0 -> vd0: writable, two block devices\n" },
     { "two_luns_of_two_targets", two_luns_of_two_targets,
       "vd0 refuse: nothing says whether the block devices of the two sides are one\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: nothing says whether the block devices of the two sides are one | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+      "blocker both disks: cannot determine whether disk vd0 is shared: nothing says whether the block devices of the two sides are one | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
     { "one_lun_by_two_targets", one_lun_by_two_targets,
       "vd0 shared: one block device: it says the same of itself on both sides\n" },
     { "lun_and_the_volume_it_may_be", lun_and_the_volume_it_may_be,
       "vd0 refuse: nothing says whether the block devices of the two sides are one\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: nothing says whether the block devices of the two sides are one | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+      "blocker both disks: cannot determine whether disk vd0 is shared: nothing says whether the block devices of the two sides are one | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
     { "lun_and_the_file_it_may_be", lun_and_the_file_it_may_be,
       "vd0 refuse: a file on one side, and on the other a block device that may be that file, offered by its host\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: a file on one side, and on the other a block device that may be that file, offered by its host | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+      "blocker both disks: cannot determine whether disk vd0 is shared: a file on one side, and on the other a block device that may be that file, offered by its host | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
     { "built_in_disks", built_in_disks,
       "vd0 -> vd0: writable, two block devices\n" },
     { "two_partitions", two_partitions,
@@ -308,13 +308,13 @@ static const struct disks_case devices_cases[] = {
       "blocker both disks: disk vd0 can be neither copied nor shared: the two sides use different parts of one image, which overlap | a copy would destroy it, and without one the guest would wake up with other bytes | start the destination with the same layers and parts of it, or with an image of its own\n" },
     { "two_partitions_of_unknown_extent", two_partitions_of_unknown_extent,
       "vd0 refuse: two partitions of one block device, whose extent is not known\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: two partitions of one block device, whose extent is not known | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+      "blocker both disks: cannot determine whether disk vd0 is shared: two partitions of one block device, whose extent is not known | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
     { "same_partition", same_partition,
       "vd0 shared: one block device: it says the same of itself on both "
       "sides\n" },
     { "whole_and_partition", whole_and_partition,
       "vd0 refuse: one is a partition of the other\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: "
+      "blocker both disks: cannot determine whether disk vd0 is shared: "
       "one is a partition of the other | one image that both sides use "
       "must not be copied, and two must be | say --shared vd0 if both "
       "sides use it; if not, name it in --disks, with all others that "
@@ -328,7 +328,7 @@ static const struct disks_case devices_cases[] = {
       "vd0 -> vd0: writable, two block devices\n" },
     { "volume_and_its_lun", volume_and_its_lun,
       "vd0 refuse: both lie on the same hardware, and may overlap\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: "
+      "blocker both disks: cannot determine whether disk vd0 is shared: "
       "both lie on the same hardware, and may overlap | one image that "
       "both sides use must not be copied, and two must be | say --shared "
       "vd0 if both sides use it; if not, name it in --disks, with all "
@@ -338,11 +338,11 @@ static const struct disks_case devices_cases[] = {
       "sides\n" },
     { "volume_in_a_volume", volume_in_a_volume,
       "vd0 refuse: both lie on the same hardware, and may overlap\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: both lie on the same hardware, and may overlap | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+      "blocker both disks: cannot determine whether disk vd0 is shared: both lie on the same hardware, and may overlap | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
     { "cloned_volume", cloned_volume,
       "vd0 refuse: nothing says whether the block devices of the two "
       "sides are one\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: "
+      "blocker both disks: cannot determine whether disk vd0 is shared: "
       "nothing says whether the block devices of the two sides are one | "
       "one image that both sides use must not be copied, and two must be "
       "| say --shared vd0 if both sides use it; if not, name it in "
@@ -350,21 +350,21 @@ static const struct disks_case devices_cases[] = {
     { "equal_serial_numbers", equal_serial_numbers,
       "vd0 refuse: nothing says whether the block devices of the two "
       "sides are one\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: "
+      "blocker both disks: cannot determine whether disk vd0 is shared: "
       "nothing says whether the block devices of the two sides are one | "
       "one image that both sides use must not be copied, and two must be "
       "| say --shared vd0 if both sides use it; if not, name it in "
       "--disks, with all others that are to be copied\n" },
     { "two_serial_numbers", two_serial_numbers,
       "vd0 refuse: nothing says whether the block devices of the two sides are one\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: nothing says whether the block devices of the two sides are one | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+      "blocker both disks: cannot determine whether disk vd0 is shared: nothing says whether the block devices of the two sides are one | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
     { "two_serial_numbers_of_built_in_disks",
       two_serial_numbers_of_built_in_disks,
       "vd0 -> vd0: writable, two block devices\n" },
     { "serial_number_and_name", serial_number_and_name,
       "vd0 refuse: nothing says whether the block devices of the two "
       "sides are one\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: "
+      "blocker both disks: cannot determine whether disk vd0 is shared: "
       "nothing says whether the block devices of the two sides are one | "
       "one image that both sides use must not be copied, and two must be "
       "| say --shared vd0 if both sides use it; if not, name it in "
@@ -373,24 +373,24 @@ static const struct disks_case devices_cases[] = {
       "vd0 -> vd0: writable, two block devices\n" },
     { "volumes_on_who_knows_what", volumes_on_who_knows_what,
       "vd0 refuse: nothing says whether the block devices of the two sides are one\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: nothing says whether the block devices of the two sides are one | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+      "blocker both disks: cannot determine whether disk vd0 is shared: nothing says whether the block devices of the two sides are one | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
     { "nameless_devices", nameless_devices,
       "vd0 refuse: nothing says whether the block devices of the two "
       "sides are one\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: "
+      "blocker both disks: cannot determine whether disk vd0 is shared: "
       "nothing says whether the block devices of the two sides are one | "
       "one image that both sides use must not be copied, and two must be "
       "| say --shared vd0 if both sides use it; if not, name it in "
       "--disks, with all others that are to be copied\n" },
     { "nameless_devices_one_machine", nameless_devices_one_machine,
       "vd0 refuse: nothing says whether the block devices of the two sides are one\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: nothing says whether the block devices of the two sides are one | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+      "blocker both disks: cannot determine whether disk vd0 is shared: nothing says whether the block devices of the two sides are one | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
     { "built_in_devices_one_machine", built_in_devices_one_machine,
       "vd0 -> vd0: writable, two block devices\n" },
     { "device_and_its_partition_one_machine",
       device_and_its_partition_one_machine,
       "vd0 refuse: one is a partition of the other\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: "
+      "blocker both disks: cannot determine whether disk vd0 is shared: "
       "one is a partition of the other | one image that both sides use "
       "must not be copied, and two must be | say --shared vd0 if both "
       "sides use it; if not, name it in --disks, with all others that "
@@ -398,7 +398,7 @@ static const struct disks_case devices_cases[] = {
     { "one_nameless_device", one_nameless_device,
       "vd0 refuse: nothing says whether the block devices of the two "
       "sides are one\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: "
+      "blocker both disks: cannot determine whether disk vd0 is shared: "
       "nothing says whether the block devices of the two sides are one | "
       "one image that both sides use must not be copied, and two must be "
       "| say --shared vd0 if both sides use it; if not, name it in "
@@ -406,7 +406,7 @@ static const struct disks_case devices_cases[] = {
     { "too_deep_to_follow", too_deep_to_follow,
       "vd0 refuse: nothing says whether the block devices of the two "
       "sides are one\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: "
+      "blocker both disks: cannot determine whether disk vd0 is shared: "
       "nothing says whether the block devices of the two sides are one | "
       "one image that both sides use must not be copied, and two must be "
       "| say --shared vd0 if both sides use it; if not, name it in "
@@ -428,16 +428,16 @@ static const struct disks_case devices_cases[] = {
       "the other\n" },
     { "file_onto_an_unknown_device", file_onto_an_unknown_device,
       "vd0 refuse: a file on one side, and on the other a block device that may be that file, offered by its host\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: a file on one side, and on the other a block device that may be that file, offered by its host | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+      "blocker both disks: cannot determine whether disk vd0 is shared: a file on one side, and on the other a block device that may be that file, offered by its host | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
     { "file_onto_what_it_lies_on", file_onto_what_it_lies_on,
       "vd0 refuse: a block device on one side, and on the other a file that may lie on it\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: a block device on one side, and on the other a file that may lie on it | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
+      "blocker both disks: cannot determine whether disk vd0 is shared: a block device on one side, and on the other a file that may lie on it | one image that both sides use must not be copied, and two must be | say --shared vd0 if both sides use it; if not, name it in --disks, with all others that are to be copied\n" },
     { "file_beside_a_device_one_machine", file_beside_a_device_one_machine,
       "vd0 -> vd0: writable, a file on one side and a block device on the other\n" },
     { "network_file_onto_device", network_file_onto_device,
       "vd0 refuse: a block device on one side, and on the other a file "
       "that hosts may share\n"
-      "blocker both disks: nobody can tell whether disk vd0 is shared: a "
+      "blocker both disks: cannot determine whether disk vd0 is shared: a "
       "block device on one side, and on the other a file that hosts may "
       "share | one image that both sides use must not be copied, and two "
       "must be | say --shared vd0 if both sides use it; if not, name it "

@@ -154,7 +154,7 @@ static const struct disks_case
           "vd0 -> vd0: writable, local to each host\n" },
         { "separate_is_no_disk", separate_is_no_disk,
           "vd0 -> vd0: writable, local to each host\n"
-          "blocker source disks: --separate names vd7, which is no disk | the source's disks are vd0\n" },
+          "blocker source disks: --separate names vd7, which is not a disk of the source | the source's disks are vd0\n" },
         { "two_there_are_one", two_there_are_one,
           "vd0 -> vd0: writable, local to each host\n"
           "sd0 -> sd0: writable, local to each host\n"

@@ -258,7 +258,7 @@ static const struct disks_case read_only_cases[] = {
       "for byte\n" },
     { "cd_nobody_compared", cd_nobody_compared,
       "vd0 -> vd0: writable, local to each host\n"
-      "cd0 -> cd0: read-only, and nobody can tell whether the "
+      "cd0 -> cd0: read-only, and it cannot be determined whether the "
       "destination has the same\n" },
     { "cd_is_one_file", cd_is_one_file,
       "vd0 -> vd0: writable, two files of one machine\n"
@@ -287,35 +287,35 @@ static const struct disks_case read_only_cases[] = {
       "1073741824 bytes\n" },
     { "cd_over_a_backing_file", cd_over_a_backing_file,
       "vd0 -> vd0: writable, local to each host\n"
-      "cd0 -> cd0: read-only, and nobody can tell whether the "
+      "cd0 -> cd0: read-only, and it cannot be determined whether the "
       "destination has the same; its backing chain is "
       "flattened\n" },
     { "cd_over_a_data_file", cd_over_a_data_file,
       "vd0 -> vd0: writable, local to each host\n"
-      "cd0 -> cd0: read-only, and nobody can tell whether the "
+      "cd0 -> cd0: read-only, and it cannot be determined whether the "
       "destination has the same\n" },
     { "cd_is_another_part_of_an_equal_file",
       cd_is_another_part_of_an_equal_file,
       "vd0 -> vd0: writable, local to each host\n"
-      "cd0 -> cd0: read-only, and nobody can tell whether the "
+      "cd0 -> cd0: read-only, and it cannot be determined whether the "
       "destination has the same\n" },
     { "cd_under_a_throttle", cd_under_a_throttle,
       "vd0 -> vd0: writable, local to each host\n"
-      "cd0 -> cd0: read-only, and nobody can tell whether the "
+      "cd0 -> cd0: read-only, and it cannot be determined whether the "
       "destination has the same\n"
       "blocker destination disks: read-only disk cd0 cannot be "
       "written at the destination: it is neither raw nor qcow2 | copy "
       "it there yourself, and name all others in --disks\n" },
     { "cd_in_two_formats", cd_in_two_formats,
       "vd0 -> vd0: writable, local to each host\n"
-      "cd0 -> cd0: read-only, and nobody can tell whether the "
+      "cd0 -> cd0: read-only, and it cannot be determined whether the "
       "destination has the same\n" },
     { "cd_writable_there", cd_writable_there,
       "vd0 -> vd0: writable, local to each host\n"
       "cd0 -> cd0: read-only, and the destination has something else\n" },
     { "cd_in_a_real_drive_there", cd_in_a_real_drive_there,
       "vd0 -> vd0: writable, local to each host\n"
-      "cd0 -> cd0: read-only, and nobody can tell whether the "
+      "cd0 -> cd0: read-only, and it cannot be determined whether the "
       "destination has the same\n"
       "blocker destination disks: read-only disk cd0 cannot be "
       "written at the destination: it is neither a file nor a block "
@@ -338,7 +338,7 @@ static const struct disks_case read_only_cases[] = {
       "vd0 -> vd0: writable, local to each host\n"
       "cd0 refuse: on a file system that hosts may share, where no "
       "mark could be made\n"
-      "blocker both disks: nobody can tell whether disk cd0 is "
+      "blocker both disks: cannot determine whether disk cd0 is "
       "shared: on a file system that hosts may share, where no mark "
       "could be made | one image that both sides use must not be "
       "copied, and two must be | say --shared cd0 if both sides use "
@@ -399,7 +399,7 @@ static const struct disks_case read_only_cases[] = {
       "out of --shared, so that it is copied\n" },
     { "medium_gone_there_and_named", medium_gone_there_and_named,
       "vd0 -> vd0: writable, local to each host\n"
-      "cd0 -> cd0: read-only, and nobody can tell whether the "
+      "cd0 -> cd0: read-only, and it cannot be determined whether the "
       "destination has the same\n"
       "blocker destination disks: disk cd0 has no medium at the "
       "destination\n" },

@@ -86,7 +86,7 @@ SPOIL(overlay_alone)
 
 SPOIL(host_out_of_reach)
 {
-    w->g.f.site_problem = T("nobody said how to reach it");
+    w->g.f.site_problem = T("it is not known how to reach it");
 }
 
 SPOIL(no_tool)

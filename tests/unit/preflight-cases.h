@@ -51,8 +51,8 @@ static const struct preflight_case {
       "line and `-S -incoming defer`\n" },
     { "migration_active", migration_active,
       "blocker source migration-running: a migration of the source is "
-      "already under way (other) | wait for it; how to settle one "
-      "that nobody leads any more stands in qmigrate(1) under AFTER A CRASH\n" },
+      "already under way (other) | wait for it; qmigrate(1) says under "
+      "AFTER A CRASH how to settle one whose engine died\n" },
     { "migration_cancelled", migration_cancelled, "" },
     { "blocked_both", blocked_both,
       "blocker source blocked-reasons: the source's QEMU cannot be "
@@ -282,7 +282,7 @@ static const struct preflight_case {
       "| give with --address the one that the source's host uses for it\n" },
     { "address_loopback_one_machine", address_loopback_one_machine, "" },
     { "address_wildcard", address_wildcard,
-      "blocker destination address: 0.0.0.0 is no address that a source "
+      "blocker destination address: 0.0.0.0 is not an address that a source "
       "could connect to | give --address one address of the destination's "
       "host\n" },
     { "address_without_zone", address_without_zone,
@@ -303,14 +303,14 @@ static const struct preflight_case {
       "reach what listens on 127.0.0.1 | give --bind an address of the "
       "same network\n" },
     { "bind_elsewhere", bind_elsewhere,
-      "blocker destination address: 192.0.2.2 is no address of the "
+      "blocker destination address: 192.0.2.2 is not an address of the "
       "destination's host, which cannot listen on it | give --bind one that "
-      "it has; --address is what the source connects to, be it a translated "
-      "one\n" },
+      "it has; --address is what the source connects to, also where it "
+      "is a translated one\n" },
     { "insecure", insecure,
-      "warning both tls: RAM and disks cross the network in clear | "
+      "warning both tls: RAM and disks cross the network unencrypted | "
       "--insecure asks for it: whoever listens gets the guest's memory, "
-      "and nobody proves who he is | make certificates: qmigrate keys "
+      "and neither side is authenticated | make certificates: qmigrate keys "
       "create-ca; qmigrate(1) says under CERTIFICATES how\n" },
     { "tls_unread", tls_unread,
       "warning destination tls: TLS is requested, not proved: the files "
@@ -325,11 +325,11 @@ static const struct preflight_case {
       "certificates: --tls-dir\n" },
     { "tls_psk_out_of_reach", tls_psk_out_of_reach,
       "blocker destination tls: no key can be put at the destination's host: "
-      "nobody said how to reach it | say with --destination-host how to get "
+      "it is not known how to reach it | say with --destination-host how to get "
       "there, or use certificates: --tls-dir\n"
       "warning destination hosts: the destination's host could not be asked: "
-      "nobody said how to reach it | who started that QEMU was not checked, "
-      "and should it die nobody can prove it | say where it runs with "
+      "it is not known how to reach it | who started that QEMU was not checked, "
+      "and if it dies, that cannot be proved | say where it runs with "
       "--destination-host, as a user who may see its process\n" },
     { "tls_unauthorised", tls_unauthorised,
       "warning destination tls: the destination accepts whoever has a "
@@ -354,7 +354,7 @@ static const struct preflight_case {
     { "host_unknown", host_unknown,
       "warning source hosts: the source's host could not be asked: ssh "
       "failed: Connection refused | who started that QEMU was not "
-      "checked, and should it die nobody can prove it | say where it runs "
+      "checked, and if it dies, that cannot be proved | say where it runs "
       "with --source-host, as a user who may see its process\n" },
     { "restart_always", restart_always,
       "blocker source restart: systemd would start the source again: "
@@ -407,7 +407,7 @@ static const struct preflight_case {
     { "restart_on_watchdog", restart_on_watchdog, "" },
     { "restart_of_a_bystander", restart_of_a_bystander, "" },
     { "restart_unknown", restart_unknown,
-      "warning source restart: nobody could tell whether systemd starts "
+      "warning source restart: cannot determine whether systemd starts "
       "vm.service again | a second guest could boot from the disks that "
       "are left behind | on the source's host: systemctl show -p Restart "
       "vm.service\n" },
@@ -465,8 +465,8 @@ static const char all_good[] =
     "hang the source's QEMU\n"
     "ok destination address: the source connects to 192.0.2.2 ports "
     "49152-49215\n"
-    "ok destination tls: the destination will accept CN=a.example and nobody "
-    "else\n"
+    "ok destination tls: the destination will accept "
+    "only CN=a.example\n"
     "ok source hosts: the source is process 100 on its host\n"
     "ok destination hosts: the destination is process 101 on its host\n"
     "ok source restart: systemd does not start vm.service again "

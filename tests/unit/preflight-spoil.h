@@ -483,7 +483,7 @@ SPOIL(tls_psk_out_of_reach)
 {
     tls_psk(g);
     DST->host_known = false;
-    DST->host_problem = T("nobody said how to reach it");
+    DST->host_problem = T("it is not known how to reach it");
 }
 SPOIL(tls_unauthorised)
 {

@@ -39,7 +39,7 @@ static const struct {
     { { SIGSEGV, 0, 0, DAMAGED, false }, { RECOVER, 0, 0, false } },
     { { SIGTERM, 0, 0, OPEN, true }, { RECOVER, 0, 0, false } },
     { { 0, 1, 0, OPEN, false }, { RECOVER, 0, 0, false } },
-    /* it gave up, and nobody knows where the guest is: a side may be back */
+    /* it gave up, and it is not known where the guest is: a side may be back */
     { { 0, 7, 0, OPEN, false }, { RECOVER, 0, 1000, false } },
     { { 0, 7, 0, OPEN, true }, { EXIT, 7, 0, false } },
     /* before there was anything to recover */

@@ -242,7 +242,8 @@ static void plan_in_clear(void **state)
         &b,
         &(struct narration){ .facts = &g.f, .disks = &none, .steps = steps },
         &plain);
-    assert_non_null(strstr(b.data, "    INSECURE: memory and disks in clear"));
+    assert_non_null(
+        strstr(b.data, "    INSECURE: memory and disks are not encrypted"));
     assert_non_null(strstr(b.data, "\nDisks\n    none\n"));
     plan_done(&g.plan);
 }
@@ -334,7 +335,7 @@ static void summary_of_a_success(void **state)
         "4 channels, zstd, TLS\n"
         "  disks         vd0: 4.0 GiB copied, TLS proved\n"
         "                vd1: 1.0 GiB copied, TLS requested, not proved\n"
-        "  security      RAM: TLS, CN=a to CN=b, who accepts nobody else; both "
+        "  security      RAM: TLS, CN=a to CN=b, which accepts no other; both "
         "QEMUs say so\n"
         "                vd0: TLS1.3 AES-256-GCM, the key qm-1; seen by qmigrate "
         "itself\n"
@@ -427,8 +428,8 @@ static void summary_in_clear_with_things_left(void **state)
         text,
         "vm1 is at the destination, paused\n"
         "  took          1 min 05 s, 1 min 05 s until the guest was there\n"
-        "  RAM           6.0 GiB in 12.0 s, 512.0 MiB/s, 3 passes, in clear\n"
-        "  disks         vd0: 4.0 GiB copied, in clear\n"
+        "  RAM           6.0 GiB in 12.0 s, 512.0 MiB/s, 3 passes, not encrypted\n"
+        "  disks         vd0: 4.0 GiB copied, not encrypted\n"
         "  stays behind  /images/vm.qcow2\n"
         "                (at the source, out of date from now on)\n"
         "  source        its QEMU waits there, stopped: --keep-source\n"

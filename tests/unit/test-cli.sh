@@ -62,7 +62,7 @@ fi
 
 # A wrong command line touches nothing, says so on stderr, and is a 2.
 expect 2
-says err '^qmigrate: which command\?$'
+says err '^qmigrate: no command given$'
 silent out
 expect 2 migrat
 says err "^qmigrate: there is no command 'migrat'$"
@@ -72,7 +72,7 @@ says err '^qmigrate: there is no option --json before a command$'
 expect 2 cpu
 says err '^qmigrate: cpu is not built yet$'
 expect 2 recover ../vm1
-says err "^qmigrate: '../vm1' is no name of a migration$"
+says err "^qmigrate: '../vm1' is not a valid name of a migration$"
 expect 2 recover --i-have-checked both-are-down vm1
 says err "^qmigrate: --i-have-checked 'both-are-down' is not source-is-down or"
 expect 2 recover --all --metrics file
@@ -117,7 +117,7 @@ expect 2 cancel
 says err '^qmigrate: qmigrate cancel takes NAME$'
 expect 2 watch vm1 vm2
 expect 2 status ../vm1
-says err "^qmigrate: '../vm1' is no name of a migration$"
+says err "^qmigrate: '../vm1' is not a valid name of a migration$"
 expect 2 complete --mode now vm1
 says err "^qmigrate: --mode 'now' is not pause or postcopy$"
 expect 2 set vm1
@@ -206,7 +206,7 @@ done
 expect 3 keys create-ca --dir "$tmp/keys"
 says err "/keys/ca is there already$"
 expect 2 keys create-host --dir "$tmp/keys" --address 'x,a b' hostb
-says err "^qmigrate: 'a b' is no host name and no address$"
+says err "^qmigrate: 'a b' is neither a host name nor an address$"
 expect 2 keys create-host --dir "$tmp/keys" --days 0 hostb
 expect 0 keys create-host --dir "$tmp/keys" --address hostb.example,192.0.2.2 \
     --dh-params off --days 5000 hostb

@@ -155,7 +155,7 @@ static const struct at_rest_case {
       NULL, "lost" },
     { "another_allowed", another_allowed,
       LOST "blocker source : --allow-unencrypted-destination names vd7, which "
-           "is no disk | the source's disks are vd0\n",
+           "is not a disk of the source | the source's disks are vd0\n",
       NULL, "lost" },
     { "kept", kept, "ok both : disk vd0 is encrypted on both sides\n", NULL,
       "kept" },

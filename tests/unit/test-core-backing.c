@@ -148,7 +148,7 @@ static const struct backing_case {
       "source's there; or copy the whole disk, with --disks-sync full\n" },
     { "node_unknown", node_unknown, true,
       "writable, local to each host; its overlay alone",
-      "blocker source backing: nobody can tell which node is the backing "
+      "blocker source backing: cannot determine which node is the backing "
       "file of disk vd0, so it cannot be compared | copy the whole disk, with "
       "--disks-sync full\n" },
     { "shared", shared, true, NULL,

@@ -33,7 +33,7 @@ static const struct row {
     { "25 Gbit/s under TLS", 25 * GBIT, 32, .tls = true, .count = 13 },
     { "never more than", 100 * GBIT, 128, .tls = true, .count = 16 },
     { "10 Gbit/s in clear", 10 * GBIT, 32, .count = 0 },
-    { "25 Gbit/s in clear", 25 * GBIT, 32, .count = 3, .why = "in clear" },
+    { "25 Gbit/s in clear", 25 * GBIT, 32, .count = 3, .why = "not encrypted" },
     { "100 Gbit/s in clear", 100 * GBIT, 32, .count = 10 },
     { "half of the cores", 25 * GBIT, 8, .tls = true, .count = 4 },
     { "four cores", 25 * GBIT, 4, .tls = true, .count = 2 },

@@ -390,7 +390,7 @@ static void clear_to_another_machine_is_refused(void **state)
         nbd_uri_parse("nbd://192.0.2.1/disk0", &c->plan.uri[DESTINATION], NULL),
         0);
     must_say(c, QM_EXIT_REFUSED, QM_ERR_REFUSED,
-             "destination: nbd://192.0.2.1/disk0 is in clear");
+             "destination: nbd://192.0.2.1/disk0 is not encrypted");
 }
 
 static void a_missing_export_is_named(void **state)

@@ -144,9 +144,10 @@ static const struct images_case {
       "backing file | make the overlay there by hand, or copy the whole disk, "
       "with --disks-sync full\n" },
     { "host_out_of_reach", init_placeholder, host_out_of_reach, MAKE_IMAGE,
-      NOT_MADE "on the destination's host no command can be run: nobody said "
-               "how to reach it | say how to reach it with "
-               "--destination-host\n" },
+      NOT_MADE
+      "on the destination's host no command can be run: it is not known "
+      "how to reach it | say how to reach it with "
+      "--destination-host\n" },
     { "no_tool", init_placeholder, no_tool, MAKE_IMAGE,
       NOT_MADE "the destination's host has no qemu-img | install it there "
                "(Debian: qemu-utils)\n" },
@@ -160,7 +161,7 @@ static const struct images_case {
       NO_SITE ": the name of the source's file is not taken over, which has "
               "other characters than A-Z a-z 0-9 . _ + -" WHERE_FIX },
     { "nobody_said_where", init_placeholder, nobody_said_where, MAKE_IMAGE,
-      NO_SITE ": nobody said in which folder, and in that of the source's "
+      NO_SITE ": no folder was chosen, and in that of the source's "
               "file the destination has no image yet" WHERE_FIX },
     { "taken", init_placeholder, taken, MAKE_IMAGE,
       NO_SITE " at /images/vm.qcow2: that name is taken, and nothing is "
@@ -180,12 +181,12 @@ static const struct images_case {
       "/images/vm.qcow2: it can become 10737418240 bytes, and 1048576 are free "
       "| a guest that fills it gets I/O errors\n" },
     { "names_another", init_placeholder, names_another, MAKE_IMAGE,
-      "blocker source disks: --create-disks names vd9, which is no disk | the "
+      "blocker source disks: --create-disks names vd9, which is not a disk of the source | the "
       "source's disks are vd0\n" },
     { "names_one_that_is_there", init_placeholder, names_one_that_is_there,
       MAKE_NOTHING,
-      "blocker destination disks: --create-disks names vd0, which is no "
-      "placeholder at the destination | leave it out, or start the destination "
+      "blocker destination disks: --create-disks names vd0, which is not "
+      "a placeholder at the destination | leave it out, or start the destination "
       "with a placeholder: see qmigrate-storage(7)\n" },
     { "two", init_placeholder, two, MAKE_IMAGE, "" },
     { "two_at_one_place", init_placeholder, two_at_one_place, MAKE_IMAGE,

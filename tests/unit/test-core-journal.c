@@ -498,7 +498,7 @@ static void damage_is_explained(void **state)
     expect_error("", "before its first owner");
     expect_error("\n", "first line cannot be read");
     expect_error("hello\n", "first line cannot be read");
-    expect_error("{\"a\":1}\n", "that is no journal of qmigrate");
+    expect_error("{\"a\":1}\n", "it is not a journal of qmigrate");
     expect_error(STORY_OF("2", "qm-0123abcd"), "another version");
     expect_error(STORY_OF("1", "../../etc/a"), "line 1: it does not say what");
     expect_error(STORY_OF("1", "qm-ffffffff"), "another migration");

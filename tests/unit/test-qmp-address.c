@@ -72,9 +72,8 @@ static const struct {
     const char *text, *message;
 } bads[] = {
     { "", "the address '' is empty" },
-    { "run/vm.qmp", "the address 'run/vm.qmp' is of no form that is known" },
-    { "http://far/x",
-      "the address 'http://far/x' is of no form that is known" },
+    { "run/vm.qmp", "the address 'run/vm.qmp' has an unknown form" },
+    { "http://far/x", "the address 'http://far/x' has an unknown form" },
     { "unix:vm.qmp", "the address 'unix:vm.qmp' has no absolute path" },
     { "/run/", "the address '/run/' names a directory, not a socket" },
     { "/run/a\nb", "the address '/run/a\\x0ab' has a control character" },

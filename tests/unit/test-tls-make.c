@@ -216,7 +216,7 @@ static void names_are_names(void **state)
 
         assert_false(tls_name_is_good(bad[i]));
         expect_refusal(tls_new_host(&n, place_of(state)->ca, &until, &err),
-                       &err, QM_ERR_USAGE, "is no host name");
+                       &err, QM_ERR_USAGE, "is neither a host name");
         n.others = NULL;
         n.name = bad[i];
         assert_int_equal(tls_new_host(&n, place_of(state)->ca, &until, &err),

@@ -230,7 +230,7 @@ const struct tls_case tls_cases[] = {
       .spoil = without_cert,
       .severity = TLS_BAD,
       .what = "/client-cert.pem is missing",
-      .fix = "accepts nobody without one",
+      .fix = "accepts no connection without one",
       .differs =
           "a client may be anonymous for QEMU; our destinations accept none",
       .differs_before = { 10, 2 } },
@@ -314,7 +314,7 @@ const struct tls_case tls_cases[] = {
       .spoil = dh_params_are_text,
       .severity = TLS_BAD,
       .what = "dh-params.pem is not DH parameters in PEM",
-      .fix = "/dh-params.pem: nobody needs it" },
+      .fix = "/dh-params.pem: it is not needed" },
     { .name = "DH parameters are text, for a client",
       .role = TLS_CLIENT,
       .spoil = dh_params_are_text },
@@ -328,7 +328,7 @@ const struct tls_case tls_cases[] = {
       .role = TLS_SERVER,
       .spoil = key_is_too_weak,
       .severity = TLS_BAD,
-      .what = "has a weak key: RSA of 768 bits, with which nobody",
+      .what = "has a weak key: RSA of 768 bits, with which no handshake",
       .fix = "qmigrate keys create-host",
       .differs = "QEMU meets it during the handshake" },
 
