@@ -61,7 +61,8 @@ def test_check_tells_programs(lab, pki):
     assert {v['side'] for v in verdicts} <= {'source', 'destination', 'both'}
     # what has nothing to say of such a pair
     silent = {'same-process', 'libvirt', 'multifd', 'postcopy', 'restart',
-              'boot', 'backing', 'bitmaps', 'snapshots', 'encryption'}
+              'boot', 'backing', 'bitmaps', 'snapshots', 'encryption',
+              'memory-room', 'disk-room'}
     order = table_of_checks()
     found = [v['id'] for v in verdicts]
     assert set(order) - silent <= set(found) <= set(order)
