@@ -267,6 +267,7 @@ valgrind_cannot = \
 	tests/unit/test-core-host \
 	tests/unit/test-core-host-key \
 	tests/unit/test-core-marks \
+	tests/unit/test-core-restarters \
 	tests/unit/test-qmp-forward
 
 # The same tests with valgrind watching the memory; for builds without

@@ -4,7 +4,6 @@
  * would.
  */
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,7 +13,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -401,59 +399,6 @@ static void the_unit_is_asked(void **state)
     }
 }
 
-/* A child that waits for a child of its own, in a folder of that name. */
-static pid_t start_in(const char *folder, int *ret_child)
-{
-    int pair[2];
-    pid_t pid;
-
-    assert_int_equal(pipe(pair), 0);
-    pid = fork();
-    if (pid == 0) {
-        pid_t child = chdir(folder) == 0 ? fork() : -1;
-
-        if (child == 0) {
-            pause();
-        }
-        if (write(pair[1], &child, sizeof(child)) == sizeof(child)) {
-            pause();
-        }
-        _exit(1);
-    }
-    assert_true(pid > 0);
-    assert_int_equal(read(pair[0], ret_child, sizeof(*ret_child)),
-                     sizeof(*ret_child));
-    assert_true(*ret_child > 0);
-    close(pair[0]);
-    close(pair[1]);
-    return pid;
-}
-
-/* Whoever names a folder says nothing but the folder. */
-static void a_folder_says_no_line_of_its_own(void **state)
-{
-    CLEANUP_FREE char *folder = xasprintf("%s/a\nha\nmain\nRestart=no", dir);
-    struct process_identity id = { .known = true };
-    struct unit_facts u = { .unit = NULL };
-    struct qm_error err = QM_ERROR_INIT;
-    pid_t parent;
-
-    (void)state;
-    assert_int_equal(mkdir(folder, 0700), 0);
-    parent = start_in(folder, &id.pid);
-    assert_int_equal(host_unit_facts(hosts[0], &id, &u, &err), 0);
-    kill(id.pid, SIGKILL);
-    kill(parent, SIGKILL);
-    assert_int_equal(waitpid(parent, NULL, 0), parent);
-    assert_true(u.parent_count > 0);
-    assert_int_equal(u.parent[0].pid, parent);
-    assert_non_null(strstr(u.parent[0].dir, "/a ha main Restart=no"));
-    assert_false(u.is_ha);
-    assert_false(u.is_container_main);
-    unit_facts_done(&u);
-    rmdir(folder);
-}
-
 static void a_script_has_its_limit(void **state)
 {
     (void)state;
@@ -615,7 +560,6 @@ int main(void)
         cmocka_unit_test(a_key_is_put_and_removed),
         cmocka_unit_test(digests_tell_what_is_in_files),
         cmocka_unit_test(the_unit_is_asked),
-        cmocka_unit_test(a_folder_says_no_line_of_its_own),
         cmocka_unit_test(a_script_has_its_limit),
         cmocka_unit_test(ssh_is_asked_for_the_address),
         cmocka_unit_test(ssh_that_fails_says_why),

@@ -2,11 +2,15 @@
  * Who may start a QEMU again: from what the script says to a list.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -141,9 +145,70 @@ static void restarters_are_found(void **state)
     }
 }
 
+/* A child that waits for a child of its own, in a folder of that name. */
+static pid_t start_in(const char *folder, int *ret_child)
+{
+    int pair[2];
+    pid_t pid;
+
+    assert_int_equal(pipe(pair), 0);
+    pid = fork();
+    if (pid == 0) {
+        pid_t child = chdir(folder) == 0 ? fork() : -1;
+
+        if (child == 0) {
+            pause();
+        }
+        if (write(pair[1], &child, sizeof(child)) == sizeof(child)) {
+            pause();
+        }
+        _exit(1);
+    }
+    assert_true(pid > 0);
+    assert_int_equal(read(pair[0], ret_child, sizeof(*ret_child)),
+                     sizeof(*ret_child));
+    assert_true(*ret_child > 0);
+    close(pair[0]);
+    close(pair[1]);
+    return pid;
+}
+
+/* Whoever names a folder says nothing but the folder. */
+static void a_folder_says_no_line_of_its_own(void **state)
+{
+    char dir[] = "/tmp/test-core-restarters-XXXXXX";
+    CLEANUP_FREE char *folder =
+        xasprintf("%s/a\nha\nmain\nRestart=no", mkdtemp(dir));
+    struct process_identity id = { .known = true };
+    struct unit_facts u = { .unit = NULL };
+    struct qm_error err = QM_ERROR_INIT;
+    struct loop *loop = loop_new();
+    struct host *here = host_new(loop, "local", NULL);
+    pid_t parent;
+
+    (void)state;
+    assert_int_equal(mkdir(folder, 0700), 0);
+    parent = start_in(folder, &id.pid);
+    assert_int_equal(host_unit_facts(here, &id, &u, &err), 0);
+    kill(id.pid, SIGKILL);
+    kill(parent, SIGKILL);
+    assert_int_equal(waitpid(parent, NULL, 0), parent);
+    assert_true(u.parent_count > 0);
+    assert_int_equal(u.parent[0].pid, parent);
+    assert_non_null(strstr(u.parent[0].dir, "/a ha main Restart=no"));
+    assert_false(u.is_ha);
+    assert_false(u.is_container_main);
+    unit_facts_done(&u);
+    rmdir(folder);
+    rmdir(dir);
+    host_free(here);
+    loop_free(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_folder_says_no_line_of_its_own),
         cmocka_unit_test(restarters_are_found),
     };
 
