@@ -6,6 +6,8 @@
 
 #include "core/facts-private.h"
 
+#define ROOM_LIMIT_MS 15000
+
 #define CAP_SYS_PTRACE_BIT 19
 #define STATUS_MAX 65536
 
@@ -109,6 +111,7 @@ void facts_collect_room(const struct facts_input *in, struct facts *f)
         s->disk_room = xcalloc(paths.count + 1, sizeof(*s->disk_room));
         host_look_for_room(in->host[side], s->process.pid,
                            (const char *const *)paths.item, paths.count,
-                           &s->memory, s->disk_room, &ignored);
+                           &s->memory, s->disk_room,
+                           deadline_in_ms(ROOM_LIMIT_MS), &ignored);
     }
 }

@@ -20,14 +20,16 @@
 #define MAKE_LIMIT_MS 60000
 
 /* After HOST_FIND: who logs in ($u), and as whom the QEMU opens files ($qu,
- * $qg).  From now on `real` leaves the last name as it is. */
+ * $qg); `who` says which inode $p is.  From now on `real` leaves the last name
+ * as it is. */
 #define USERS                                                                  \
     "u=$(id -u); qu=$u; qg=$(id -g); "                                         \
     "if [ $pid -gt 0 ] && [ -r /proc/$pid/status ]; then "                     \
     "  while read -r key a b c d; do "                                         \
     "    case $key in Uid:) qu=$d ;; Gid:) qg=$d ;; esac; "                    \
     "  done </proc/$pid/status; "                                              \
-    "fi; makes=$u; "
+    "fi; makes=$u; "                                                           \
+    "who() { stat -c \"%d %i\" -- \"$p\" 2>/dev/null; }; "
 
 static const char look_script[] = HOST_FIND USERS
     "tool=no; command -v qemu-img >/dev/null && tool=yes; "
@@ -145,7 +147,6 @@ static const char make_script[] = HOST_FIND USERS
     "real && [ $p != . ] "
     "  || { echo failed its folder cannot be entered as that QEMU sees it; "
     "       exit; }; "
-    "who() { stat -c \"%d %i\" -- \"$p\" 2>/dev/null; }; "
     "make() { "
     "  set +C; file=/proc/self/fd/0; "
     "  case $(LC_ALL=C stat -L -c %F:%h:%s $file <&3) in "
@@ -219,7 +220,6 @@ static const char remove_script[] =
     HOST_FIND USERS "IFS= read -r path; read -r made; "
                     "[ $sees = yes ] || { sees=yes; top=$(inode /.); }; "
                     "real || { echo other; exit; }; "
-                    "who() { stat -c \"%d %i\" -- \"$p\" 2>/dev/null; }; "
                     "[ \"$(who)\" = \"$made\" ] || { echo other; exit; }; "
                     "why=$(rm -f -- \"$p\" 2>&1); "
                     "if [ -e \"$p\" ]; then echo \"${why##*: }\"; "

@@ -89,7 +89,8 @@ void room_parse(const char *text, const char *const *paths, size_t count,
 
 int host_look_for_room(struct host *h, int pid, const char *const *paths,
                        size_t count, struct host_memory *ret_memory,
-                       struct disk_room *ret, struct qm_error *err)
+                       struct disk_room *ret, deadline_t by,
+                       struct qm_error *err)
 {
     CLEANUP(buffer_done) struct buffer in = { .len = 0 }, out = { .len = 0 };
     int status;
@@ -99,8 +100,7 @@ int host_look_for_room(struct host *h, int pid, const char *const *paths,
         ret[i] = (struct disk_room){ .known = false };
     }
     (void)host_put_paths(&in, pid, paths, count);
-    status = host_run(h, room_script, in.data, deadline_in_ms(HOST_LIMIT_MS),
-                      &out, err);
+    status = host_run(h, room_script, in.data, by, &out, err);
     if (status != 0) {
         return status < 0 ? -1 : host_complain(h, "look for room", status, err);
     }

@@ -203,10 +203,12 @@ struct disk_room {
     uint64_t file_system;    /* its number there */
     uint64_t occupied, free; /* bytes: by the file, in its file system */
 };
-/* Of the host and process PID, and of several files that it sees. */
+/* Of the host and process PID, and of several files that it sees; what cannot
+ * be told of one is not known.  -1 with ERR if the host could not be asked. */
 int host_look_for_room(struct host *h, int pid, const char *const *paths,
                        size_t count, struct host_memory *ret_memory,
-                       struct disk_room *ret, struct qm_error *err);
+                       struct disk_room *ret, deadline_t by,
+                       struct qm_error *err);
 
 /* --- what preflight asks about a process --------------------------------- */
 

@@ -2,20 +2,12 @@
  * Why a mirror failed, in words that name the disk, the host and what is
  * missing there.  QEMU's own are an errno: "No space left on device".
  */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "core/host-private.h"
 #include "core/migration-private.h"
 #include "core/mirror.h"
 
 #define SPACE_LIMIT_MS 5000
-
-/* What is free for QEMU where that file is: blocks, and their size. */
-static const char space_script[] =
-    HOST_FIND "IFS= read -r path; real && LC_ALL=C stat -f -c \"%a %S\" -- "
-              "\"$p\"";
 
 /* While the guest stands still nobody asks a host. */
 static bool there_is_time(struct migration *m)
@@ -27,24 +19,19 @@ static bool find_free_space(struct migration *m, const struct disk_copy *d,
                             uint64_t *ret_bytes)
 {
     CLEANUP(error_clear) struct qm_error ignored = QM_ERROR_INIT;
-    CLEANUP(buffer_done) struct buffer out = { .len = 0 };
-    CLEANUP_FREE char *input = NULL;
     const struct side *s = destination_of(m);
-    struct host *host = s->host;
-    uint64_t blocks, size;
+    const char *const paths[] = { d->destination_file };
+    struct host_memory memory;
+    struct disk_room room;
 
-    if (!host || !s->process.known || !d->destination_file ||
-        d->destination_file[0] != '/' ||
-        str_starts(d->destination_file, "/dev/") ||
-        strchr(d->destination_file, '\n') || !there_is_time(m))
+    if (!s->host || !s->process.known || !d->destination_file ||
+        d->destination_file[0] != '/' || !there_is_time(m) ||
+        host_look_for_room(s->host, s->process.pid, paths, ARRAY_LEN(paths),
+                           &memory, &room, deadline_in_ms(SPACE_LIMIT_MS),
+                           &ignored) < 0 ||
+        !room.known)
         return false;
-    input = xasprintf("%d\n%s\n", s->process.pid, d->destination_file);
-    if (host_run(host, space_script, input, deadline_in_ms(SPACE_LIMIT_MS),
-                 &out, &ignored) != 0 ||
-        out.len == 0 ||
-        sscanf(out.data, "%" SCNu64 " %" SCNu64, &blocks, &size) != 2)
-        return false;
-    *ret_bytes = blocks * size;
+    *ret_bytes = room.free;
     return true;
 }
 
