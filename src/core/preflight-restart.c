@@ -30,10 +30,9 @@ static const char *systemctl(const struct unit_facts *u)
 
 /* The unit's name as a shell takes it: systemd writes \x2d for '-' in some;
  * the caller frees it. */
-static char *quoted_unit(const struct unit_facts *u)
+static char *quoted(const char *unit)
 {
-    return strchr(u->unit, '\\') ? xasprintf("'%s'", u->unit)
-                                 : xstrdup(u->unit);
+    return strchr(unit, '\\') ? xasprintf("'%s'", unit) : xstrdup(unit);
 }
 
 /*
@@ -44,7 +43,7 @@ static void fix_restart(struct verdict *x, const struct unit_facts *u)
 {
     const char *dir =
         u->of_user ? "$XDG_RUNTIME_DIR/systemd/user" : "/run/systemd/system";
-    CLEANUP_FREE char *unit = quoted_unit(u);
+    CLEANUP_FREE char *unit = quoted(u->unit);
 
     verdict_fix(x,
                 "on the source's host: mkdir -p %s/%s.d && printf '%%s\\n' "
@@ -86,7 +85,7 @@ static void judge_restart(const struct facts *f, bool after_clean,
 
 static void warn_of_unknown(const struct unit_facts *u, struct verdicts *v)
 {
-    CLEANUP_FREE char *unit = quoted_unit(u);
+    CLEANUP_FREE char *unit = quoted(u->unit);
     struct verdict *w = verdict_warn(
         v, ABOUT_SOURCE, "cannot determine whether systemd starts %s again",
         u->unit);
@@ -118,6 +117,7 @@ static void judge_unit(const struct facts *f, struct verdicts *v)
 static void judge_triggers(const struct unit_facts *u, struct verdicts *v)
 {
     for (size_t i = 0; u->unit && u->ends_unit && i < u->triggers.count; i++) {
+        CLEANUP_FREE char *trigger = quoted(u->triggers.item[i]);
         struct verdict *w =
             verdict_warn(v, ABOUT_SOURCE, "%s may start %s again",
                          u->triggers.item[i], u->unit);
@@ -125,7 +125,7 @@ static void judge_triggers(const struct unit_facts *u, struct verdicts *v)
         verdict_why(w, "a second guest could boot from the disks that are left "
                        "behind");
         verdict_fix(w, "on the source's host: %s stop %s", systemctl(u),
-                    u->triggers.item[i]);
+                    trigger);
     }
 }
 
@@ -203,7 +203,7 @@ void preflight_boot(const struct facts *f, struct verdicts *v)
     if (!s->host_known || !s->unit.unit || !s->unit.enabled) {
         return;
     }
-    unit = quoted_unit(&s->unit);
+    unit = quoted(s->unit.unit);
     w = verdict_warn(v, ABOUT_SOURCE,
                      "systemd starts %s when the source's "
                      "host boots",
