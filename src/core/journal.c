@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "core/failpoint.h"
+#include "core/journal-read.h"
 #include "core/rundir.h"
 
 #define SUFFIX ".journal"
@@ -21,7 +22,7 @@
 enum {
     RESERVED_BYTES = 32 * 1024,
     LIMITS_BYTES = 64 * 1024,
-    FULL_BYTES = 8 * MIB, /* half of what is read again */
+    FULL_BYTES = JOURNAL_MAX_BYTES / 2,
 };
 
 struct journal {
@@ -145,7 +146,7 @@ static int reserve(struct journal *j, struct qm_error *err)
 
     if (end < 0 ||
         fallocate(j->fd, FALLOC_FL_KEEP_SIZE, end, RESERVED_BYTES) == 0 ||
-        errno != ENOSPC)
+        (errno != ENOSPC && errno != EDQUOT))
         return 0;
     return error_set_errno(err, QM_ERR_SYSTEM, errno, "reserve %d KiB for %s",
                            RESERVED_BYTES / 1024, j->new_path);

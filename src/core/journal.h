@@ -84,7 +84,8 @@ int journal_limits(struct journal *j, struct json_object *limits,
 /* REFUSED once it has become so long that it could not be read again if
  * anybody made it longer at will. */
 int journal_check_room(const struct journal *j, struct qm_error *err);
-/* KEY ("was-running", "started", "returned", "guest-ended") is so now; durable. */
+/* KEY ("was-running", "started", "returned", "guest-ended") is so now;
+ * durable. */
 int journal_fact(struct journal *j, const char *key, bool value,
                  struct qm_error *err);
 /* What recover is about to do, for whom it found the guest to be: durable. */

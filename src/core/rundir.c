@@ -185,7 +185,10 @@ static int open_lock(const char *path, struct qm_error *err)
     if (fd < 0)
         return error_set_errno(err, QM_ERR_SYSTEM, errno, "open %s", path);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return error_set(err, QM_ERR_BUSY, "it is locked");
+        return errno == EWOULDBLOCK
+                   ? error_set(err, QM_ERR_BUSY, "it is locked")
+                   : error_set_errno(err, QM_ERR_SYSTEM, errno, "lock %s",
+                                     path);
     if (!is_still_there(path, fd))
         return -2;
     fd = -1;
