@@ -24,11 +24,11 @@ static inline const char *dress(const struct style *style, const char *code)
 /* "[   5.0 s] converge: begins"; nothing for what needs no line. */
 void lines_narration(struct buffer *b, int64_t elapsed_ms, bool insecure,
                      const struct narration *n);
-/* INSECURE: say so, as the migration goes on. */
 /* LAST if it is of STEP, else *BARE, which says the step alone. */
 const struct progress *progress_of_step(const struct progress *last,
                                         const char *step,
                                         struct progress *bare);
+/* INSECURE: say so, as the migration goes on. */
 void lines_progress(struct buffer *b, int64_t elapsed_ms, bool insecure,
                     const struct progress *p);
 void lines_sentence(struct buffer *b, int64_t elapsed_ms, const char *sentence);

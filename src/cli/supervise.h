@@ -62,8 +62,8 @@ struct supervise_verdict {
     } action;
     int code;
     int wait_ms;
-    bool
-        until_told; /* the guest may be stopped: only a person ends the tries */
+    /* The guest may be stopped: only a person ends the tries. */
+    bool until_told;
 };
 
 struct supervise_verdict supervise_decide(const struct supervise_facts *f);

@@ -36,9 +36,11 @@ void facts_collect_backing(struct facts *f);
  * told is not known. */
 void facts_collect_memory(const struct facts_input *in, struct facts *f);
 
-/* facts-network.c: address, bind, tls_hostname. */
-/* Memory of both hosts, and room for the destination's disks. */
+/* facts-host.c: memory of both hosts, and room for the destination's disks;
+ * never fails. */
 void facts_collect_room(const struct facts_input *in, struct facts *f);
+
+/* facts-network.c: address, bind, tls_hostname. */
 void facts_collect_network(const struct facts_input *in, struct facts *f);
 /* Which of a name's addresses is the destination's: the first that its host
  * has, else that it may have, else the first. */

@@ -1,6 +1,6 @@
 /*
- * What the disks' files and block devices are on their hosts, and, where
- * numbers prove nothing, whether both sides see the same folder.
+ * What the disks' files and block devices are on their hosts, and, where numbers
+ * prove nothing, of RAM's too, whether both sides see the same folder.
  *
  * Files of a network or cluster file system have other device numbers on each
  * host, and inode numbers that may be equal by chance.  So a mark is made

@@ -27,7 +27,7 @@ enum {
  * files behind the names tell.
  */
 static const char listener_script[] =
-    "read -r kind; read -r want; inodes=\" \"; " HOST_PLACE
+    "read -r kind; IFS= read -r want; inodes=\" \"; " HOST_PLACE
     "[ -r /proc/net/unix ] || exit 3; "
     "unix() { "
     "  while read -r num ref proto flags type st inode path; do "

@@ -164,9 +164,9 @@ enum {
     ENDS_ON_MIRROR_FAILURE = 8,
     ENDS_ON_GUEST_END = 16,
     ENDS_ON_SOURCE_DEATH = 32,
-    ENDS_ON_HALT = 128, /* QEMU itself has stopped the guest at the source */
-    ENDS_ON_ANYTHING = 63 | ENDS_ON_HALT,
-    ENDS_ON_LOAD_FAILURE = 64, /* the destination says failed */
+    ENDS_ON_HALT = 64, /* QEMU itself has stopped the guest at the source */
+    ENDS_ON_ANYTHING = 127,
+    ENDS_ON_LOAD_FAILURE = 128, /* the destination says failed */
 };
 
 struct wait {

@@ -221,7 +221,6 @@ void preflight_memory_devices(const struct facts *f, struct verdicts *v)
     size_t before = v->count;
 
     refuse_pmem(f, SOURCE, v);
-
     compare_dimms(f, SOURCE, v);
     compare_dimms(f, DESTINATION, v);
     if (v->count == before) {
