@@ -35,6 +35,30 @@ static int identify(const struct facts_input *in, struct facts *f,
     return ret;
 }
 
+void facts_add_memory(struct side_facts *s)
+{
+    struct qmp_parts *parts = &s->disks.loose;
+
+    for (size_t i = 0; i < s->machine.memory_backend_count; i++) {
+        const struct qmp_memory_backend *b = &s->machine.memory_backend[i];
+
+        if (!b->file) {
+            continue;
+        }
+        parts->item =
+            xrealloc_array(parts->item, parts->count + 1, sizeof(*parts->item));
+        parts->item[parts->count++] = (struct qmp_part){
+            .node = xstrdup(b->id),
+            .driver = xstrdup("file"),
+            .filename = xstrdup(b->file),
+            .role = "memory backend",
+            .end = UINT64_MAX,
+            .is_written = b->share,
+            .is_memory = true,
+        };
+    }
+}
+
 static void add_pairs(struct facts *f)
 {
     const struct qmp_machine *s = &f->side[SOURCE].machine;

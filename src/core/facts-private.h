@@ -32,6 +32,8 @@ void facts_collect_sites(const struct facts_input *in, struct facts *f);
  * shared. */
 void facts_collect_backing(struct facts *f);
 
+/* facts-memory.c: what lies behind the RAM, among the parts of no disk. */
+void facts_add_memory(struct side_facts *s);
 /* facts-memory.c: memory_pair, but for its marks; never fails, what cannot be
  * told is not known. */
 void facts_collect_memory(const struct facts_input *in, struct facts *f);

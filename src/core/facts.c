@@ -30,6 +30,7 @@ static int collect_side(const struct facts_input *in, enum side_id side,
         qmp_query_waiting(q, &s->disks, &s->disks_wait, err) < 0) {
         return -1;
     }
+    facts_add_memory(s);
     s->disk_file = xcalloc(s->disks.count + 1, sizeof(*s->disk_file));
     s->disk_digest = xcalloc(s->disks.count + 1, sizeof(*s->disk_digest));
     return 0;

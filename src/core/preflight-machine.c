@@ -277,6 +277,7 @@ void preflight_memory_backends(const struct facts *f, struct verdicts *v)
     compare_backends(f, SOURCE, v);
     compare_backends(f, DESTINATION, v);
     preflight_memory_files(f, v);
+    preflight_memory_over_disks(f, v);
     if (v->count == before) {
         verdict_ok(v, ABOUT_BOTH, "memory backends are the same on both sides");
     }

@@ -15,7 +15,7 @@ static char *name_part(const struct side_facts *s, size_t disk, size_t part)
     const struct qmp_part *p = &parts.item[part];
 
     if (disk == s->disks.count) {
-        return xasprintf("block node %s", p->node);
+        return xasprintf("%s %s", p->role, p->node);
     }
     return p->is_top ? xasprintf("disk %s", disk_label(&s->disks.item[disk]))
                      : xasprintf("%s of disk %s", p->role,
@@ -81,7 +81,9 @@ static void look_at_part(struct look *l, size_t part, size_t q)
     st = facts_compare(f, (struct part_index){ l->victim, part },
                        (struct part_index){ l->j, q });
     if (st.relation == STORAGE_UNKNOWN) {
-        if (!l->unproved.reason) {
+        /* RAM is no network image, and a folder of huge pages no disk */
+        if (!l->unproved.reason &&
+            !facts_parts_of(s, l->victim).item[part].is_memory) {
             l->unproved = st;
             l->part = part;
         }
@@ -201,6 +203,54 @@ static void judge_neighbours(const struct facts *f, size_t i, size_t j,
                 judge_neighbour(f, i, (struct part_index){ j, q }, k, v)) {
                 break;
             }
+        }
+    }
+}
+
+/* --- memory ------------------------------------------------------------------ */
+
+/* Is part Q of the destination, which RAM is loaded into, something that the
+ * source has open? */
+static void judge_memory(const struct facts *f, struct part_index q,
+                         struct verdicts *v)
+{
+    const struct side_facts *s = &f->side[SOURCE];
+    const char *id =
+        facts_parts_of(&f->side[DESTINATION], q.disk).item[q.part].node;
+
+    for (size_t k = 0; k <= s->disks.count; k++) {
+        const struct qmp_parts parts = facts_parts_of(s, k);
+
+        for (size_t p = 0; p < parts.count; p++) {
+            struct storage st =
+                facts_compare(f, (struct part_index){ k, p }, q);
+            CLEANUP_FREE char *name = name_part(s, k, p);
+            struct verdict *x;
+
+            if (parts.item[p].is_memory || st.relation == STORAGE_DIFFERENT ||
+                st.relation == STORAGE_UNKNOWN) {
+                continue;
+            }
+            x = verdict_block(v, ABOUT_BOTH,
+                              "memory backend %s of the destination is the "
+                              "source's %s, or a part of it",
+                              id, name);
+            verdict_why(x, "RAM would be loaded over it while the guest runs");
+            verdict_fix(x, "give the destination's backend another mem-path, "
+                           "or share=off");
+            return;
+        }
+    }
+}
+
+void preflight_memory_over_disks(const struct facts *f, struct verdicts *v)
+{
+    const struct side_facts *d = &f->side[DESTINATION];
+    const struct qmp_parts *loose = &d->disks.loose;
+
+    for (size_t q = 0; q < loose->count; q++) {
+        if (loose->item[q].is_memory && loose->item[q].is_written) {
+            judge_memory(f, (struct part_index){ d->disks.count, q }, v);
         }
     }
 }

@@ -27,6 +27,9 @@ preflight_check preflight_machine_type, preflight_accelerator, preflight_uuid,
 preflight_check preflight_settings;
 /* preflight-memory.c: a blocker for each file that may be both sides' RAM */
 void preflight_memory_files(const struct facts *f, struct verdicts *v);
+/* preflight-overwrite.c: one for each of the destination that the source has
+ * open as something else */
+void preflight_memory_over_disks(const struct facts *f, struct verdicts *v);
 const char *memory_pair_path(const struct facts *f, const struct memory_pair *p,
                              enum side_id side);
 /* The file as what extents_compare() tells of; of a folder nothing is known. */

@@ -18,6 +18,7 @@ struct qmp_part {
     uint64_t start, end; /* END UINT64_MAX: as far as there are any */
     bool is_written;     /* through the disk: not a backing file */
     bool is_top;         /* what is the disk's `protocol` */
+    bool is_memory;      /* no node, but a memory backend of that id */
 };
 struct qmp_parts {
     size_t count;

@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 from cases import Case, Move
+from qemu import Image
 from refusals import Pair, Refusal, refuse, run_case
 from test_choose import fuse
 
@@ -122,6 +123,32 @@ def test_two_files_of_one_folder(lab, pki):
     engine = pair.run(Refusal(''))
     assert engine.process.returncode == 0, engine.text()
     assert sorted(p.name for p in folder.iterdir()) == ['a', 'b']
+
+
+def test_ram_over_a_disk(lab, pki):
+    """What the source has as a disk is no file for the destination's RAM."""
+    path = lab.path('vm')
+    path.write_bytes(b'\xa5' * 64 * MIB)
+    run_case(lab, pki, Refusal(
+        "memory backend m0 of the destination is the source's disk vd0",
+        'another mem-path', ('memory-backends',),
+        both={'machine': backed('x')['machine']},
+        source={'disks': [Image(str(path))],
+                'extra': backed(lab.path('ram'))['extra']},
+        destination={'size': 64 * MIB, 'extra': backed(path)['extra']}))
+    assert set(path.read_bytes()) == {0xa5}
+
+
+def test_a_disk_over_ram(lab, pki):
+    """Nor is what it has for its RAM a disk of the destination's."""
+    path = str(lab.path('ram'))
+    pair_of = Refusal(
+        "disk vd0 would be copied over the source's memory backend m0", '',
+        ('disks',), both={'machine': backed('x')['machine']},
+        source={'size': 64 * MIB, 'extra': backed(path)['extra']},
+        destination={'disks': lambda pair: [Image(path)],
+                     'extra': backed(lab.path('other'))['extra']})
+    run_case(lab, pki, pair_of)
 
 
 def pmem(path):

@@ -106,6 +106,7 @@ SPOIL(over_a_node_without_disk)
 {
     on_one_machine(g);
     g->loose = (struct qmp_part){ .node = T("spare"),
+                                  .role = "block node",
                                   .driver = T("file"),
                                   .filename = T("/images/x"),
                                   .end = UINT64_MAX };
