@@ -40,6 +40,7 @@ libcore_a_SOURCES = \
 	src/core/facts.h \
 	src/core/failpoint.c \
 	src/core/failpoint.h \
+	src/core/handover-disks.c \
 	src/core/host-addresses.c \
 	src/core/host-capacity.c \
 	src/core/host-digest.c \

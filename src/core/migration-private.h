@@ -286,6 +286,13 @@ STEP(retire)
 /* Are both machines as they were compared?  In a hurry nothing is asked, and
  * only what was heard of counts.  -1 with ERR: GUEST, a change. */
 int machines_unchanged(struct migration *m, bool hurry, struct qm_error *err);
+/* The answer to qmp_send_query_tops(), at the source: has a disk another image
+ * than was compared?  -1 with ERR: GUEST.  And once more, if the link took the
+ * answer with it; FAILED: of the first look. */
+int handover_finish_look(struct migration *m, struct qmp_request *r,
+                         struct qm_error *err);
+int handover_end_look(struct migration *m, struct qm_error *failed,
+                      struct qm_error *err);
 /* tcp:HOST:PORT; the caller frees it. */
 char *door_uri(const char *host, unsigned port);
 /* Before the source is sent to the door: does the destination still wait

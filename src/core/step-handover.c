@@ -22,7 +22,8 @@
 #define RUN_LIMIT_MS 10000
 
 /* Commands of one monitor that may be under way at once (qmp/client.h). */
-#define ENDED_AT_ONCE 4
+#define AT_ONCE 4
+#define ENDED_AT_ONCE (AT_ONCE - 1) /* and the look at the disks */
 
 /* --- settle ----------------------------------------------------------------- */
 
@@ -62,8 +63,10 @@ int64_t handover_left_ms(const struct migration *m)
  * be has the last word, as its mirrors' end is then undone anyway.
  */
 static int ask_and_end_mirrors(struct migration *m, struct qm_error *ended,
-                               size_t count, struct qm_error *err)
+                               size_t count, struct qm_error *looked,
+                               struct qm_error *err)
 {
+    struct qmp_request *disks;
     struct qmp_request *cancel[ENDED_AT_ONCE];
     struct side *d = destination_of(m);
     struct qmp_request *asked;
@@ -75,9 +78,11 @@ static int ask_and_end_mirrors(struct migration *m, struct qm_error *ended,
     for (size_t i = 0; i < count; i++)
         cancel[i] =
             qmp_send_block_job_cancel(source_of(m)->qmp, m->disk[i].job_id);
+    disks = qmp_send_query_tops(source_of(m)->qmp);
     ret = side_finish_run_state(d, asked, err);
     for (size_t i = 0; i < count; i++)
         qmp_finish(cancel[i], NULL, &ended[i]);
+    handover_finish_look(m, disks, looked);
     return ret < 0 ? -1 : judge_destination(d, err);
 }
 
@@ -121,12 +126,13 @@ static int end_mirror(struct migration *m, struct disk_copy *d,
 static int end_mirrors(struct migration *m, struct qm_error *err)
 {
     struct qm_error ended[ENDED_AT_ONCE] = { QM_ERROR_INIT };
+    struct qm_error looked = QM_ERROR_INIT;
     size_t at_once = m->disk_count;
     int ret;
 
     if (at_once > ENDED_AT_ONCE)
         at_once = ENDED_AT_ONCE;
-    ret = ask_and_end_mirrors(m, ended, at_once, err);
+    ret = ask_and_end_mirrors(m, ended, at_once, &looked, err);
     for (size_t i = 0; i < m->disk_count && ret == 0; i++) {
         if (i < at_once && !error_is_set(&ended[i]))
             continue;
@@ -138,8 +144,11 @@ static int end_mirrors(struct migration *m, struct qm_error *err)
         if (ret < 0)
             error_wrap(err, "disk %s", m->disk[i].label);
     }
+    if (ret == 0)
+        ret = handover_end_look(m, &looked, err);
     for (size_t i = 0; i < at_once; i++)
         error_clear(&ended[i]);
+    error_clear(&looked);
     return ret;
 }
 

@@ -159,6 +159,58 @@ int qmp_query_failed_disks(struct qmp *q, struct strv *ret,
     return 0;
 }
 
+struct qmp_request *qmp_send_query_tops(struct qmp *q)
+{
+    return qmp_send(q, "query-block", NULL, QMP_QUERY);
+}
+
+int qmp_finish_query_tops(struct qmp_request *r, struct qmp_tops *ret,
+                          struct qm_error *err)
+{
+    CLEANUP_JSON struct json_object *block = NULL;
+    struct qmp_tops all = { 0 };
+
+    if (qmp_finish(r, &block, err) < 0) {
+        return -1;
+    }
+    all.item = xcalloc(json_length(block) + 1, sizeof(all.item[0]));
+    for (size_t i = 0; i < json_length(block); i++) {
+        struct json_object *element = json_at(block, i);
+        char *path = path_of_qdev(json_get_string(element, "qdev"));
+
+        if (path) {
+            all.item[all.count++] = (struct qmp_top){
+                .qom_path = path,
+                .node_name = xstrdup(json_get_string(
+                    json_get_object(element, "inserted"), "node-name")),
+            };
+        }
+    }
+    *ret = all;
+    return 0;
+}
+
+const struct qmp_top *qmp_tops_find(const struct qmp_tops *t,
+                                    const char *qom_path)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (str_equal(t->item[i].qom_path, qom_path)) {
+            return &t->item[i];
+        }
+    }
+    return NULL;
+}
+
+void qmp_tops_done(struct qmp_tops *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        free_string(t->item[i].qom_path);
+        free_string(t->item[i].node_name);
+    }
+    free(t->item);
+    *t = (struct qmp_tops){ 0 };
+}
+
 static bool is_top_node(const struct qmp_disks *disks, const char *name)
 {
     for (size_t i = 0; i < disks->count; i++) {

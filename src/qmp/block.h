@@ -147,6 +147,24 @@ bool qmp_event_is_io_error(const struct qmp_event *e, struct qmp_io_error *ret);
 int qmp_query_failed_disks(struct qmp *q, struct strv *ret,
                            struct qm_error *err);
 
+/* Which top node each device has now: cheap, as for a guest that stands still. */
+struct qmp_top {
+    char *qom_path;  /* as of struct qmp_disk */
+    char *node_name; /* NULL: no medium */
+};
+struct qmp_tops {
+    size_t count;
+    struct qmp_top *item;
+};
+struct qmp_request *qmp_send_query_tops(struct qmp *q);
+int qmp_finish_query_tops(struct qmp_request *r, struct qmp_tops *ret,
+                          struct qm_error *err);
+/* NULL: no device of that path has a disk. */
+const struct qmp_top *qmp_tops_find(const struct qmp_tops *t,
+                                    const char *qom_path);
+void qmp_tops_done(struct qmp_tops *t);
+DEFINE_CLEANUP_DONE(struct qmp_tops, qmp_tops_done)
+
 struct qmp_nbd_server {
     const char *path; /* of a unix socket, instead of host and port; or NULL */
     const char *host; /* numeric */

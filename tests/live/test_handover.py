@@ -164,7 +164,7 @@ ONE_WAY_S = 0.2                 # long beside what a busy machine takes
 @pytest.mark.parametrize('disks', [0, 1, 3])
 def test_no_needless_round_trip(lab, pki, disks):
     """Between the source's STOP and the destination's RESUME: what it stands
-    on (and, with disks, that the mirrors end; then their exports), the switch,
+    on, which images it has (and, with disks, that the mirrors end; then their exports), the switch,
     and `cont`. A sample that was under way as the guest stopped comes once
     more."""
     # so slow that the engine is through with the start of it before its end
@@ -178,7 +178,7 @@ def test_no_needless_round_trip(lab, pki, disks):
     resumed = move.destination.spy.wait_event('RESUME').time
     found = rounds([q.proxy for q in move.qemus], stopped, resumed, ONE_WAY_S)
     moved = move.moved()
-    wanted = [['query-status'] + ['block-job-cancel'] * disks,
+    wanted = [['query-status', 'query-block'] + ['block-job-cancel'] * disks,
               ['migrate-continue'], *([['nbd-server-stop']] if disks else []),
               ['cont']]
     assert [sorted(names) for names in found[-len(wanted):]] == \
