@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cases import recipe_rows
+from cases import REFUSED, recipe_rows
 from engine import ROOT, Engine, program
 from refusals import (Pair, Refusal, blockers, check_folders, refuse,
                       state_of, told, unlike)
@@ -304,7 +304,8 @@ def open_to_nobody(lab, pair):
 
 def test_nobody_moves_a_guest(lab, pki, monkeypatch):
     """Who may read neither certificates nor images, but talk to both
-    monitors: what was not looked at is said, and TLS is QEMU's own."""
+    monitors, has to name what is copied: what was not looked at is said, and
+    TLS is QEMU's own."""
     script = lab.path('as-nobody')
     copy = shutil.copy(program(), lab.path('qmigrate'))
     script.write_text(AS_NOBODY.format(program=copy))
@@ -313,6 +314,10 @@ def test_nobody_moves_a_guest(lab, pki, monkeypatch):
     pair = Pair(lab, pki)
     env = open_to_nobody(lab, pair)
     engine = pair.run(FINE, env=env)
+    assert engine.process.returncode == REFUSED, engine.text()
+    assert "neither side's could be looked at" in engine.result()['error'][
+        'message']
+    engine = pair.run(Refusal('', options=('--disks', 'vd0')), env=env)
     assert engine.process.returncode == 0, engine.text()
     [judged] = engine.events('PREFLIGHT')
     warned = [v['what'] for v in judged['data']['verdicts']
