@@ -278,6 +278,15 @@ expect "recovery: what is found" "$(recovery SEEN)" \
 expect "recovery: actions" "$(recovery ACTIONS)" \
     "$(section DECISIONS "$recovery" | sed -n 's/^\.It //p')"
 
+# --- tests -----------------------------------------------------------------------
+
+# A rule that names the test that shows it names one that is there.
+shown=$(sed -n 's/^\.\\" shown by: //p' "$s"/doc/*.7)
+[ -n "$shown" ] || fail "no rule names its test"
+for one in $shown; do
+    grep -q "^def ${one#*::}(" "$s/${one%%::*}" || fail "no test $one"
+done
+
 # --- units ---------------------------------------------------------------------
 
 # systemd accepts them as they stand there.
