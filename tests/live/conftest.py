@@ -3,6 +3,7 @@
 import collections
 import hashlib
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -27,6 +28,10 @@ def pytest_configure(config):
     config.addinivalue_line(
         'markers', 'sample(every, first=0): many cases of one kind; all run '
         'with --long, else each EVERY-th, from number FIRST on')
+    # A shell's background job ignores SIGINT, and so would all that it starts:
+    # no test could interrupt anything.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def every_day(items):
