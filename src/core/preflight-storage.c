@@ -56,7 +56,8 @@ struct qmp_parts facts_parts_of(const struct side_facts *s, size_t disk)
 
 struct extent facts_extent(const struct side_facts *s, size_t disk, size_t part)
 {
-    const struct qmp_part *p = &facts_parts_of(s, disk).item[part];
+    const struct qmp_parts parts = facts_parts_of(s, disk);
+    const struct qmp_part *p = &parts.item[part];
     const struct file_identity *file = NULL;
 
     if (p->is_top && s->disk_file) {
